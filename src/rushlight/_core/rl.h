@@ -1,0 +1,282 @@
+/* rl.h -- the vocabulary of the core: dtypes, storages, tensors, graph nodes, and the calls
+ * that every other file of the core may rely on.  Read this first.
+ *
+ * Ownership: a function that returns `Tensor *` returns a new reference, or NULL with a Python
+ * exception set; arguments are borrowed.  Functions that return `int` return 0, or -1 with an
+ * exception set.  Everything here runs under the GIL unless a comment says otherwise.
+ */
+#ifndef RL_H
+#define RL_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#define RL_MAXDIM 64          /* PyTorch's own limit */
+#define RL_INLINE_DIMS 5      /* shapes up to here live inside the tensor */
+
+#if defined(__GNUC__) || defined(__clang__)
+#define RL_LIKELY(x) __builtin_expect(!!(x), 1)
+#define RL_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#else
+#define RL_LIKELY(x) (x)
+#define RL_UNLIKELY(x) (x)
+#endif
+
+/* ---------------------------------------------------------------- dtypes */
+
+typedef enum {
+    RL_BOOL, RL_U8, RL_I8, RL_I16, RL_I32, RL_I64, RL_U16, RL_U32, RL_U64,
+    RL_F16, RL_BF16, RL_F32, RL_F64, RL_C32, RL_C64, RL_C128,
+    RL_F8E4M3FN, RL_F8E5M2, RL_F8E4M3FNUZ, RL_F8E5M2FNUZ, RL_F8E8M0FNU,
+    RL_NDTYPES,
+    RL_NODTYPE = -1
+} RLDType;
+
+typedef struct {
+    const char *name;         /* "float32" */
+    const char *legacy;       /* "Float": torch.FloatTensor, FloatStorage */
+    uint8_t itemsize;
+    bool is_floating, is_complex, is_signed, is_integral; /* is_integral excludes bool */
+    char typecode;            /* PEP 3118 / numpy kind: '?', 'B', 'f', ... or 0 */
+} DTypeInfo;
+
+extern const DTypeInfo rl_dtypes[RL_NDTYPES];
+#define RL_ITEMSIZE(dt) (rl_dtypes[dt].itemsize)
+#define RL_IS_FLOAT(dt) (rl_dtypes[dt].is_floating)
+#define RL_IS_COMPLEX(dt) (rl_dtypes[dt].is_complex)
+#define RL_IS_INEXACT(dt) (rl_dtypes[dt].is_floating || rl_dtypes[dt].is_complex)
+#define RL_IS_INTEGRAL(dt) (!RL_IS_INEXACT(dt)) /* bool included */
+
+RLDType rl_promote(RLDType a, RLDType b);         /* of two dimensioned tensors */
+extern RLDType rl_default_dtype;
+RLDType rl_default_complex(void);
+RLDType rl_to_real(RLDType dt);                   /* complex64 -> float32; others unchanged */
+RLDType rl_to_complex(RLDType dt);
+bool rl_can_cast(RLDType from, RLDType to);
+
+/* ---------------------------------------------------------------- devices */
+
+typedef enum { RL_CPU = 0, RL_META = 1, RL_CUDA = 2, RL_MPS = 3, RL_XPU = 4, RL_NDEVICES } RLDevice;
+
+/* ---------------------------------------------------------------- storage */
+
+/* Counts the in-place writes seen by a tensor and all its views. `x.data` gets one of its own. */
+typedef struct Version {
+    int32_t refs;             /* 0: embedded in a storage, lives as long as it does */
+    uint32_t value;
+} Version;
+
+typedef struct Storage {
+    int64_t refs;
+    char *data;               /* 64-byte aligned, or NULL when nbytes == 0 or on `meta` */
+    size_t nbytes;
+    size_t capacity;          /* of the block behind data, for the allocator's free lists */
+    PyObject *owner;          /* keeps foreign memory alive (a numpy array, a mmap); else NULL */
+    void (*release)(struct Storage *); /* how to give foreign memory back; NULL: our allocator */
+    Version version;
+    uint8_t device;
+    uint8_t bin;              /* allocator's size class */
+    bool resizable;
+    PyObject *weak_wrapper;   /* the UntypedStorage object now alive for it (borrowed), or NULL */
+} Storage;
+
+Storage *rl_storage_new(size_t nbytes, int device);        /* uninitialised */
+Storage *rl_storage_foreign(void *data, size_t nbytes, PyObject *owner);
+int rl_storage_resize(Storage *s, size_t nbytes);
+void rl_storage_free(Storage *s);                          /* when refs reaches 0 */
+static inline void rl_storage_decref(Storage *s) { if (--s->refs == 0) rl_storage_free(s); }
+void *rl_alloc(size_t nbytes);                             /* scratch from the same free lists */
+void rl_dealloc(void *p, size_t nbytes);
+size_t rl_memory_cached(void);
+size_t rl_memory_allocated(void);
+void rl_memory_trim(void);
+
+/* ---------------------------------------------------------------- tensor */
+
+struct Node;
+struct TensorExtra;
+
+enum {                         /* Tensor.flags */
+    RLF_REQUIRES_GRAD = 1,     /* a leaf asked for gradients, or grad_fn is set */
+    RLF_WRAPPED = 2,           /* made from a Python number: takes part weakly in promotion */
+    RLF_CONTIGUOUS = 4,        /* row-major without gaps */
+    RLF_OWN_VERSION = 8,       /* version is not the storage's */
+    RLF_INFERENCE = 16,
+    RLF_NO_GRAD_VIEW = 32,     /* a view made under no_grad: in-place under grad is an error */
+    RLF_MULTI_VIEW = 64,       /* one of several views returned together (split, unbind, ...) */
+    RLF_RETAINS_GRAD = 128,
+};
+
+typedef struct Tensor {
+    PyObject_HEAD
+    Storage *storage;
+    char *data;                /* first element */
+    int64_t numel;
+    int64_t *size, *stride;    /* in elements; point at dims[] or at a block of their own */
+    uint8_t dtype, ndim, device, flags;
+    uint32_t output_nr;        /* which output of grad_fn this is */
+    struct Node *grad_fn;      /* strong */
+    struct Tensor *grad;       /* strong */
+    struct Tensor *base;       /* strong: the tensor this one is a (differentiable) view of */
+    Version *version;
+    uint32_t view_version;     /* for views: version at which grad_fn was right */
+    uint32_t creation;         /* for views: why in-place is forbidden; see view.c */
+    struct TensorExtra *extra; /* what few tensors have: hooks, ... */
+    PyObject *dict, *weakrefs;
+    int64_t dims[2 * RL_INLINE_DIMS];
+} Tensor;
+
+typedef struct TensorExtra {
+    struct Node *accumulator;  /* leaf: the live AccumulateGrad, borrowed */
+    PyObject *hooks;           /* leaf: OrderedDict of gradient hooks, or NULL */
+    PyObject *post_hooks;      /* leaf: post-accumulate-grad hooks, or NULL */
+    PyObject *backward_hooks_dict;
+    PyObject *names;
+} TensorExtra;
+
+extern PyTypeObject RLTensor_Type, RLParameter_Type;
+#define RL_IS_TENSOR_EXACT(o) (Py_TYPE(o) == &RLTensor_Type || Py_TYPE(o) == &RLParameter_Type)
+#define RL_IS_TENSOR(o) (RL_IS_TENSOR_EXACT(o) || PyObject_TypeCheck((PyObject *)(o), &RLTensor_Type))
+#define RL_REQUIRES_GRAD(t) ((t)->flags & RLF_REQUIRES_GRAD)
+#define RL_IS_CONTIGUOUS(t) ((t)->flags & RLF_CONTIGUOUS)
+#define RL_IS_LEAF(t) ((t)->grad_fn == NULL)
+#define RL_OFFSET(t) (((t)->data - (t)->storage->data) / RL_ITEMSIZE((t)->dtype))
+
+typedef struct { const int64_t *v; int n; } Ints;           /* n < 0: None */
+typedef struct { Tensor **v; int n; } Tensors;              /* elements may be NULL (None) */
+typedef struct {
+    char kind;                 /* 'b' bool, 'i' int, 'd' float, 'c' complex, 0 none */
+    union { int64_t i; double d; } u;
+    double im;
+} Scalar;
+
+/* Creation.  Contents are uninitialised unless said otherwise. */
+Tensor *rl_empty(int ndim, const int64_t *size, RLDType dt, int device);
+Tensor *rl_empty_strided(int ndim, const int64_t *size, const int64_t *stride, RLDType dt, int device);
+Tensor *rl_empty_like(Tensor *t, RLDType dt);               /* PyTorch's preserve_format strides */
+Tensor *rl_full_scalar(int ndim, const int64_t *size, Scalar v, RLDType dt, int device);
+Tensor *rl_wrap_double(double v);                           /* 0-dim, RLF_WRAPPED */
+Tensor *rl_wrap_int(int64_t v);
+Tensor *rl_wrap_scalar(Scalar v);
+Tensor *rl_from_storage(Storage *s, int64_t offset_bytes, int ndim, const int64_t *size,
+                        const int64_t *stride, RLDType dt); /* new reference to s is taken */
+/* Shares storage and version; no history. Geometry may differ (a view); `base` is not set. */
+Tensor *rl_alias(Tensor *t, int ndim, const int64_t *size, const int64_t *stride, char *data);
+Tensor *rl_shallow(Tensor *t);                              /* the same geometry: detach() */
+void rl_set_geometry(Tensor *t, int ndim, const int64_t *size, const int64_t *stride);
+int rl_resize_for_out(Tensor *out, int ndim, const int64_t *size);
+
+Tensor *rl_to_dtype_raw(Tensor *t, RLDType dt);             /* no history; new ref (maybe t itself) */
+Tensor *rl_contiguous_raw(Tensor *t);                       /* no history; new ref (maybe t itself) */
+int rl_copy_raw(Tensor *dst, Tensor *src);                  /* broadcast, cast, any strides; no history */
+Scalar rl_item(Tensor *t);                                  /* numel must be 1 */
+static inline double rl_scalar_double(Scalar s) { return s.kind == 'd' || s.kind == 'c' ? s.u.d : (double)s.u.i; }
+static inline int64_t rl_scalar_int(Scalar s) { return s.kind == 'd' || s.kind == 'c' ? (int64_t)s.u.d : s.u.i; }
+int rl_scalar_from_py(PyObject *o, Scalar *out);            /* 1 yes, 0 not a number, -1 error */
+PyObject *rl_scalar_to_py(Scalar s);
+static inline bool rl_same_shape(const Tensor *a, const Tensor *b) {
+    return a->ndim == b->ndim && memcmp(a->size, b->size, a->ndim * sizeof(int64_t)) == 0;
+}
+int64_t rl_wrap_dim(int64_t dim, int ndim);                 /* -1..; IndexError outside; INT64_MIN on error */
+int rl_broadcast_shapes(int n, Tensor *const *ts, int64_t *size); /* returns ndim or -1 */
+
+/* ---------------------------------------------------------------- calls into PyTorch-like errors */
+PyObject *rl_error(PyObject *type, const char *format, ...); /* returns NULL; %S of shapes: see errors.c */
+
+/* ---------------------------------------------------------------- autograd */
+
+typedef union Arg {            /* one parsed argument, or one value saved for backward */
+    Tensor *t;
+    int64_t i;
+    double d;
+    Ints ints;
+    Tensors ts;
+    Scalar s;
+    PyObject *o;
+    const char *str;
+} Arg;
+
+typedef struct { struct Node *node; uint32_t nr; } Edge;    /* node NULL: no gradient wanted */
+
+typedef struct {
+    Tensor *t;                 /* strong; own outputs are saved as shallow copies */
+    uint32_t version;
+    bool is_output;
+    uint32_t output_nr;
+} Saved;
+
+typedef struct { int64_t *size; uint8_t ndim, dtype, device; int64_t dims[RL_INLINE_DIMS]; } OutMeta;
+
+typedef struct NodeDef {
+    const char *name;          /* "MulBackward0": PyTorch's own */
+    /* grads_in: one per output, NULL where undefined.  Fill grads_out (new refs) for every edge
+     * whose node is set; NULL means zero. */
+    int (*apply)(struct Node *self, Tensor **grads_in, Tensor **grads_out);
+    uint8_t n_saved, n_args;
+    const char *const *saved_names; /* for grad_fn._saved_self ... */
+} NodeDef;
+
+#define RL_NODE_EDGES 3
+#define RL_NODE_SAVED 4
+#define RL_NODE_ARGS 6
+
+typedef struct Node {
+    PyObject_HEAD
+    const NodeDef *def;
+    uint64_t seq;              /* creation order; backward runs from high to low */
+    uint16_t n_edges, n_outputs, n_saved, n_args;
+    bool released;             /* saved values were freed by a backward pass */
+    bool is_python;            /* a torch.autograd.Function context */
+    Edge *edges;               /* inline or heap */
+    Saved *saved;
+    Arg *args;
+    OutMeta *outs;             /* shape and dtype that each output had */
+    void *task;                /* the backward pass whose pending gradients are in pending[] */
+    Tensor **pending;          /* one per output */
+    struct NodeHooks *hooks;
+    Tensor *variable;          /* AccumulateGrad: its leaf (strong) */
+    PyObject *dict, *weakrefs;
+    Tensor *pending0;
+    OutMeta out0;
+    Edge edges0[RL_NODE_EDGES];
+    Saved saved0[RL_NODE_SAVED];
+    Arg args0[RL_NODE_ARGS];
+    void *owned_args;          /* heap copy behind Ints / strings in args */
+} Node;
+
+extern PyTypeObject RLNode_Type;
+extern _Thread_local int rl_grad_mode;                      /* torch.is_grad_enabled() */
+
+Node *rl_node_new(const NodeDef *def, int n_edges);
+void rl_node_edge(Node *n, int i, Tensor *input);           /* points edge i at input's gradient */
+int rl_node_save(Node *n, int i, Tensor *t);                /* an input */
+int rl_node_save_output(Node *n, int i, Tensor *out, int output_nr);
+int rl_node_save_ints(Node *n, int i, Ints v);              /* copies */
+Tensor *rl_node_unpack(Node *n, int i);                     /* version-checked; new ref; NULL + no error: None */
+void rl_set_history(Tensor *out, Node *n, int output_nr);   /* takes over nothing; n keeps its own ref */
+/* In-place: checks leaf and view rules before the write (-1: error), bumps and rebases after it. */
+int rl_check_inplace(Tensor *self);
+int rl_rebase_history(Tensor *self, Node *n, int output_nr);
+static inline void rl_bump(Tensor *t) { t->version->value++; }
+/* Marks `view` as a differentiable view of `self` (sets base); then set its history as usual. */
+int rl_make_view(Tensor *view, Tensor *self);
+
+#define RL_ANY_GRAD1(a) (rl_grad_mode && RL_REQUIRES_GRAD(a))
+#define RL_ANY_GRAD2(a, b) (rl_grad_mode && ((a)->flags | (b)->flags) & RLF_REQUIRES_GRAD)
+
+/* ---------------------------------------------------------------- elementwise kernels */
+
+/* p[0] is the output, p[1..] the inputs; s[k] the byte strides of the inner loop over n0 elements,
+ * s[nop + k] those of the outer loop over n1. No Python, no allocation: may run without the GIL. */
+typedef void (*RLKernel)(char **p, const int64_t *s, int64_t n0, int64_t n1, const void *params);
+
+/* ---------------------------------------------------------------- threads */
+
+/* Calls fn(ctx, begin, end) over [0, n) in chunks of at least `grain`, on the pool when it repays. */
+void rl_parallel_for(int64_t n, int64_t grain, void (*fn)(void *ctx, int64_t begin, int64_t end), void *ctx);
+extern int rl_num_threads;
+
+#endif
