@@ -1,0 +1,98 @@
+/* gemm_simd.h -- the few vector operations that the products need, for one element type and one instruction set.
+ *
+ * Included by gemm_tile.h with T (float or double) and RL_GEMM_F64 (0 or 1) defined.  Everything that compilers
+ * express as plain operators on vector types is left to them; named here are fused multiply-add (contraction is off
+ * for the whole core, so it must be asked for), loads and stores of the first `n` lanes, and the sum over lanes.
+ *
+ *     V, VL        the vector type and its lanes
+ *     RL_MR        rows of the register tile: RL_MR x 2 accumulators, 2 vectors of B and one of A must fit the registers
+ */
+#undef V
+#undef VL
+#undef VU
+#define V NAME(vec)
+#define VU NAME(vec_unaligned)
+#define VL ((int)(RL_VECTOR_BYTES / sizeof(T)))
+
+#if defined(__AVX512F__)
+#define RL_VECTOR_BYTES 64
+#define RL_MR 8
+#elif defined(__AVX2__) && defined(__FMA__)
+#define RL_VECTOR_BYTES 32
+#define RL_MR 6
+#elif defined(__aarch64__)
+#define RL_VECTOR_BYTES 16
+#define RL_MR 8
+#else
+#define RL_VECTOR_BYTES 16
+#define RL_MR 4
+#endif
+
+typedef T V __attribute__((vector_size(RL_VECTOR_BYTES)));
+typedef T VU __attribute__((vector_size(RL_VECTOR_BYTES), aligned(sizeof(T)), may_alias));
+
+static inline V NAME(load)(const T *p) { return *(const VU *)p; }
+static inline void NAME(store)(T *p, V v) { *(VU *)p = v; }
+static inline V NAME(splat)(T x) { return x - (V){0}; } /* x - 0 is x, signed zeros included */
+
+#if defined(__AVX512F__) && RL_GEMM_F64
+static inline V NAME(fma)(V a, V b, V c) { return (V)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
+static inline V NAME(load_part)(const T *p, int n) { return (V)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p); }
+static inline void NAME(store_part)(T *p, V v, int n) { _mm512_mask_storeu_pd(p, (__mmask8)((1u << n) - 1), (__m512d)v); }
+static inline T NAME(sum)(V v) { return _mm512_reduce_add_pd((__m512d)v); }
+
+#elif defined(__AVX512F__)
+static inline V NAME(fma)(V a, V b, V c) { return (V)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
+static inline V NAME(load_part)(const T *p, int n) { return (V)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
+static inline void NAME(store_part)(T *p, V v, int n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v); }
+static inline T NAME(sum)(V v) { return _mm512_reduce_add_ps((__m512)v); }
+
+#elif defined(__AVX2__) && defined(__FMA__) && RL_GEMM_F64
+/* Lanes whose mask has the top bit set are moved: &mask[4 - n] begins with n such. */
+static const int64_t NAME(mask)[8] = {-1, -1, -1, -1, 0, 0, 0, 0};
+#define RL_MASK(n) _mm256_loadu_si256((const __m256i *)&NAME(mask)[4 - (n)])
+static inline V NAME(fma)(V a, V b, V c) { return (V)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
+static inline V NAME(load_part)(const T *p, int n) { return (V)_mm256_maskload_pd(p, RL_MASK(n)); }
+static inline void NAME(store_part)(T *p, V v, int n) { _mm256_maskstore_pd(p, RL_MASK(n), (__m256d)v); }
+static inline T NAME(sum)(V v) { return (v[0] + v[2]) + (v[1] + v[3]); }
+#undef RL_MASK
+
+#elif defined(__AVX2__) && defined(__FMA__)
+static const int32_t NAME(mask)[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+#define RL_MASK(n) _mm256_loadu_si256((const __m256i *)&NAME(mask)[8 - (n)])
+static inline V NAME(fma)(V a, V b, V c) { return (V)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
+static inline V NAME(load_part)(const T *p, int n) { return (V)_mm256_maskload_ps(p, RL_MASK(n)); }
+static inline void NAME(store_part)(T *p, V v, int n) { _mm256_maskstore_ps(p, RL_MASK(n), (__m256)v); }
+static inline T NAME(sum)(V v) {
+    __m128 h = _mm_add_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
+    h = _mm_add_ps(h, _mm_movehl_ps(h, h));
+    return _mm_cvtss_f32(_mm_add_ss(h, _mm_movehdup_ps(h)));
+}
+#undef RL_MASK
+
+#else
+#if defined(__aarch64__) && RL_GEMM_F64
+static inline V NAME(fma)(V a, V b, V c) { return (V)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b); }
+#elif defined(__aarch64__)
+static inline V NAME(fma)(V a, V b, V c) { return (V)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b); }
+#else
+static inline V NAME(fma)(V a, V b, V c) { return a * b + c; }
+#endif
+static inline V NAME(load_part)(const T *p, int n) {
+    V v = {0};
+    for (int i = 0; i < VL; i++)
+        if (i < n) v[i] = p[i];
+    return v;
+}
+static inline void NAME(store_part)(T *p, V v, int n) {
+    for (int i = 0; i < VL; i++)
+        if (i < n) p[i] = v[i];
+}
+static inline T NAME(sum)(V v) {
+#if RL_GEMM_F64
+    return v[0] + v[1];
+#else
+    return (v[0] + v[2]) + (v[1] + v[3]);
+#endif
+}
+#endif
