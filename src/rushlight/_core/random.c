@@ -1,10 +1,10 @@
-/* random.c -- see random.h.
+/* random.c -- the generator of random.h, and what it fills in blocks: uniforms, normals, integers,
+ * Bernoulli masks.  random_samplers.c has the distributions drawn one number at a time.
  *
- * Layers, from the bottom: words (the Mersenne Twister), uniforms, then each distribution as the
- * transformation of uniforms that PyTorch applies.  Loops over blocks are plain C which compilers
- * vectorise; on x86 they are compiled twice and the AVX2+FMA copy is taken where the processor has
- * it.  Both copies give the same bits: integer work is exact, and the roundings of floating-point
- * work are spelt out with fma().  (Without FMA hardware fma() is a slow library call.)
+ * Loops over blocks are plain C for the compiler to vectorise; on x86-64 they are compiled twice, and
+ * the AVX2+FMA copy runs where the processor has both.  The copies give the same bits: integer work
+ * is exact, and the roundings of floating-point work are spelt out with fma().  (Without hardware
+ * FMA, fma() is a library call: right, but slow.)
  */
 #include "random.h"
 
@@ -266,8 +266,8 @@ void rl_uniform_f64(RLRandom *r, double *out, int64_t n, double from, double to)
 
 typedef uint16_t (*Narrow)(float);
 
-static uint32_t bits_of(float x) { uint32_t u; memcpy(&u, &x, sizeof u); return u; }
-static float float_of(uint32_t u) { float x; memcpy(&x, &u, sizeof x); return x; }
+INLINE uint32_t bits_of(float x) { uint32_t u; memcpy(&u, &x, sizeof u); return u; }
+INLINE float float_of(uint32_t u) { float x; memcpy(&x, &u, sizeof x); return x; }
 
 /* Both round to nearest, ties to even. */
 static uint16_t to_f16(float x)
@@ -480,6 +480,18 @@ void rl_normal_bf16(RLRandom *r, uint16_t *out, int64_t n, double mean, double s
 
 /* ---------------------------------------------------------------- integers */
 
+/* Word modulo range by floating-point division, which vectorises as integer division does not.  No
+ * quotient of numbers below 2^32 is so close under an integer that it would round up to it. */
+INLINE void modulo_body(int64_t *restrict out, const uint32_t *restrict words, int64_t n, double range)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double word = (double)(int32_t)(words[i] ^ 0x80000000u) + 0x1p31;
+        out[i] = (int32_t)(word - range * floor(word / range));
+    }
+}
+TWICE(modulo, (int64_t *restrict out, const uint32_t *restrict words, int64_t n, double range),
+      (out, words, n, range))
+
 void rl_random_full(RLRandom *r, int64_t *out, int64_t n, uint64_t range, bool wide)
 {
     uint32_t words[BLOCK];
@@ -489,9 +501,8 @@ void rl_random_full(RLRandom *r, int64_t *out, int64_t n, uint64_t range, bool w
         if (wide)
             for (int64_t i = 0; i < k; i++)
                 out[i] = (int64_t)(((uint64_t)words[2 * i] << 32 | words[2 * i + 1]) % range);
-        else /* range fits in 32 bits: a 64-bit division would take several times as long */
-            for (int64_t i = 0; i < k; i++)
-                out[i] = words[i] % (uint32_t)range;
+        else
+            modulo(out, words, k, (double)range);
     }
 }
 

@@ -12,9 +12,10 @@
  * depend on the output dtype, and only rl_normal_* on the length and the layout.
  *
  * Nothing here checks arguments that PyTorch rejects with a message; callers do.  No function
- * allocates.  A generator is not locked: one thread at a time.
+ * allocates.  A generator is seeded before its first use, and used by one thread at a time.
  *
- * Compile with -ffp-contract=off: every fused multiply-add of the stream is written out.
+ * Compile with -O3 (the loops are written to be vectorised) and -ffp-contract=off (every fused
+ * multiply-add of the stream is written out; the compiler must add none).
  */
 #ifndef RL_RANDOM_H
 #define RL_RANDOM_H

@@ -192,7 +192,7 @@ double rl_sample_binomial(RLRandom *r, double count, double prob, bool single)
         return 0;
     if (prob >= 1)
         return count;
-    if (prob != prob)
+    if (count != count || prob != prob) /* PyTorch never returns for a NaN count */
         return NAN;
     bool flip = prob > 0.5;
     double p = flip ? rounded(1 - prob, single) : prob;
