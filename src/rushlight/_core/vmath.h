@@ -1,0 +1,55 @@
+/* vmath.h -- elementary functions that compilers vectorise.
+ *
+ * Each vm_* function is straight-line scalar C: no calls, no tables, no branches, only arithmetic,
+ * bit casts and selects.  A loop `for (i = 0; i < n; i++) out[i] = vm_expf(in[i]);` therefore
+ * becomes SIMD code on whatever target the including file is compiled for, and the elements left
+ * over at its end go through the same arithmetic: a result never depends on an element's position.
+ * It may differ in the last bits between targets with and without fused multiply-add.
+ *
+ * Compile with -O3 -fno-math-errno -fno-trapping-math -ffp-contract=off and never with -ffast-math:
+ * the rounding tricks and the compensated sums below need the operations as they are written.
+ *
+ * Common ground of the algorithms (each function names what is particular to it):
+ *   - Muller et al., Handbook of Floating-Point Arithmetic, 2nd ed. (2018), chapters 10 and 11:
+ *     argument reduction by Cody and Waite, TwoSum, splitting of constants.
+ *   - S. Moshier, Cephes Mathematical Library; Sun Microsystems, FDLIBM: which reduction to use
+ *     where.
+ *   - The polynomial coefficients are minimax fits (Remez) made for this file on the intervals
+ *     stated beside them, unless another source is named.
+ *
+ * Errors: below 2 ulp everywhere, below 1 ulp for most functions.
+ */
+#ifndef RL_VMATH_H
+#define RL_VMATH_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+/* The fused forms are an optimisation only: every function keeps its error bound without them. */
+#if defined(__FMA__) || defined(__AVX512F__) || defined(__ARM_FEATURE_FMA)
+#define VM_FMA(a, b, c) __builtin_fma(a, b, c)
+#define VM_FMAF(a, b, c) __builtin_fmaf(a, b, c)
+#else
+#define VM_FMA(a, b, c) ((a) * (b) + (c))
+#define VM_FMAF(a, b, c) ((a) * (b) + (c))
+#endif
+
+/* Adding and subtracting 1.5 * 2^(p-1) rounds to the nearest integer and, in between, leaves that
+ * integer in two's complement in the low bits of the representation.  Unlike a conversion it exists
+ * for float64 in every instruction set.  Valid for |x| < 2^(p-2). */
+#define VM_ROUNDF 0x1.8p23f
+#define VM_ROUND 0x1.8p52
+
+static inline uint32_t vm_bitsf(float x) { uint32_t u; memcpy(&u, &x, sizeof u); return u; }
+static inline float vm_fromf(uint32_t u) { float x; memcpy(&x, &u, sizeof x); return x; }
+static inline uint64_t vm_bits(double x) { uint64_t u; memcpy(&u, &x, sizeof u); return u; }
+static inline double vm_from(uint64_t u) { double x; memcpy(&x, &u, sizeof x); return x; }
+
+#include "vmath_f64.h"
+#include "vmath_f32.h"
+
+#undef VM_ROUNDF
+#undef VM_ROUND
+
+#endif
