@@ -61,7 +61,7 @@ void rl_geometric(RLRandom *r, double *out, int64_t n, double p)
             cdf[i] /= sum;                                                                            \
         cdf[categories - 1] = 1;                                                                      \
         for (int64_t i = 0; i < samples; i++) {                                                       \
-            double u = rl_random_unit(r);                                                                  \
+            double u = rl_random_unit(r);                                                             \
             int64_t low = 0, high = categories;                                                       \
             while (low < high) {                                                                      \
                 int64_t middle = low + (high - low) / 2;                                              \
