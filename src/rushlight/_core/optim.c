@@ -1,0 +1,344 @@
+/* optim.c -- optimizer steps, each a parameter group in one call.
+ *
+ *     _sgd_step(group, state) -> bool       one step of SGD; False: nothing was done
+ *     _adam_step(group, state) -> bool      Adam, AdamW, AMSGrad
+ *     _zero_grad(param_groups) -> bool      every p.grad = None; False: some were left
+ *
+ * `group` is an entry of Optimizer.param_groups, `state` the optimizer's state; both are read as
+ * they are, so that whatever a user writes into them counts from the next step on.
+ *
+ * These calls do the common case only: dense real float32/float64 tensors on the CPU, row-major,
+ * of exactly the class Tensor or Parameter, hyperparameters that are Python numbers, state that
+ * exists.  They look at the whole group before they write anything; for all else they answer False
+ * and the caller takes the step with tensor operations (optim/sgd.py, optim/adam.py), which is also
+ * how state comes into being and what the arithmetic here is tested against.
+ *
+ * Between the look and the last write no Python code runs, so borrowed references stay good.
+ */
+#include "rl.h"
+
+#include <math.h>
+
+#include "isa.h"
+#include "optim.h"
+
+extern const RLOptimKernels rl_optim_kernels_base;
+#if defined(__x86_64__) || defined(_M_X64)
+extern const RLOptimKernels rl_optim_kernels_avx2, rl_optim_kernels_avx512;
+#endif
+
+static const RLOptimKernels *kernels = &rl_optim_kernels_base;
+
+/* Below this many elements a share of the work is not worth a thread's waking. */
+#define GRAIN 32768
+#define ON_STACK 32
+
+/* ---------------------------------------------------------------- one parameter */
+
+typedef struct {
+    Tensor *param, *grad;
+    Tensor *slots[3];          /* SGD: buffer.  Adam: exp_avg, exp_avg_sq, max_exp_avg_sq */
+    Tensor *step;
+    union { SgdRule sgd; AdamRule adam; } rule;
+} Item;
+
+static inline void *at(const Tensor *t, int64_t element)
+{
+    return t ? t->data + element * RL_ITEMSIZE(t->dtype) : NULL;
+}
+
+static void sgd_chunk(void *ctx, int64_t begin, int64_t end)
+{
+    const Item *it = ctx;
+    void *p = at(it->param, begin), *grad = at(it->grad, begin), *buf = at(it->slots[0], begin);
+    if (it->param->dtype == RL_F32) kernels->sgd_f32(p, grad, buf, end - begin, &it->rule.sgd);
+    else kernels->sgd_f64(p, grad, buf, end - begin, &it->rule.sgd);
+}
+
+static void adam_chunk(void *ctx, int64_t begin, int64_t end)
+{
+    const Item *it = ctx;
+    void *p = at(it->param, begin), *grad = at(it->grad, begin);
+    void *m = at(it->slots[0], begin), *v = at(it->slots[1], begin), *vmax = at(it->slots[2], begin);
+    if (it->param->dtype == RL_F32) kernels->adam_f32(p, grad, m, v, vmax, end - begin, &it->rule.adam);
+    else kernels->adam_f64(p, grad, m, v, vmax, end - begin, &it->rule.adam);
+}
+
+static inline void run(Item *it, void (*chunk)(void *, int64_t, int64_t))
+{
+    if (it->param->numel < 2 * GRAIN) chunk(it, 0, it->param->numel);
+    else rl_parallel_for(it->param->numel, GRAIN, chunk, it);
+}
+
+/* ---------------------------------------------------------------- reading groups and state */
+
+enum {
+    K_params, K_lr, K_momentum, K_dampening, K_weight_decay, K_nesterov, K_maximize, K_differentiable,
+    K_capturable, K_betas, K_eps, K_amsgrad, K_decoupled_weight_decay, K_momentum_buffer, K_step,
+    K_exp_avg, K_exp_avg_sq, K_max_exp_avg_sq, N_KEYS
+};
+static const char *const key_names[N_KEYS] = {
+    "params", "lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize", "differentiable",
+    "capturable", "betas", "eps", "amsgrad", "decoupled_weight_decay", "momentum_buffer", "step",
+    "exp_avg", "exp_avg_sq", "max_exp_avg_sq"
+};
+static PyObject *keys[N_KEYS];
+
+/* Borrowed, or NULL where absent.  Keys are exact strings and tensors hash by identity, so a lookup
+ * cannot fail; a user's odd key that makes it fail counts as absent. */
+static inline PyObject *lookup(PyObject *dict, PyObject *key)
+{
+    PyObject *value = PyDict_GetItemWithError(dict, key);
+    if (RL_UNLIKELY(!value) && RL_UNLIKELY(PyErr_Occurred() != NULL)) PyErr_Clear();
+    return value;
+}
+
+static inline bool as_number(PyObject *value, double *out)
+{
+    if (RL_UNLIKELY(!value)) return false;
+    if (RL_LIKELY(PyFloat_Check(value))) {
+        *out = PyFloat_AS_DOUBLE(value);
+        return true;
+    }
+    if (!PyLong_Check(value)) return false;
+    *out = PyLong_AsDouble(value);
+    if (*out == -1.0 && PyErr_Occurred()) {
+        PyErr_Clear();
+        return false;
+    }
+    return true;
+}
+
+static inline bool number(PyObject *group, int key, double *out)
+{
+    return as_number(lookup(group, keys[key]), out);
+}
+
+/* Only what is plainly a yes or a no; anything else is for Python to judge. */
+static inline bool flag(PyObject *group, int key, bool *out)
+{
+    PyObject *value = lookup(group, keys[key]);
+    *out = value == Py_True;
+    return value == Py_True || value == Py_False || value == Py_None;
+}
+
+static inline bool is_off(PyObject *group, int key)
+{
+    bool on;
+    return flag(group, key, &on) && !on;
+}
+
+static inline bool plain(const Tensor *t)
+{
+    return RL_IS_TENSOR_EXACT(t) && t->device == RL_CPU && RL_IS_CONTIGUOUS(t)
+        && !(t->flags & RLF_INFERENCE);
+}
+
+static inline bool like(const Tensor *t, const Tensor *param)
+{
+    return plain(t) && t->dtype == param->dtype && rl_same_shape(t, param);
+}
+
+/* An update under no_grad of a leaf that is not a view needs a version bump and nothing else. */
+static inline bool updatable(const Tensor *p)
+{
+    return plain(p) && (p->dtype == RL_F32 || p->dtype == RL_F64) && RL_IS_LEAF(p) && !p->base;
+}
+
+static bool slot(PyObject *entry, int key, const Tensor *param, Tensor **out)
+{
+    *out = (Tensor *)lookup(entry, keys[key]);
+    return *out && like(*out, param);
+}
+
+/* The parameters that have a gradient.  Returns how many, or -1 where the group is not for us. */
+static Py_ssize_t collect(PyObject *params, Item *items)
+{
+    Py_ssize_t count = 0;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(params); i++) {
+        Tensor *p = (Tensor *)PyList_GET_ITEM(params, i);
+        if (!RL_IS_TENSOR_EXACT(p)) return -1;
+        if (!p->grad) continue;
+        if (!updatable(p) || !like(p->grad, p)) return -1;
+        items[count].param = p;
+        items[count].grad = p->grad;
+        count++;
+    }
+    return count;
+}
+
+static Item *items_for(PyObject *params, Item *on_stack)
+{
+    Py_ssize_t n = PyList_GET_SIZE(params);
+    if (n <= ON_STACK) return on_stack;
+    Item *items = PyMem_New(Item, n);
+    if (!items) PyErr_NoMemory();
+    return items;
+}
+
+/* ---------------------------------------------------------------- steps */
+
+static bool sgd_try(PyObject *group, PyObject *state, PyObject *params, Item *items)
+{
+    SgdRule rule;
+    double lr, dampening;
+    if (!number(group, K_lr, &lr) || !number(group, K_momentum, &rule.momentum)
+        || !number(group, K_dampening, &dampening) || !number(group, K_weight_decay, &rule.weight_decay)
+        || !flag(group, K_nesterov, &rule.nesterov) || !flag(group, K_maximize, &rule.maximize)
+        || !is_off(group, K_differentiable))
+        return false;
+    rule.neg_lr = -lr;
+    rule.one_minus_dampening = 1 - dampening;
+
+    Py_ssize_t n = collect(params, items);
+    if (n < 0) return false;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        Item *it = &items[i];
+        it->slots[0] = NULL;
+        if (rule.momentum != 0) {
+            PyObject *entry = lookup(state, (PyObject *)it->param);
+            if (!entry || !PyDict_Check(entry) || !slot(entry, K_momentum_buffer, it->param, &it->slots[0]))
+                return false;
+        }
+    }
+    for (Py_ssize_t i = 0; i < n; i++) {
+        Item *it = &items[i];
+        it->rule.sgd = rule;
+        run(it, sgd_chunk);
+        rl_bump(it->param);
+        if (it->slots[0]) rl_bump(it->slots[0]);
+    }
+    return true;
+}
+
+static double bump_step(Tensor *step)
+{
+    rl_bump(step);
+    return step->dtype == RL_F32 ? (double)(*(float *)step->data += 1) : (*(double *)step->data += 1);
+}
+
+static bool adam_try(PyObject *group, PyObject *state, PyObject *params, Item *items)
+{
+    AdamRule rule;
+    double lr, beta1, weight_decay;
+    bool amsgrad, decoupled;
+    PyObject *betas = lookup(group, keys[K_betas]);
+    if (!betas || !PyTuple_Check(betas) || PyTuple_GET_SIZE(betas) != 2
+        || !as_number(PyTuple_GET_ITEM(betas, 0), &beta1) || !as_number(PyTuple_GET_ITEM(betas, 1), &rule.beta2)
+        || !number(group, K_lr, &lr) || !number(group, K_eps, &rule.eps)
+        || !number(group, K_weight_decay, &weight_decay) || !flag(group, K_amsgrad, &amsgrad)
+        || !flag(group, K_maximize, &rule.maximize) || !flag(group, K_decoupled_weight_decay, &decoupled)
+        || !is_off(group, K_differentiable) || !is_off(group, K_capturable))
+        return false;
+    rule.one_minus_beta1 = 1 - beta1;
+    rule.one_minus_beta2 = 1 - rule.beta2;
+    rule.weight_decay = decoupled ? 0 : weight_decay;
+    rule.shrink = decoupled ? 1 - lr * weight_decay : 1;
+
+    Py_ssize_t n = collect(params, items);
+    if (n < 0) return false;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        Item *it = &items[i];
+        PyObject *entry = lookup(state, (PyObject *)it->param);
+        if (!entry || !PyDict_Check(entry) || !slot(entry, K_exp_avg, it->param, &it->slots[0])
+            || !slot(entry, K_exp_avg_sq, it->param, &it->slots[1]))
+            return false;
+        it->slots[2] = NULL;
+        if (amsgrad && !slot(entry, K_max_exp_avg_sq, it->param, &it->slots[2])) return false;
+        it->step = (Tensor *)lookup(entry, keys[K_step]);
+        if (!it->step || !plain(it->step) || it->step->numel != 1
+            || (it->step->dtype != RL_F32 && it->step->dtype != RL_F64))
+            return false;
+    }
+
+    double t = -1;             /* parameters mostly share one step count: raise the powers once */
+    for (Py_ssize_t i = 0; i < n; i++) {
+        Item *it = &items[i];
+        double own = bump_step(it->step);
+        if (own != t) {
+            t = own;
+            rule.neg_step_size = -(lr / (1 - pow(beta1, t)));
+            rule.bias2_sqrt = pow(1 - pow(rule.beta2, t), 0.5);
+        }
+        it->rule.adam = rule;
+        run(it, adam_chunk);
+        rl_bump(it->param);
+        if (decoupled && weight_decay != 0) rl_bump(it->param);
+        for (int k = 0; k < 3; k++)
+            if (it->slots[k]) rl_bump(it->slots[k]);
+    }
+    return true;
+}
+
+static PyObject *take_step(PyObject *const *args, Py_ssize_t nargs,
+                           bool (*attempt)(PyObject *, PyObject *, PyObject *, Item *))
+{
+    if (nargs != 2 || !PyDict_Check(args[0]) || !PyDict_Check(args[1])) {
+        PyErr_SetString(PyExc_TypeError, "expected a parameter group and the optimizer's state");
+        return NULL;
+    }
+    PyObject *params = lookup(args[0], keys[K_params]);
+    if (!params || !PyList_CheckExact(params)) Py_RETURN_FALSE;
+    Item on_stack[ON_STACK], *items = items_for(params, on_stack);
+    if (!items) return NULL;
+    bool done = attempt(args[0], args[1], params, items);
+    if (items != on_stack) PyMem_Free(items);
+    return PyBool_FromLong(done);
+}
+
+static PyObject *sgd_step(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs)
+{
+    return take_step(args, nargs, sgd_try);
+}
+
+static PyObject *adam_step(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs)
+{
+    return take_step(args, nargs, adam_try);
+}
+
+/* Dropping the last reference to a gradient may run a user's weak reference callback, hence any
+ * Python: hold the list, and read its length anew each time round. */
+static bool drop_grads(PyObject *params)
+{
+    bool all = true;
+    Py_INCREF(params);
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(params); i++) {
+        Tensor *p = (Tensor *)PyList_GET_ITEM(params, i);
+        if (RL_LIKELY(RL_IS_TENSOR_EXACT(p))) Py_CLEAR(p->grad);
+        else all = false;
+    }
+    Py_DECREF(params);
+    return all;
+}
+
+static PyObject *zero_grad(PyObject *Py_UNUSED(module), PyObject *groups)
+{
+    if (!PyList_CheckExact(groups)) Py_RETURN_FALSE;
+    bool all = true;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(groups); i++) {
+        PyObject *group = PyList_GET_ITEM(groups, i);
+        PyObject *params = PyDict_Check(group) ? lookup(group, keys[K_params]) : NULL;
+        if (params && PyList_CheckExact(params)) all &= drop_grads(params);
+        else all = false;
+    }
+    return PyBool_FromLong(all);
+}
+
+static PyMethodDef methods[] = {
+    {"_sgd_step", (PyCFunction)(void (*)(void))sgd_step, METH_FASTCALL, NULL},
+    {"_adam_step", (PyCFunction)(void (*)(void))adam_step, METH_FASTCALL, NULL},
+    {"_zero_grad", zero_grad, METH_O, NULL},
+    {NULL, NULL, 0, NULL}
+};
+
+int rl_optim_init(PyObject *module)
+{
+#if defined(__x86_64__) || defined(_M_X64)
+    const RLIsa isa = rl_isa_best();
+    if (isa >= RL_ISA_AVX512) kernels = &rl_optim_kernels_avx512;
+    else if (isa >= RL_ISA_AVX2) kernels = &rl_optim_kernels_avx2;
+#endif
+    for (int i = 0; i < N_KEYS; i++)
+        if (!keys[i] && !(keys[i] = PyUnicode_InternFromString(key_names[i]))) return -1;
+    return PyModule_AddFunctions(module, methods);
+}
