@@ -11,6 +11,13 @@
 #include <arm_neon.h>
 #endif
 
+/* GCC has it from version 12, Clang always. */
+#ifdef __has_builtin
+#define RL_HAS_SHUFFLEVECTOR __has_builtin(__builtin_shufflevector)
+#else
+#define RL_HAS_SHUFFLEVECTOR 0
+#endif
+
 #define RL_KC 256              /* with NR columns: 32 KB at the widest, a first-level cache */
 #define RL_MC 192              /* rows of A per copied block: 192 KB of float32; divisible by every RL_MR */
 #define RL_NV_WIDE 8           /* vectors of columns held for a single row */

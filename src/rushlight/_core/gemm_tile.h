@@ -19,27 +19,43 @@
 INLINE void NAME(tile)(const int mr, const int nv, const bool part, int lanes, int64_t k, const T *a, int64_t a_row,
                        int64_t a_col, const T *b, int64_t b_row, T alpha, T beta, const T *bias, T *c, int64_t ldc) {
 #define LOAD(p, v) (part && (v) == nv - 1 ? NAME(load_part)((p) + (v) * VL, lanes) : NAME(load)((p) + (v) * VL))
-    V acc[RL_MR][RL_NV_WIDE];
+    /* A small tile would wait for each addition's latency: it sums even and odd k apart. */
+    const int chains = mr * nv <= RL_MR / 2 ? 2 : 1;
+    V acc[2][RL_MR][RL_NV_WIDE];
+#pragma GCC unroll 2
+    for (int u = 0; u < chains; u++)
 #pragma GCC unroll 8
-    for (int r = 0; r < mr; r++)
+        for (int r = 0; r < mr; r++)
 #pragma GCC unroll 8
-        for (int v = 0; v < nv; v++) acc[r][v] = (V){0};
-    for (int64_t p = 0; p < k; p++, a += a_col, b += b_row) {
-        V bv[RL_NV_WIDE];
-#pragma GCC unroll 8
-        for (int v = 0; v < nv; v++) bv[v] = LOAD(b, v);
-#pragma GCC unroll 8
-        for (int r = 0; r < mr; r++) {
-            V av = NAME(splat)(a[r * a_row]);
-#pragma GCC unroll 8
-            for (int v = 0; v < nv; v++) acc[r][v] = NAME(fma)(av, bv[v], acc[r][v]);
-        }
+            for (int v = 0; v < nv; v++) acc[u][r][v] = (V){0};
+#define STEP(u)                                                                                                    \
+    {                                                                                                              \
+        V bv[RL_NV_WIDE];                                                                                          \
+        _Pragma("GCC unroll 8") for (int v = 0; v < nv; v++) bv[v] = LOAD(b, v);                                   \
+        _Pragma("GCC unroll 8") for (int r = 0; r < mr; r++) {                                                     \
+            V av = NAME(splat)(a[r * a_row]);                                                                      \
+            _Pragma("GCC unroll 8") for (int v = 0; v < nv; v++) acc[u][r][v] = NAME(fma)(av, bv[v], acc[u][r][v]); \
+        }                                                                                                          \
+        a += a_col;                                                                                                \
+        b += b_row;                                                                                                \
     }
+    int64_t p = 0;
+    for (; p + chains <= k; p += chains) {
+        STEP(0)
+        if (chains == 2) STEP(1)
+    }
+    if (p < k) STEP(0)
+#undef STEP
+    if (chains == 2)
+#pragma GCC unroll 8
+        for (int r = 0; r < mr; r++)
+#pragma GCC unroll 8
+            for (int v = 0; v < nv; v++) acc[0][r][v] += acc[1][r][v];
 #pragma GCC unroll 8
     for (int r = 0; r < mr; r++, c += ldc)
 #pragma GCC unroll 8
         for (int v = 0; v < nv; v++) {
-            V x = acc[r][v] * alpha;
+            V x = acc[0][r][v] * alpha;
             if (beta != 0) x += LOAD(c, v) * beta;
             if (bias) x += LOAD(bias, v);
             if (part && v == nv - 1)
@@ -97,7 +113,14 @@ static void NAME(panel)(int64_t m, int n, int64_t k, const T *a, int64_t a_row, 
 
 /* dst(k, NR) from n columns of B, each of them contiguous in memory and ldb apart. */
 static void NAME(turn_panel)(int n, int64_t k, const T *b, int64_t ldb, T *dst) {
-    for (int j = 0; j < n; j++)
+    int j = 0;
+    for (; j + W <= n; j += W) {
+        int64_t p = 0;
+        for (; p + W <= k; p += W) NAME(turn_square)(b + j * ldb + p, ldb, dst + p * NR + j, NR);
+        for (; p < k; p++)
+            for (int i = 0; i < W; i++) dst[p * NR + j + i] = b[(j + i) * ldb + p];
+    }
+    for (; j < n; j++)
         for (int64_t p = 0; p < k; p++) dst[p * NR + j] = b[j * ldb + p];
 }
 
@@ -223,7 +246,7 @@ static void NAME(gemm)(RL_GEMM_SIGNATURE(T, T), const T *bias) {
                 NAME(block)(tb, true, mc, n, kc, alpha, rows, 1, RL_MR, kc * RL_MR, bp, ldb, beta_p, bias_p,
                             c + i * ldc, ldc);
             }
-        } else if (!ta && tb && m <= 4 && kc >= VL) {
+        } else if (!ta && tb && m <= 8 && kc >= 2 * VL) {
             NAME(dot_rows)(m, n, kc, ap, lda, bp, ldb, alpha, beta_p, bias_p, c, ldc, 1);
         } else if (!ta && n == 1 && b_row == 1 && kc >= VL && !bias) {
             NAME(dot_rows)(1, m, kc, bp, 0, ap, lda, alpha, beta_p, NULL, c, 0, ldc);
