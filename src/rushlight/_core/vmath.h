@@ -17,7 +17,7 @@
  *   - The polynomial coefficients are minimax fits (Remez) made for this file on the intervals
  *     stated beside them, unless another source is named.
  *
- * Errors: below 2 ulp everywhere, below 1 ulp for most functions.
+ * Errors are below 2 ulp, for most functions below 1.5, unless a function says otherwise.
  */
 #ifndef RL_VMATH_H
 #define RL_VMATH_H

@@ -2,9 +2,9 @@
 
 /* ------------------------------------------------------------ exponentials */
 
-/* exp(x) = 2^n (1 + p) with |log(1 + p)| <= log(2)/2.  Returns p; *bits holds n, see VM_ROUNDF.
- * For |x| < 2^13.  NaN in, NaN out. */
-static inline float vm_exp_reducef(float x, uint32_t *bits)
+/* exp(x) = 2^n exp(r) with |r| <= log(2)/2.  Returns r; *tail = exp(r) - 1 - r and *bits holds n, see
+ * VM_ROUNDF.  For |x| < 2^13.  NaN in, NaN out. */
+static inline float vm_exp_splitf(float x, float *tail, uint32_t *bits)
 {
     float t = VM_FMAF(x, 1.44269502f, VM_ROUNDF), n = t - VM_ROUNDF;
     /* 0.693359375 has ten significant bits: n times it is exact. */
@@ -15,7 +15,15 @@ static inline float vm_exp_reducef(float x, uint32_t *bits)
     q = VM_FMAF(q, r, 0.166665182f);
     q = VM_FMAF(q, r, 0.5f);
     *bits = vm_bitsf(t);
-    return VM_FMAF(r * r, q, r);
+    *tail = r * r * q;
+    return r;
+}
+
+/* exp(r) - 1 in one piece. */
+static inline float vm_exp_reducef(float x, uint32_t *bits)
+{
+    float tail, r = vm_exp_splitf(x, &tail, bits);
+    return r + tail;
 }
 
 /* 2^n for -126 <= n <= 127. */
@@ -57,10 +65,11 @@ static inline float vm_exp2f(float x)
 static inline float vm_expm1f(float x)
 {
     uint32_t n;
-    float p = vm_exp_reducef(vm_clampf(x, -18.0f, 89.0f), &n);
-    /* 2^n p + (2^n - 1), with 2^n in two factors as in vm_scalef. */
+    float tail, r = vm_exp_splitf(vm_clampf(x, -18.0f, 89.0f), &tail, &n);
+    /* (2^n - 1 + 2^n r) + 2^n tail, with 2^n in two factors as in vm_scalef.  For n = 1, where the
+     * sum cancels, the inner sum is exact. */
     uint32_t half = n >> 1;
-    float s = vm_pow2f(half), y = VM_FMAF(s, p, s - vm_pow2f(half - n));
+    float s = vm_pow2f(half), y = VM_FMAF(s, tail, VM_FMAF(s, r, s - vm_pow2f(half - n)));
     return __builtin_copysignf(y * vm_pow2f(n - half), x);      /* for -0 */
 }
 
@@ -107,8 +116,17 @@ static inline float vm_tanhf(float x)
     return __builtin_copysignf(a < 0.625f ? small : large, x);
 }
 
-/* exp(-x) may overflow to infinity: the quotient is then 0, as in PyTorch. */
-static inline float vm_sigmoidf(float x) { return 1.0f / (1.0f + vm_expf(-x)); }
+/* 1 / (1 + exp(-x)), 0 where exp(-x) overflows as in PyTorch.  The sum is (1 + 2^n) + 2^n p, which
+ * saves a rounding, and is held as its quarter, which keeps 2^n finite. `rest` is what 1 + 2^n lost
+ * where 2^n is the larger; elsewhere it does no harm. */
+static inline float vm_sigmoidf(float x)
+{
+    uint32_t n;
+    float p = vm_exp_reducef(vm_clampf(-x, -80.0f, 89.0f), &n), s = vm_pow2f(n - 2);
+    float sum = s + 0.25f, rest = 0.25f - (sum - s);
+    float quarter = sum + VM_FMAF(s, p, rest);
+    return x < -88.72283f ? 0.0f : 0.25f / quarter;
+}
 
 static inline float vm_sqrtf(float x) { return __builtin_sqrtf(x); }
 static inline float vm_rsqrtf(float x) { return 1.0f / __builtin_sqrtf(x); }
@@ -410,11 +428,9 @@ static inline float vm_erff(float x)
     return __builtin_copysignf(a < 1.0f ? small : large, x);
 }
 
-/* 2^w in float64 to the accuracy of float32; beyond |w| = 200 the float32 result is 0 or infinity. */
+/* 2^w in float64, |w| <= 1000, to the accuracy of float32. */
 static inline double vm_exp2_polyf(double w)
 {
-    w = w > 200.0 ? 200.0 : w;
-    w = w < -200.0 ? -200.0 : w;
     double t = w + VM_ROUND, r = w - (t - VM_ROUND), q = 1.5314947031192093e-05;
     q = VM_FMA(q, r, 0.00015467110142025121);                   /* (2^r - 1) / r on [-1/2, 1/2] */
     q = VM_FMA(q, r, 0.0013333430786797579);
@@ -451,11 +467,12 @@ static inline float vm_erfcf(float x)
 
 /* 2^(y log2|x|) in float64, so that one rounding, the last, makes the result; then the sign and the
  * special values of C11 F.10.4.4. */
-static inline float vm_powf(float xf, float yf)
+static inline float vm_powf(float x, float y)
 {
     const uint64_t sqrt_half = 0x3fe6a09e667f3bcd, one = 0x3ff0000000000000;
-    const double inf = INFINITY;
-    double x = xf, y = yf, a = __builtin_fabs(x), ay = __builtin_fabs(y);
+    const float inf = (float)INFINITY;
+    float ax = __builtin_fabsf(x), ay = __builtin_fabsf(y);
+    double a = ax;
     uint64_t u = vm_bits(a) + (one - sqrt_half);
     double e = vm_from((u >> 52) | 0x4330000000000000) - (0x1p52 + 1023.0);
     double f = vm_from((u & 0xfffffffffffff) + sqrt_half) - 1.0;
@@ -465,17 +482,22 @@ static inline float vm_powf(float xf, float yf)
     q = VM_FMA(q, z, 0.96179667319985662);
     q = VM_FMA(q, z, 2.8853900817902032);
     double l = VM_FMA(q, s, e);
-    l = a == 0.0 ? -inf : l;
-    l = a < inf ? l : a;
-    double res = vm_exp2_polyf(l * y);
-    res = (a == 1.0) & (ay == inf) ? 1.0 : res;
+    l = ax == 0.0f ? -(double)INFINITY : l;
+    l = ax < inf ? l : a;
 
-    double h = 0.5 * y, whole = (y + VM_ROUND) - VM_ROUND, even = (h + VM_ROUND) - VM_ROUND;
-    double odd = (ay < 0x1p24) & (whole == y) & (even != h) ? 1.0 : 0.0;
-    double fraction = (ay < 0x1p24) & (whole != y) ? 1.0 : 0.0;
-    double sign = __builtin_copysign(1.0, x);
-    res = (sign < 0.0) & (odd != 0.0) ? -res : res;
-    res = (x < 0.0) & (x > -inf) & (fraction != 0.0) ? (double)NAN : res;
-    res = (x == 1.0) | (y == 0.0) ? 1.0 : res;
-    return (float)res;
+    /* Masks instead of selects: a chain of selects on related conditions is threaded into jumps by
+     * GCC and then no longer vectorised. */
+    float bounded = vm_fromf(vm_bitsf(y) & -(uint32_t)(ay < 0x1p24f)); /* from 2^24 on y is even */
+    int32_t whole = (int32_t)bounded;
+    float fraction = bounded - (float)whole;
+    uint32_t odd = (uint32_t)whole << 31 & -(uint32_t)(fraction == 0.0f);
+
+    double w = l * y;
+    w = w > 200.0 ? 200.0 : w;                                  /* there the result is infinite ... */
+    w = w < -200.0 ? -200.0 : w;                                /* ... or 0 */
+    w = (x < 0.0f) & (ax < inf) & (fraction != 0.0f) ? (double)NAN : w;
+    w = (ax == 1.0f) & (ay == inf) ? 0.0 : w;                   /* (-1)^inf = 1 */
+    w = (x == 1.0f) | (y == 0.0f) ? 0.0 : w;                    /* even for NaN */
+    float r = (float)vm_exp2_polyf(w);
+    return vm_fromf(vm_bitsf(r) ^ (vm_bitsf(x) & odd));
 }
