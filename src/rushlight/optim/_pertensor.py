@@ -43,13 +43,22 @@ def scalar_state(value: float) -> Tensor:
     return _C.tensor(value, dtype=_C.float64 if _C.get_default_dtype() == _C.float64 else _C.float32)
 
 
+def add_decay(grad: Tensor, p: Tensor, group: dict[str, Any]) -> Tensor:
+    weight_decay = group.get("weight_decay", 0)
+    if group.get("decoupled_weight_decay"):
+        return grad
+    if isinstance(weight_decay, Tensor) and weight_decay.requires_grad:
+        return grad.addcmul(p.clone(), weight_decay)  # differentiable=True, with a decay that is learnt
+    return grad.add(p, alpha=weight_decay) if weight_decay != 0 else grad
+
+
 class PerTensorOptimizer(Optimizer):
     """An optimizer whose step is `_update` for each parameter that has a gradient.
 
     Subclasses define `_update(p, grad, state, group)` and, where they keep state, `_init_state(p,
-    grad, state, group)`.  `grad` comes negated where the group maximizes.  A complex parameter comes
-    as its view in real pairs, and so do its gradient and state: all these rules work on each part by
-    itself.
+    grad, state, group)`.  `grad` comes negated where the group maximizes and with `weight_decay` times
+    the parameter added, unless decoupled.  A complex parameter comes as its view in real pairs, and so
+    do its gradient and state: all these rules work on each part by itself.
     """
 
     # Options that checkpoints written before the option existed lack, with what they then mean.
@@ -107,6 +116,7 @@ class PerTensorOptimizer(Optimizer):
             )
         if group["maximize"]:
             grad = -grad
+        grad = add_decay(grad, p, group)
         if p.is_complex():
             p, grad = _C.view_as_real(p), _C.view_as_real(grad)
             state = {name: _C.view_as_real(value) if isinstance(value, Tensor) and value.is_complex() else value

@@ -56,8 +56,6 @@ class Adadelta(PerTensorOptimizer):
     def _update(self, p: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
         rho, eps = group["rho"], group["eps"]
         state["step"] += 1
-        if group["weight_decay"] != 0:
-            grad = grad.add(p, alpha=group["weight_decay"])
         square = state["square_avg"].mul_(rho).addcmul_(grad, grad, value=1 - rho)
         deltas = state["acc_delta"]
         delta = deltas.add(eps).sqrt().div(square.add(eps).sqrt()).mul(grad)

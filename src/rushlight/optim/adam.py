@@ -92,7 +92,7 @@ class Adam(PerTensorOptimizer):
             state["max_exp_avg_sq"] = _C.zeros_like(p)
 
     def _update(self, p: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
-        differentiable, weight_decay = group["differentiable"], group["weight_decay"]
+        differentiable = group["differentiable"]
         if differentiable and state["step"].requires_grad:
             raise RuntimeError("`requires_grad` is not supported for `step` in differentiable mode")
         lr = to_scalar(group["lr"])
@@ -101,14 +101,8 @@ class Adam(PerTensorOptimizer):
         state["step"] += 1
         step = state["step"].clone() if differentiable else state["step"].item()
 
-        if isinstance(weight_decay, Tensor) and weight_decay.requires_grad and not group["decoupled_weight_decay"]:
-            grad = grad.addcmul(p.clone(), weight_decay)
-        elif weight_decay != 0:
-            if group["decoupled_weight_decay"]:
-                p.mul_(1 - lr * weight_decay)
-            else:
-                grad = grad.add(p, alpha=weight_decay)
-
+        if group["decoupled_weight_decay"] and group["weight_decay"] != 0:
+            p.mul_(1 - lr * group["weight_decay"])
         mean.lerp_(grad, 1 - (beta1.to(p.dtype) if isinstance(beta1, Tensor) else beta1))
         if isinstance(beta2, Tensor) and beta2.requires_grad:
             square.lerp_(_C.square(grad), 1 - beta2)

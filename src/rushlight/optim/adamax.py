@@ -53,8 +53,6 @@ class Adamax(PerTensorOptimizer):
     def _update(self, p: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
         beta1, beta2 = group["betas"]
         state["step"] += 1
-        if group["weight_decay"] != 0:
-            grad = grad.add(p, alpha=group["weight_decay"])
         mean = state["exp_avg"].lerp_(grad, 1 - beta1)
         largest = state["exp_inf"]
         largest.copy_(_C.maximum(largest.mul(beta2), grad.abs().add(group["eps"])))

@@ -56,8 +56,6 @@ class ASGD(PerTensorOptimizer):
         eta, mu, average = state["eta"], state["mu"], state["ax"]
         state["step"] += 1
         step = state["step"].item()
-        if group["weight_decay"] != 0:
-            grad = grad.add(p, alpha=group["weight_decay"])
         p.mul_(1 - lambd * eta.item()).add_(grad, alpha=-eta.item())
         if mu.item() == 1:
             average.copy_(p)

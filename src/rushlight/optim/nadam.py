@@ -62,15 +62,12 @@ class NAdam(PerTensorOptimizer):
         state["exp_avg_sq"] = _C.zeros_like(p)
 
     def _update(self, p: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
-        lr, weight_decay, decay = to_scalar(group["lr"]), group["weight_decay"], group["momentum_decay"]
+        lr, decay = to_scalar(group["lr"]), group["momentum_decay"]
         beta1, beta2 = group["betas"]
         state["step"] += 1
         step = state["step"].item()
-        if weight_decay != 0:
-            if group["decoupled_weight_decay"]:
-                p.mul_(1 - lr * weight_decay)
-            else:
-                grad = grad.add(p, alpha=weight_decay)
+        if group["decoupled_weight_decay"] and group["weight_decay"] != 0:
+            p.mul_(1 - lr * group["weight_decay"])
 
         mu = beta1 * (1.0 - 0.5 * 0.96 ** (step * decay))
         mu_next = beta1 * (1.0 - 0.5 * 0.96 ** ((step + 1) * decay))

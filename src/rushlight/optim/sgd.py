@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from .. import _C
-from ._pertensor import PerTensorOptimizer, check_fused
+from ._pertensor import PerTensorOptimizer, add_decay, check_fused
 from .optimizer import Tensor, call_with_grad, to_scalar
 
 TYPE_CHECKING = False
@@ -83,14 +83,10 @@ class SGD(PerTensorOptimizer):
         # only when there is momentum to keep.
         if group["maximize"]:
             grad = -grad
-        self._update(p, grad, self.state[p] if group["momentum"] != 0 else {}, group)
+        self._update(p, add_decay(grad, p, group), self.state[p] if group["momentum"] != 0 else {}, group)
 
     def _update(self, p: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
-        lr, momentum, weight_decay = to_scalar(group["lr"]), group["momentum"], group["weight_decay"]
-        if isinstance(weight_decay, Tensor) and weight_decay.requires_grad:
-            grad = grad.addcmul(p.clone(), weight_decay)
-        elif weight_decay != 0:
-            grad = grad.add(p, alpha=weight_decay)
+        lr, momentum = to_scalar(group["lr"]), group["momentum"]
         if momentum != 0:
             buffer = state.get("momentum_buffer")
             if buffer is None:
