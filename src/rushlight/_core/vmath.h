@@ -1,10 +1,11 @@
 /* vmath.h -- elementary functions that compilers vectorise.
  *
  * Each vm_* function is straight-line scalar C: no calls, no tables, no branches, only arithmetic,
- * bit casts and selects.  A loop `for (i = 0; i < n; i++) out[i] = vm_expf(in[i]);` therefore
- * becomes SIMD code on whatever target the including file is compiled for, and the elements left
- * over at its end go through the same arithmetic: a result never depends on an element's position.
- * It may differ in the last bits between targets with and without fused multiply-add.
+ * bit casts and selects (four float64 functions excepted, see vmath_f64.h).  A loop
+ *     for (i = 0; i < n; i++) out[i] = vm_expf(in[i]);
+ * therefore becomes SIMD code on whatever target the including file is compiled for, and the elements
+ * left over at its end go through the same arithmetic: a result never depends on an element's
+ * position.  It may differ in the last bits between targets with and without fused multiply-add.
  *
  * Compile with -O3 -fno-math-errno -fno-trapping-math -ffp-contract=off and never with -ffast-math:
  * the rounding tricks and the compensated sums below need the operations as they are written.

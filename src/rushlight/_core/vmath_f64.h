@@ -1,7 +1,8 @@
 /* vmath_f64.h -- the float64 functions of vmath.h, which includes this file.
  *
- * sin, cos, tan and pow stay with libm: reducing any float64 argument modulo pi/2, or a power to
- * 2 ulp, takes double-double arithmetic that would cost more than the vector width brings back.
+ * sin, cos, tan and pow call libm and are not vectorised: to reduce any float64 argument modulo pi/2,
+ * or to raise to a power within 2 ulp, takes arithmetic on pairs of doubles, too much to do for every
+ * element when few models need these in float64.
  */
 
 /* ------------------------------------------------------------ exponentials */
@@ -212,9 +213,9 @@ static inline double vm_log_base(double x, double hi, double lo, double e_hi, do
     double e, f = vm_log_reduce_any(x, &e), half_square = 0.5 * f * f;
     double upper = vm_from(vm_bits(f - half_square) & 0xffffffff00000000);
     double lower = ((f - upper) - half_square) + vm_log_tail(f);
-    double main = upper * hi, big = e * e_hi, sum = big + main;
+    double head = upper * hi, big = e * e_hi, sum = big + head;
     double rest = (lower + upper) * lo + lower * hi + e * e_lo;
-    return vm_log_edges(x, sum + (((big - sum) + main) + rest));
+    return vm_log_edges(x, sum + (((big - sum) + head) + rest));
 }
 
 static inline double vm_log2(double x)
