@@ -37,7 +37,8 @@ class _Finder:
         if name[6:].partition(".")[0] not in _OURS_ALONE:
             try:
                 __import__(ours)
-                return ModuleSpec(name, _Loader(sys.modules[ours]), origin=getattr(sys.modules[ours], "__file__", None))
+                module = sys.modules[ours]
+                return ModuleSpec(name, _Loader(module), origin=getattr(module, "__file__", None))  # type: ignore[arg-type]
             except ModuleNotFoundError as error:
                 if error.name != ours:
                     raise  # the module is there, and something it needs is not
@@ -64,13 +65,13 @@ def install() -> None:
         for name in [name for name in sys.modules if name == "torch" or name.startswith("torch.")]:
             del sys.modules[name]
         sys.modules["torch"] = rushlight
-        sys.meta_path.insert(0, _Finder)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, _Finder)
 
 
 def uninstall() -> None:
     """Undoes `install`, for tests; modules imported meanwhile keep what they have."""
     if _Finder in sys.meta_path:
-        sys.meta_path.remove(_Finder)  # type: ignore[arg-type]
+        sys.meta_path.remove(_Finder)
         for name in [name for name in sys.modules if name == "torch" or name.startswith("torch.")]:
             del sys.modules[name]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from rushlight import Tensor
+    from rushlight._C import Tensor
 
 _INF = float("inf")
 _FULLY_PRINTED_BY_DEFAULT = (_C.int64, _C.bool)
@@ -69,7 +69,9 @@ def set_printoptions(
 
 def get_printoptions() -> dict[str, Any]:
     """The options in force, as keyword arguments of `set_printoptions`."""
-    return {name: getattr(PRINT_OPTS, name) for name in ("precision", "threshold", "edgeitems", "linewidth", "sci_mode")}
+    return {
+        name: getattr(PRINT_OPTS, name) for name in ("precision", "threshold", "edgeitems", "linewidth", "sci_mode")
+    }
 
 
 class printoptions:
@@ -199,7 +201,9 @@ def _contents(tensor: Tensor, dtype: Any, shape: tuple[int, ...], indent: int) -
         if type(value) is float:
             return _float_text(value)
         return _complex_format([value])[1](value) if type(value) is complex else str(value)
-    formatter: Any = _float_format if dtype.is_floating_point else _complex_format if dtype.is_complex else _plain_format
+    formatter: Any = (
+        _float_format if dtype.is_floating_point else _complex_format if dtype.is_complex else _plain_format
+    )
     keep: float = _INF
     if tensor.numel() <= PRINT_OPTS.threshold:
         nested = tensor.tolist()

@@ -42,7 +42,9 @@ def get_requires_for_build_editable(config_settings: dict | None = None) -> list
     return _setuptools.get_requires_for_build_editable(config_settings) + _requires()
 
 
-def build_wheel(wheel_directory: str, config_settings: dict | None = None, metadata_directory: str | None = None) -> str:
+def build_wheel(
+    wheel_directory: str, config_settings: dict | None = None, metadata_directory: str | None = None
+) -> str:
     # setuptools gathers the wheel here and would ship modules that the source no longer has.
     for stale in (*(ROOT / "build").glob("lib.*"), *(ROOT / "build").glob("bdist.*")):
         shutil.rmtree(stale, ignore_errors=True)

@@ -34,7 +34,13 @@ ISA_FLAGS = {
 # kernels vectorise better with it: reinterpret bits with memcpy or a union, never through a cast pointer.
 COMMON_FLAGS = [
     *("-std=gnu11", "-fPIC", "-fvisibility=hidden", "-fwrapv", "-ffp-contract=off"),
-    *("-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wno-unused-function", "-Werror=implicit-function-declaration"),
+    *(
+        "-fno-math-errno",
+        "-fno-trapping-math",
+        "-Wall",
+        "-Wno-unused-function",
+        "-Werror=implicit-function-declaration",
+    ),
 ]
 
 
@@ -104,7 +110,9 @@ def compile_flags(config: Config, isa: str | None) -> list[str]:
     if isa is not None:
         flags += [*ISA_FLAGS[isa], f"-DRL_ISA={isa}"]
     python = sysconfig.get_paths()
-    return flags + [f"-I{path}" for path in (*config.include, *dict.fromkeys((python["include"], python["platinclude"])))]
+    return flags + [
+        f"-I{path}" for path in (*config.include, *dict.fromkeys((python["include"], python["platinclude"])))
+    ]
 
 
 def link_flags(config: Config) -> list[str]:
