@@ -1,0 +1,1 @@
+"""File formats: how tensors get to disk and back."""
