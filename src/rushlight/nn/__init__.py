@@ -1,0 +1,39 @@
+"""Layers, losses and their parts: `Module` and everything that is built on it.
+
+Every layer lives in the file where PyTorch has it and is imported when its name is first used;
+`modules/__init__.py` holds the table of names.
+"""
+
+from __future__ import annotations
+
+from . import modules
+from .modules import Module
+from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from . import functional, init, parallel, utils
+    from .modules import *  # noqa: F403
+    from .parallel import DataParallel
+
+__all__ = [*modules.__all__, "Buffer", "DataParallel", "Parameter", "UninitializedBuffer", "UninitializedParameter"]
+
+_SUBMODULES = ("functional", "init", "parallel", "utils")
+
+
+def __getattr__(name: str):
+    if name in _SUBMODULES:
+        value = __import__(f"{__name__}.{name}", fromlist=("*",))
+    elif name == "DataParallel":
+        from .parallel import DataParallel as value
+    else:
+        try:
+            value = getattr(modules, name)
+        except AttributeError:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *__all__, *_SUBMODULES})
