@@ -5,6 +5,17 @@
  *     out = W unfold(x)        grad_W = sum of grad unfold(x).T        grad_x = fold(W.T grad)
  */
 
+/* A call of memcpy costs more than the short rows of small images. */
+static inline void NAME(copy)(int64_t n, const T *src, T *dst) {
+    if (n >= 64) {
+        memcpy(dst, src, (size_t)n * sizeof(T));
+        return;
+    }
+    int64_t i = 0;
+    for (; i + 4 <= n; i += 4) memcpy(dst + i, src + i, 4 * sizeof(T));
+    for (; i < n; i++) dst[i] = src[i];
+}
+
 /* Walks the unfolding. Each piece is a run of positions along one output row: `col` gets x's elements, zero outside of
  * x; with `add`, what lies in `col` is added to x instead. */
 static inline __attribute__((always_inline)) void NAME(walk)(const RLConv *d, const bool add, T *x, int64_t from,
@@ -18,24 +29,28 @@ static inline __attribute__((always_inline)) void NAME(walk)(const RLConv *d, co
                     const int64_t shift = t[2] * d->dilation[2] - d->padding[2];
                     const int64_t inside = min64(ceil_div(-shift, step), width); /* [inside, outside): within x */
                     const int64_t outside = max64(inside, min64(ceil_div(d->in[2] - shift, step), width));
-                    for (int64_t p = from, end; p < to; col += end - p, p = end) {
-                        const int64_t row = p / width, first = row * width;
+                    int64_t o0 = from / width / d->out[1], o1 = from / width % d->out[1], first = from / width * width;
+                    for (int64_t p = from, end; p < to; col += end - p, p = end, first += width) {
                         end = min64(first + width, to);
-                        const int64_t i0 = row / d->out[1] * d->stride[0] - d->padding[0] + t[0] * d->dilation[0];
-                        const int64_t i1 = row % d->out[1] * d->stride[1] - d->padding[1] + t[1] * d->dilation[1];
+                        const int64_t i0 = o0 * d->stride[0] - d->padding[0] + t[0] * d->dilation[0];
+                        const int64_t i1 = o1 * d->stride[1] - d->padding[1] + t[1] * d->dilation[1];
+                        if (++o1 == d->out[1]) {
+                            o1 = 0;
+                            o0++;
+                        }
                         const bool exists = i0 >= 0 && i0 < d->in[0] && i1 >= 0 && i1 < d->in[1];
                         const int64_t lo = exists ? min64(max64(p, first + inside), end) - p : end - p;
                         const int64_t hi = exists ? max64(min64(end, first + outside) - p, lo) : end - p;
                         if (!add) {
-                            memset(col, 0, (size_t)lo * sizeof(T));
-                            memset(col + hi, 0, (size_t)(end - p - hi) * sizeof(T));
+                            for (int64_t q = 0; q < lo; q++) col[q] = 0;
+                            for (int64_t q = hi; q < end - p; q++) col[q] = 0;
                         }
                         if (lo == hi) continue;
                         T *src = x + (i0 * d->in[1] + i1) * d->in[2] + (p - first + lo) * step + shift;
                         if (add)
                             for (int64_t q = lo; q < hi; q++) src[(q - lo) * step] += col[q];
                         else if (step == 1)
-                            memcpy(col + lo, src, (size_t)(hi - lo) * sizeof(T));
+                            NAME(copy)(hi - lo, src, col + lo);
                         else
                             for (int64_t q = lo; q < hi; q++) col[q] = src[(q - lo) * step];
                     }

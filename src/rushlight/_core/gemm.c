@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "isa.h"
@@ -41,14 +42,15 @@ typedef void SGemm(int order, int ta, int tb, int m, int n, int k, float alpha, 
 typedef void DGemm(int order, int ta, int tb, int m, int n, int k, double alpha, const double *a, int lda,
                    const double *b, int ldb, double beta, double *c, int ldc);
 
-static struct {
+typedef struct {
     SGemm *sgemm;
     DGemm *dgemm;
     void (*set_threads)(int);
-    int threads;
-    atomic_int asked;          /* rl_blas_wanted has been called */
-    atomic_int ready;          /* published last: the pointers above are set */
-} blas = {.threads = 1};
+} Blas;
+
+static _Atomic(Blas *) loaded;
+static atomic_bool asked;      /* rl_blas_wanted has returned: what is not loaded by now stays out */
+static atomic_int threads = 1;
 
 void (*rl_blas_wanted)(void);
 
@@ -80,46 +82,57 @@ static bool find_symbol(void *library, const char *name, void *target) {
 }
 
 int rl_blas_load(const char *path) {
-    if (atomic_load(&blas.ready)) return 0;
+    if (atomic_load(&loaded)) return 0;
     void *library = open_library(path);
     if (!library) return -1;
-    if (!find_symbol(library, "scipy_cblas_sgemm", &blas.sgemm) ||
-        !find_symbol(library, "scipy_cblas_dgemm", &blas.dgemm) ||
-        !find_symbol(library, "scipy_openblas_set_num_threads", &blas.set_threads)) {
+    Blas *found = malloc(sizeof *found), *none = NULL;
+    if (!found || !find_symbol(library, "scipy_cblas_sgemm", &found->sgemm) ||
+        !find_symbol(library, "scipy_cblas_dgemm", &found->dgemm) ||
+        !find_symbol(library, "scipy_openblas_set_num_threads", &found->set_threads)) {
+        free(found);
         close_library(library);
         return -1;
     }
-    blas.set_threads(blas.threads);
-    atomic_store(&blas.ready, 1);
+    found->set_threads(atomic_load(&threads));
+    if (!atomic_compare_exchange_strong(&loaded, &none, found)) free(found); /* another thread was first */
     return 0;
 }
 
 void rl_blas_set_threads(int n) {
-    blas.threads = n < 1 ? 1 : n;
-    if (atomic_load(&blas.ready)) blas.set_threads(blas.threads);
+    atomic_store(&threads, n < 1 ? 1 : n);
+    const Blas *blas = atomic_load(&loaded);
+    if (blas) blas->set_threads(n < 1 ? 1 : n);
 }
 
-/* Our kernels start at once and are as fast up to about this many multiplications; above, OpenBLAS's prefetching
- * and deeper blocking win. Products with few rows or columns are bound by memory, whoever computes them. */
-#define BLAS_FROM (192.0 * 192.0 * 192.0)
+/* Our kernels start at once and are as fast up to about this many multiplications; above, OpenBLAS's prefetching and
+ * deeper blocking win, and its 3 ms of loading are soon repaid. Products with few rows or columns are bound by memory,
+ * whoever computes them. */
+#define BLAS_FROM (256.0 * 256.0 * 256.0)
 #define BLAS_SIDE 16
 
-static bool use_blas(bool ta, bool tb, int64_t m, int64_t n, int64_t k, int64_t lda, int64_t ldb, int64_t ldc) {
-    if (m < BLAS_SIDE || n < BLAS_SIDE || k < BLAS_SIDE || (double)m * (double)n * (double)k < BLAS_FROM) return false;
-    if (!atomic_load_explicit(&blas.ready, memory_order_acquire)) {
-        if (!rl_blas_wanted || atomic_exchange(&blas.asked, 1)) return false;
+/* OpenBLAS if it should do this product, else NULL.  The answer depends on the shapes and on whether the library can be
+ * had, never on which of several threads asks first: each waits for its own search, so that results do not vary. */
+static const Blas *choose_blas(bool ta, bool tb, int64_t m, int64_t n, int64_t k, int64_t lda, int64_t ldb,
+                               int64_t ldc) {
+    if (m < BLAS_SIDE || n < BLAS_SIDE || k < BLAS_SIDE || (double)m * (double)n * (double)k < BLAS_FROM) return NULL;
+    if (m > INT32_MAX || n > INT32_MAX || k > INT32_MAX || lda > INT32_MAX || ldb > INT32_MAX || ldc > INT32_MAX)
+        return NULL;
+    if (lda < (ta ? m : k) || ldb < (tb ? k : n) || ldc < n) return NULL; /* rows that overlap: not for CBLAS */
+    const Blas *blas = atomic_load_explicit(&loaded, memory_order_acquire);
+    if (!blas && rl_blas_wanted && !atomic_load(&asked)) {
         rl_blas_wanted();
-        if (!atomic_load(&blas.ready)) return false;
+        atomic_store(&asked, true);
+        blas = atomic_load(&loaded);
     }
-    return m <= INT32_MAX && n <= INT32_MAX && k <= INT32_MAX && lda <= INT32_MAX && ldb <= INT32_MAX &&
-           ldc <= INT32_MAX && lda >= (ta ? m : k) && ldb >= (tb ? k : n) && ldc >= n;
+    return blas;
 }
 
 /* ---------------------------------------------------------------- float32 and float64 */
 
 #define DEFINE(T, SUFFIX, CBLAS)                                                                                   \
     static inline void gemm_bias_##SUFFIX(RL_GEMM_SIGNATURE(T, T), const T *bias) {                                \
-        if (!use_blas(ta, tb, m, n, k, lda, ldb, ldc)) {                                                           \
+        const Blas *blas = choose_blas(ta, tb, m, n, k, lda, ldb, ldc);                                            \
+        if (!blas) {                                                                                               \
             kernels->gemm_##SUFFIX(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, bias);                    \
             return;                                                                                                \
         }                                                                                                          \
@@ -127,7 +140,7 @@ static bool use_blas(bool ta, bool tb, int64_t m, int64_t n, int64_t k, int64_t 
             for (int64_t i = 0; i < m; i++) memcpy(c + i * ldc, bias, (size_t)n * sizeof(T));                      \
             beta = 1;                                                                                              \
         }                                                                                                          \
-        blas.CBLAS(ROW_MAJOR, ta ? TRANS : NO_TRANS, tb ? TRANS : NO_TRANS, (int)m, (int)n, (int)k, alpha, a,      \
+        blas->CBLAS(ROW_MAJOR, ta ? TRANS : NO_TRANS, tb ? TRANS : NO_TRANS, (int)m, (int)n, (int)k, alpha, a,     \
                    (int)lda, b, (int)ldb, beta, c, (int)ldc);                                                      \
     }                                                                                                              \
                                                                                                                    \

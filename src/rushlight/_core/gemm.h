@@ -63,8 +63,9 @@ void rl_gemm_c128(RL_GEMM_SIGNATURE(RLComplex128, RLComplex128));
 int rl_blas_load(const char *path);
 void rl_blas_set_threads(int n);          /* kept for a library loaded later; 1 until set */
 
-/* Called once, at the first product that OpenBLAS would do better, when nothing is loaded yet: should find the
- * library and call rl_blas_load.  NULL: no library is looked for. */
+/* Called at the first product that OpenBLAS would do better, when nothing is loaded yet: should find the library and
+ * call rl_blas_load.  It runs on the thread that computes, whether or not that holds the GIL, and threads that come
+ * together each call it.  NULL: no library is looked for. */
 extern void (*rl_blas_wanted)(void);
 
 /* ---- what each instruction set provides (gemm_kernel.c) ---- */

@@ -84,21 +84,26 @@ static inline int64_t divisor(const RLPool *d, Window a, Window b, Window c) {
 
 #define T float
 #define LOWEST (-INFINITY)
+#define IS_NAN(x) isnan(x)
 #define NAME(x) x##_f32
 #include "pool_template.h"
 #undef T
 #undef LOWEST
+#undef IS_NAN
 #undef NAME
 
 #define T double
 #define LOWEST (-INFINITY)
+#define IS_NAN(x) isnan(x)
 #define NAME(x) x##_f64
 #include "pool_template.h"
 #undef T
 #undef LOWEST
+#undef IS_NAN
 #undef NAME
 
 #define T int64_t
 #define LOWEST INT64_MIN
+#define IS_NAN(x) false
 #define NAME(x) x##_i64
 #include "pool_template.h"

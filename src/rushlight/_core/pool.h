@@ -27,8 +27,8 @@ void rl_pool_windows(RLPool *d, int nd, const int64_t *in, const int64_t *kernel
 void rl_pool_adaptive(RLPool *d, int nd, const int64_t *in, const int64_t *out);
 
 /* indices (may be NULL in max_pool): the flat position within the input plane of each maximum. A NaN is the maximum of
- * its window, the last one if there are several; of equal values the first. A dilated window may miss the plane: it gives
- * the lowest value and an index outside, which the backward pass ignores. Backward functions overwrite grad_x. */
+ * its window, the last one if there are several; of equal values the first. A dilated window may miss the plane: it
+ * gives the lowest value and an index outside, which the backward pass ignores. Backward functions overwrite grad_x. */
 #define RL_POOL_DECLARE(T, SUFFIX)                                                                             \
     void rl_max_pool_##SUFFIX(const RLPool *d, const T *x, T *out, int64_t *indices);                          \
     void rl_max_pool_backward_##SUFFIX(const RLPool *d, const T *grad, const int64_t *indices, T *grad_x);     \

@@ -1,4 +1,5 @@
-/* pool_template.h -- pooling of one element type T, whose smallest value is LOWEST; included by pool.c. */
+/* pool_template.h -- pooling of one element type T, whose smallest value is LOWEST and whose NaN IS_NAN
+ * tells; included by pool.c. */
 
 void NAME(rl_max_pool)(const RLPool *d, const T *x, T *out, int64_t *indices) {
     for (int64_t p = 0; p < d->planes; p++, x += volume(d->in))
@@ -8,7 +9,7 @@ void NAME(rl_max_pool)(const RLPool *d, const T *x, T *out, int64_t *indices) {
             EACH_ROW(d, a, b, row)
                 for (int64_t i = c.begin; i < c.end; i += c.step) {
                     const T v = x[row + i];
-                    if (v > best || v != v) {
+                    if (v > best || IS_NAN(v)) {
                         best = v;
                         where = row + i;
                     }
