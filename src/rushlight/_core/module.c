@@ -1,6 +1,6 @@
 /* module.c -- ModuleBase: the part of nn.Module that runs at every layer call, attribute access,
- * train(), zero_grad() and walk over parameters.  Needs Python.h alone; rushlight/nn/modules/module.py
- * derives `Module` from it and holds everything that may be slow.
+ * train(), zero_grad() and walk over parameters (the last three in module_tree.c).  Needs Python.h
+ * alone; rushlight/nn/modules/module.py derives `Module` from it and holds everything that may be slow.
  *
  * An instance is its `__dict__`, as in PyTorch: `training` and the registries `_parameters`,
  * `_buffers`, `_modules`.  The struct only remembers what it would otherwise look up there, under
@@ -13,71 +13,44 @@
  *
  * Relies on the GIL: borrowed references from dicts and from the type cache.
  */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "module.h"
+
 #include <stddef.h>
+#include <string.h>
 
-#if defined(__GNUC__) || defined(__clang__)
-#define LIKELY(x) __builtin_expect(!!(x), 1)
-#else
-#define LIKELY(x) (x)
-#endif
+static const char *type_name(PyObject *o) /* type(o).__name__ */
+{
+    const char *name = Py_TYPE(o)->tp_name, *dot = strrchr(name, '.');
+    return dot ? dot + 1 : name;
+}
 
-/* What Python calls type(self).__name__; every class that gets here is a heap type or ModuleBase. */
-#define TYPE_NAME(o) _PyType_Name(Py_TYPE(o))
-
-enum { PARAMETERS, BUFFERS, MODULES, N_REGISTRIES };
-enum { HOOKED = 1, EXPOSED = 2 };
-
-typedef struct {
-    PyObject_HEAD
-    vectorcallfunc vectorcall;
-    PyObject *dict, *weakrefs;
-    PyObject *registry[N_REGISTRIES]; /* strong, the same objects as in dict; NULL before __init__ */
-    unsigned watch;                   /* 0: no hook can exist, registry[] is right */
-} Module;
-
-static PyTypeObject ModuleBase_Type;
 static PyObject *module_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames);
 
 /* What module.py hands over once (_bind), and the descriptors that tell "inherited" from "overridden". */
-static PyTypeObject *module_class, *tensor_type;
+PyTypeObject *rl_module_class;
+static PyTypeObject *tensor_type;
 static PyObject *base_getattr, *base_getattribute;
 /* Sticky: someone has registered a hook common to all modules. */
 static int global_call_hooks, global_registration_hooks;
 
-/* Entries of an instance dict that mean something to this file, by name: a PyLong of Special. */
-typedef enum { IS_REGISTRY = 0, IS_CALL_HOOKS = N_REGISTRIES, IS_HOOKS, IS_SET } Special;
+/* Entries of an instance dict that mean something to this file, by name: a PyLong. */
+enum Special { IS_CALL_HOOKS = N_REGISTRIES, IS_HOOKS, IS_SET }; /* below these: the registries */
 static PyObject *specials;
 
-#define NAMES(X) \
-    X(forward) X(training) X(train) X(grad) X(parameters) X(named_parameters) X(named_modules) \
-    X(call_super_init) X(__init__) X(__getattr__) X(__setattr__) X(__getattribute__) X(name) X(obj) \
-    X(_call_with_hooks) X(_annotate_error) X(_assign) X(_zero_grad) X(_is_replica) \
-    X(_compiled_call_impl) X(_non_persistent_buffers_set) \
-    X(_forward_hooks) X(_forward_pre_hooks) X(_backward_hooks) X(_backward_pre_hooks)
-#define X(n) static PyObject *s_##n;
+#define X(n) PyObject *rl_s_##n;
 NAMES(X)
 #undef X
 static PyObject *registry_names[N_REGISTRIES];
 
 /* ---------------------------------------------------------------- the instance dict */
 
-static PyObject *get_registry(Module *m, int which) /* borrowed; NULL without an error: not there */
+PyObject *rl_module_exposed_registry(Module *m, int which)
 {
-    if (LIKELY(!(m->watch & EXPOSED))) return m->registry[which];
     PyObject *d = m->dict ? PyDict_GetItemWithError(m->dict, registry_names[which]) : NULL;
     return d && PyDict_Check(d) ? d : NULL;
 }
 
-/* A dict that PyDict_Next walks in the right order: an OrderedDict keeps its order elsewhere. */
-static PyObject *plain_dict(PyObject *d) /* new reference */
-{
-    if (LIKELY(PyDict_CheckExact(d))) return Py_NewRef(d);
-    return PyObject_CallOneArg((PyObject *)&PyDict_Type, d);
-}
-
-static int special_kind(PyObject *name) /* a Special, or -1 */
+static int special_kind(PyObject *name) /* a registry, a Special, or -1 */
 {
     PyObject *kind = PyDict_GetItemWithError(specials, name);
     if (!kind) {
@@ -94,7 +67,8 @@ static void resync(Module *m)
         PyObject *d = m->dict ? PyDict_GetItemWithError(m->dict, registry_names[k]) : NULL;
         Py_XSETREF(m->registry[k], d && PyDict_Check(d) ? Py_NewRef(d) : NULL);
     }
-    PyObject *const hooks[] = {s__forward_hooks, s__forward_pre_hooks, s__backward_hooks, s__backward_pre_hooks};
+    PyObject *const hooks[] = {rl_s__forward_hooks, rl_s__forward_pre_hooks, rl_s__backward_hooks,
+                               rl_s__backward_pre_hooks};
     for (int i = 0; m->dict && i < 4; i++)
         if (PyDict_GetItemWithError(m->dict, hooks[i])) m->watch |= HOOKED;
     PyErr_Clear();
@@ -121,11 +95,12 @@ static void adopt(Module *m)
 {
     PyTypeObject *tp = Py_TYPE(m);
     m->vectorcall = module_vectorcall;
-    if (tp->tp_getattro != ModuleBase_Type.tp_getattro && _PyType_Lookup(tp, s___getattribute__) == base_getattribute) {
-        tp->tp_getattro = ModuleBase_Type.tp_getattro;
+    if (tp->tp_getattro != rl_ModuleBase_Type.tp_getattro &&
+        _PyType_Lookup(tp, rl_s___getattribute__) == base_getattribute) {
+        tp->tp_getattro = rl_ModuleBase_Type.tp_getattro;
         PyType_Modified(tp);
     }
-    if (tp->tp_call == ModuleBase_Type.tp_call) tp->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
+    if (tp->tp_call == rl_ModuleBase_Type.tp_call) tp->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
 }
 
 static int module_init(PyObject *self, PyObject *args, PyObject *kwargs)
@@ -133,7 +108,7 @@ static int module_init(PyObject *self, PyObject *args, PyObject *kwargs)
     Module *m = (Module *)self;
     PyTypeObject *tp = Py_TYPE(self);
     int extra = PyTuple_GET_SIZE(args) || (kwargs && PyDict_GET_SIZE(kwargs));
-    PyObject *cooperative = _PyType_Lookup(tp, s_call_super_init);
+    PyObject *cooperative = _PyType_Lookup(tp, rl_s_call_super_init);
     int call_super = cooperative && cooperative != Py_False ? PyObject_IsTrue(cooperative) : 0;
     if (call_super < 0) return -1;
     if (extra && !call_super) {
@@ -141,17 +116,18 @@ static int module_init(PyObject *self, PyObject *args, PyObject *kwargs)
             PyObject *key, *value;
             Py_ssize_t pos = 0;
             PyDict_Next(kwargs, &pos, &key, &value);
-            PyErr_Format(PyExc_TypeError, "%s.__init__() got an unexpected keyword argument '%S'", TYPE_NAME(self), key);
+            PyErr_Format(PyExc_TypeError, "%s.__init__() got an unexpected keyword argument '%S'",
+                         type_name(self), key);
         } else
             PyErr_Format(PyExc_TypeError, "%s.__init__() takes 1 positional argument but %zd were given",
-                         TYPE_NAME(self), PyTuple_GET_SIZE(args) + 1);
+                         type_name(self), PyTuple_GET_SIZE(args) + 1);
         return -1;
     }
     adopt(m);
     if (!m->dict && !(m->dict = PyDict_New())) return -1;
-    PyObject *property = _PyType_Lookup(tp, s_training);
-    if (LIKELY(!property) ? PyDict_SetItem(m->dict, s_training, Py_True)
-                          : PyObject_GenericSetAttr(self, s_training, Py_True))
+    PyObject *property = _PyType_Lookup(tp, rl_s_training);
+    if (LIKELY(!property) ? PyDict_SetItem(m->dict, rl_s_training, Py_True)
+                          : PyObject_GenericSetAttr(self, rl_s_training, Py_True))
         return -1;
     for (int k = 0; k < N_REGISTRIES; k++) {
         PyObject *d = PyDict_New();
@@ -162,8 +138,8 @@ static int module_init(PyObject *self, PyObject *args, PyObject *kwargs)
         Py_XSETREF(m->registry[k], d);
     }
     if (!call_super) return 0;
-    PyObject *parent = PyObject_CallFunctionObjArgs((PyObject *)&PySuper_Type, &ModuleBase_Type, self, NULL);
-    PyObject *init = parent ? PyObject_GetAttr(parent, s___init__) : NULL;
+    PyObject *parent = PyObject_CallFunctionObjArgs((PyObject *)&PySuper_Type, &rl_ModuleBase_Type, self, NULL);
+    PyObject *init = parent ? PyObject_GetAttr(parent, rl_s___init__) : NULL;
     PyObject *done = init ? PyObject_Call(init, args, kwargs) : NULL;
     Py_XDECREF(parent);
     Py_XDECREF(init);
@@ -198,9 +174,8 @@ static void module_dealloc(PyObject *self)
 static PyObject *module_getstate(PyObject *self, PyObject *Py_UNUSED(none))
 {
     PyObject *dict = ((Module *)self)->dict;
-    PyObject *state = dict ? PyDict_Copy(dict) : PyDict_New();
-    if (state && PyDict_GetItemWithError(state, s__compiled_call_impl) && PyDict_DelItem(state, s__compiled_call_impl))
-        Py_CLEAR(state);
+    PyObject *state = dict ? PyDict_Copy(dict) : PyDict_New(), *name = rl_s__compiled_call_impl;
+    if (state && PyDict_GetItemWithError(state, name) && PyDict_DelItem(state, name) < 0) Py_CLEAR(state);
     return state;
 }
 
@@ -218,12 +193,12 @@ static PyObject *module_setstate(PyObject *self, PyObject *state)
 
 static PyObject *no_attribute(PyObject *self, PyObject *name)
 {
-    PyObject *text = PyUnicode_FromFormat("'%s' object has no attribute '%U'", TYPE_NAME(self), name);
+    PyObject *text = PyUnicode_FromFormat("'%s' object has no attribute '%U'", type_name(self), name);
     PyObject *error = text ? PyObject_CallOneArg(PyExc_AttributeError, text) : NULL;
     Py_XDECREF(text);
     if (!error) return NULL;
     /* Python's "Did you mean" reads these two. */
-    if (!PyObject_SetAttr(error, s_name, name) && !PyObject_SetAttr(error, s_obj, self))
+    if (!PyObject_SetAttr(error, rl_s_name, name) && !PyObject_SetAttr(error, rl_s_obj, self))
         PyErr_SetObject(PyExc_AttributeError, error);
     Py_DECREF(error);
     return NULL;
@@ -251,7 +226,7 @@ static PyObject *module_getattr(PyObject *self, PyObject *name)
 
 static PyObject *not_found(PyObject *self, PyObject *name)
 {
-    PyObject *own = _PyType_Lookup(Py_TYPE(self), s___getattr__);
+    PyObject *own = _PyType_Lookup(Py_TYPE(self), rl_s___getattr__);
     if (LIKELY(own == base_getattr)) return module_getattr(self, name);
     Py_INCREF(own);
     PyObject *bound = Py_TYPE(own)->tp_descr_get
@@ -320,13 +295,6 @@ static PyObject *module_getattro(PyObject *self, PyObject *name)
     return LIKELY(value != NULL) ? value : descriptor_failed(self, name);
 }
 
-static int wrong_count(const char *method, Py_ssize_t got, Py_ssize_t wanted)
-{
-    if (got == wanted) return 0;
-    PyErr_Format(PyExc_TypeError, "%s() takes exactly %zd arguments (%zd given)", method, wanted, got);
-    return 1;
-}
-
 /* Plain values and submodules are dealt with here; parameters, buffers and refusals in Python.
  * A method and not tp_setattro, because Python refuses `object.__setattr__(module, ...)` (the usual
  * way to hold a module without registering it) to a type with a native slot. */
@@ -335,7 +303,7 @@ static PyObject *module_setattr(PyObject *self, PyObject *const *args, Py_ssize_
     if (wrong_count("__setattr__", nargs, 2)) return NULL;
     Module *m = (Module *)self;
     PyObject *name = args[0], *value = args[1];
-    int is_module = PyObject_TypeCheck(value, module_class);
+    int is_module = PyObject_TypeCheck(value, rl_module_class);
     if (!PyUnicode_Check(name) || (tensor_type && PyObject_TypeCheck(value, tensor_type))) goto python;
     for (int k = 0; k < N_REGISTRIES; k++) {
         PyObject *d = get_registry(m, k);
@@ -356,7 +324,7 @@ static PyObject *module_setattr(PyObject *self, PyObject *const *args, Py_ssize_
     if (special_kind(name) >= 0) resync(m);
     Py_RETURN_NONE;
 python:
-    return PyObject_CallMethodObjArgs(self, s__assign, name, value, NULL);
+    return PyObject_CallMethodObjArgs(self, rl_s__assign, name, value, NULL);
 }
 
 static PyObject *module_delattr(PyObject *self, PyObject *name)
@@ -368,7 +336,7 @@ static PyObject *module_delattr(PyObject *self, PyObject *name)
         if (found < 0) return NULL;
         if (!found) continue;
         if (PyObject_DelItem(d, name) < 0) return NULL;
-        PyObject *unsaved = k == BUFFERS ? PyDict_GetItemWithError(m->dict, s__non_persistent_buffers_set) : NULL;
+        PyObject *unsaved = k == BUFFERS ? PyDict_GetItemWithError(m->dict, rl_s__non_persistent_buffers_set) : NULL;
         if (unsaved && PySet_Check(unsaved) && PySet_Discard(unsaved, name) < 0) return NULL;
         Py_RETURN_NONE;
     }
@@ -389,8 +357,8 @@ static int has_hooks(Module *m)
 {
     if (global_call_hooks) return 1;
     PyObject *d = m->dict;
-    return d && (nonempty(d, s__forward_hooks) || nonempty(d, s__forward_pre_hooks) ||
-                 nonempty(d, s__backward_hooks) || nonempty(d, s__backward_pre_hooks));
+    return d && (nonempty(d, rl_s__forward_hooks) || nonempty(d, rl_s__forward_pre_hooks) ||
+                 nonempty(d, rl_s__backward_hooks) || nonempty(d, rl_s__backward_pre_hooks));
 }
 
 /* f(self, *args): in place where the caller left room before args, as bound methods do it. */
@@ -423,7 +391,7 @@ static void annotate(PyObject *self)
     PyObject *type, *error, *tb;
     PyErr_Fetch(&type, &error, &tb);
     PyErr_NormalizeException(&type, &error, &tb);
-    PyObject *done = PyObject_CallMethodOneArg(self, s__annotate_error, error);
+    PyObject *done = PyObject_CallMethodOneArg(self, rl_s__annotate_error, error);
     if (!done) PyErr_Clear();
     Py_XDECREF(done);
     PyErr_Restore(type, error, tb);
@@ -432,28 +400,24 @@ static void annotate(PyObject *self)
 static PyObject *invoke(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
     Module *m = (Module *)self;
-    PyObject *result, *f;
+    PyObject *entry = rl_s__call_with_hooks, *f, *result;
     if (LIKELY(!(m->watch | global_call_hooks)) || !has_hooks(m)) {
-        f = m->dict ? PyDict_GetItemWithError(m->dict, s_forward) : NULL;
-        if (LIKELY(!f)) f = _PyType_Lookup(Py_TYPE(self), s_forward);
-        else goto general; /* an instance's own forward is not a method */
+        entry = rl_s_forward;
+        int own = m->dict && PyDict_GetItemWithError(m->dict, rl_s_forward); /* then it is not a method */
+        f = own ? NULL : _PyType_Lookup(Py_TYPE(self), rl_s_forward);
         if (LIKELY(f && PyType_HasFeature(Py_TYPE(f), Py_TPFLAGS_METHOD_DESCRIPTOR) &&
                    Py_TYPE(self)->tp_getattro == module_getattro)) {
             Py_INCREF(f);
             result = call_with_self(f, self, args, nargsf, kwnames);
             Py_DECREF(f);
-        } else {
-        general:
-            f = PyObject_GetAttr(self, s_forward);
-            result = f ? PyObject_Vectorcall(f, args, nargsf, kwnames) : NULL;
-            Py_XDECREF(f);
+            if (!LIKELY(result != NULL)) annotate(self);
+            return result;
         }
-    } else {
-        f = PyObject_GetAttr(self, s__call_with_hooks);
-        result = f ? PyObject_Vectorcall(f, args, nargsf, kwnames) : NULL;
-        Py_XDECREF(f);
     }
-    if (!LIKELY(result != NULL)) annotate(self);
+    f = PyObject_GetAttr(self, entry);
+    result = f ? PyObject_Vectorcall(f, args, nargsf, kwnames) : NULL;
+    Py_XDECREF(f);
+    if (!result) annotate(self);
     return result;
 }
 
@@ -509,13 +473,13 @@ static PyObject *module_chain(PyObject *self, PyObject *const *args, Py_ssize_t 
     Py_ssize_t nkw = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
     if (nkw && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, 0), "input"))
         return PyErr_Format(PyExc_TypeError, "%s.forward() got an unexpected keyword argument '%S'",
-                            TYPE_NAME(self), PyTuple_GET_ITEM(kwnames, 0));
+                            type_name(self), PyTuple_GET_ITEM(kwnames, 0));
     if (nargs + nkw == 0)
         return PyErr_Format(PyExc_TypeError, "%s.forward() missing 1 required positional argument: 'input'",
-                            TYPE_NAME(self));
+                            type_name(self));
     if (nargs + nkw > 1)
         return PyErr_Format(PyExc_TypeError, "%s.forward() takes 2 positional arguments but %zd were given",
-                            TYPE_NAME(self), nargs + nkw + 1);
+                            type_name(self), nargs + nkw + 1);
     PyObject *registered = get_registry((Module *)self, MODULES);
     PyObject *modules = registered ? plain_dict(registered) : PyDict_New();
     if (!modules) return NULL;
@@ -536,230 +500,6 @@ static PyObject *module_chain(PyObject *self, PyObject *const *args, Py_ssize_t 
     }
     Py_DECREF(modules);
     return x;
-}
-
-/* ---------------------------------------------------------------- walks over the tree */
-
-static int inherits(PyTypeObject *tp, PyObject *name) /* not overridden below nn.Module */
-{
-    return tp == module_class || _PyType_Lookup(tp, name) == _PyType_Lookup(module_class, name);
-}
-
-static int set_training(Module *m, PyObject *mode)
-{
-    PyTypeObject *tp = Py_TYPE(m);
-    if (!m->dict || _PyType_Lookup(tp, s_training)) return PyObject_SetAttr((PyObject *)m, s_training, mode);
-    if (LIKELY(PyDict_GetItemWithError(m->dict, s_training) == mode)) return 0;
-    if (!inherits(tp, s___setattr__)) return PyObject_SetAttr((PyObject *)m, s_training, mode);
-    return PyDict_SetItem(m->dict, s_training, mode);
-}
-
-static int train_tree(Module *m, PyObject *mode)
-{
-    if (set_training(m, mode) < 0) return -1;
-    PyObject *registered = get_registry(m, MODULES);
-    if (!registered || !PyDict_GET_SIZE(registered)) return 0;
-    PyObject *modules = plain_dict(registered), *key, *child, *name, *earlier;
-    if (!modules || Py_EnterRecursiveCall(" in Module.train")) {
-        Py_XDECREF(modules);
-        return -1;
-    }
-    Py_ssize_t size = PyDict_GET_SIZE(modules);
-    int status = 0;
-    for (Py_ssize_t pos = 0; !status && PyDict_Next(modules, &pos, &key, &child);) {
-        if (child == Py_None) continue;
-        Py_INCREF(child);
-        if (PyObject_TypeCheck(child, module_class) && inherits(Py_TYPE(child), s_train))
-            status = train_tree((Module *)child, mode);
-        else {
-            int again = 0; /* an override sees a child once, however many names it has */
-            for (Py_ssize_t q = 0; PyDict_Next(modules, &q, &name, &earlier) && q < pos;) again |= earlier == child;
-            PyObject *done = again ? Py_NewRef(Py_None) : PyObject_CallMethodOneArg(child, s_train, mode);
-            status = done ? 0 : -1;
-            Py_XDECREF(done);
-        }
-        Py_DECREF(child);
-        if (!status && PyDict_GET_SIZE(modules) != size) {
-            PyErr_SetString(PyExc_RuntimeError, "dictionary changed size during iteration");
-            status = -1;
-        }
-    }
-    Py_LeaveRecursiveCall();
-    Py_DECREF(modules);
-    return status;
-}
-
-/* Parses one optional bool argument, by position or by the name given. */
-static PyObject *one_flag(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, const char *method, const char *word)
-{
-    Py_ssize_t nkw = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
-    if (nargs + nkw == 0) return Py_True;
-    if (nargs + nkw == 1 && (!nkw || !PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, 0), word))) return args[0];
-    if (nkw && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, 0), word))
-        PyErr_Format(PyExc_TypeError, "Module.%s() got an unexpected keyword argument '%S'", method, PyTuple_GET_ITEM(kwnames, 0));
-    else
-        PyErr_Format(PyExc_TypeError, "Module.%s() takes from 1 to 2 positional arguments but %zd were given", method, nargs + nkw + 1);
-    return NULL;
-}
-
-static PyObject *module_train(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
-{
-    PyObject *mode = one_flag(args, nargs, kwnames, "train", "mode");
-    if (!mode) return NULL;
-    if (!PyBool_Check(mode)) {
-        PyErr_SetString(PyExc_ValueError, "training mode is expected to be boolean");
-        return NULL;
-    }
-    return train_tree((Module *)self, mode) < 0 ? NULL : Py_NewRef(self);
-}
-
-static PyObject *module_eval(PyObject *self, PyObject *Py_UNUSED(none))
-{
-    if (!inherits(Py_TYPE(self), s_train)) return PyObject_CallMethodOneArg(self, s_train, Py_False);
-    return train_tree((Module *)self, Py_False) < 0 ? NULL : Py_NewRef(self);
-}
-
-static int drop_gradients(Module *m)
-{
-    PyObject *registered = get_registry(m, PARAMETERS), *key, *value;
-    PyObject *params = registered && PyDict_GET_SIZE(registered) ? plain_dict(registered) : NULL;
-    int status = PyErr_Occurred() ? -1 : 0;
-    for (Py_ssize_t pos = 0; params && !status && PyDict_Next(params, &pos, &key, &value);) {
-        if (value == Py_None) continue;
-        Py_INCREF(value);
-        status = PyObject_SetAttr(value, s_grad, Py_None);
-        Py_DECREF(value);
-    }
-    Py_XDECREF(params);
-    registered = get_registry(m, MODULES);
-    if (status || !registered || !PyDict_GET_SIZE(registered)) return status;
-    PyObject *modules = plain_dict(registered);
-    if (!modules || Py_EnterRecursiveCall(" in Module.zero_grad")) {
-        Py_XDECREF(modules);
-        return -1;
-    }
-    for (Py_ssize_t pos = 0; !status && PyDict_Next(modules, &pos, &key, &value);)
-        if (PyObject_TypeCheck(value, &ModuleBase_Type)) {
-            Py_INCREF(value);
-            status = drop_gradients((Module *)value);
-            Py_DECREF(value);
-        }
-    Py_LeaveRecursiveCall();
-    Py_DECREF(modules);
-    return status;
-}
-
-static PyObject *module_zero_grad(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
-{
-    Module *m = (Module *)self;
-    PyTypeObject *tp = Py_TYPE(self);
-    PyObject *to_none = one_flag(args, nargs, kwnames, "zero_grad", "set_to_none");
-    if (!to_none) return NULL;
-    if (to_none != Py_True || !inherits(tp, s_parameters) || !inherits(tp, s_named_parameters) ||
-        !inherits(tp, s_named_modules) || (m->dict && PyDict_GetItemWithError(m->dict, s__is_replica)))
-        return PyObject_CallMethodOneArg(self, s__zero_grad, to_none);
-    if (drop_gradients(m) < 0) return NULL;
-    Py_RETURN_NONE;
-}
-
-typedef struct {
-    int registry;          /* what is asked for */
-    PyObject *out;         /* list of values, or of (name, value) */
-    PyObject *seen_modules, *seen_members; /* sets, or NULL: keep duplicates */
-    int overridden;        /* met a named_modules of the user's: the walk is void */
-} Walk;
-
-static int first_time(PyObject *seen, PyObject *value)
-{
-    if (!seen) return 1;
-    Py_ssize_t before = PySet_GET_SIZE(seen);
-    if (PySet_Add(seen, value) < 0) return -1;
-    return PySet_GET_SIZE(seen) > before;
-}
-
-static PyObject *join_path(PyObject *prefix, PyObject *name)
-{
-    return PyUnicode_GET_LENGTH(prefix) ? PyUnicode_FromFormat("%U.%S", prefix, name) : Py_NewRef(name);
-}
-
-static int emit(Walk *w, PyObject *path, PyObject *value) /* takes over path, if any */
-{
-    PyObject *item = path ? PyTuple_Pack(2, path, value) : Py_NewRef(value);
-    Py_XDECREF(path);
-    int status = item ? PyList_Append(w->out, item) : -1;
-    Py_XDECREF(item);
-    return status;
-}
-
-/* prefix NULL: names are not wanted. */
-static int walk(Walk *w, Module *m, PyObject *prefix, int recurse)
-{
-    int status = first_time(w->seen_modules, (PyObject *)m);
-    if (status <= 0) return status;
-    status = 0;
-    PyObject *key, *value;
-    if (w->registry == MODULES)
-        status = emit(w, Py_XNewRef(prefix), (PyObject *)m);
-    else {
-        PyObject *registered = get_registry(m, w->registry);
-        PyObject *members = registered ? plain_dict(registered) : PyDict_New();
-        if (!members) return -1;
-        for (Py_ssize_t pos = 0; status >= 0 && PyDict_Next(members, &pos, &key, &value);) {
-            if (value == Py_None) continue;
-            Py_INCREF(key);
-            Py_INCREF(value);
-            status = first_time(w->seen_members, value);
-            if (status > 0) {
-                PyObject *path = prefix ? join_path(prefix, key) : NULL;
-                status = prefix && !path ? -1 : emit(w, path, value);
-            }
-            Py_DECREF(key);
-            Py_DECREF(value);
-        }
-        Py_DECREF(members);
-    }
-    PyObject *registered = get_registry(m, MODULES);
-    if (status < 0 || !recurse || !registered || !PyDict_GET_SIZE(registered)) return status < 0 ? -1 : 0;
-    PyObject *modules = plain_dict(registered);
-    if (!modules || Py_EnterRecursiveCall(" in a walk over modules")) {
-        Py_XDECREF(modules);
-        return -1;
-    }
-    for (Py_ssize_t pos = 0; status >= 0 && PyDict_Next(modules, &pos, &key, &value);) {
-        if (value == Py_None) continue;
-        if (!PyObject_TypeCheck(value, &ModuleBase_Type) || !inherits(Py_TYPE(value), s_named_modules)) {
-            w->overridden = 1;
-            break;
-        }
-        Py_INCREF(value);
-        PyObject *path = prefix ? join_path(prefix, key) : NULL;
-        status = prefix && !path ? -1 : walk(w, (Module *)value, path, 1);
-        Py_XDECREF(path);
-        Py_DECREF(value);
-    }
-    Py_LeaveRecursiveCall();
-    Py_DECREF(modules);
-    return status < 0 ? -1 : 0;
-}
-
-/* _members(registry, prefix or None, recurse, remove_duplicate) -> list, or None where a class
- * overrides named_modules and Python must walk. */
-static PyObject *module_members(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
-{
-    if (wrong_count("_members", nargs, 4)) return NULL;
-    int recurse = PyObject_IsTrue(args[2]), once = PyObject_IsTrue(args[3]);
-    Walk w = {.registry = (int)PyLong_AsLong(args[0])};
-    if (recurse < 0 || once < 0 || PyErr_Occurred()) return NULL;
-    if (recurse && !inherits(Py_TYPE(self), s_named_modules)) Py_RETURN_NONE;
-    w.out = PyList_New(0);
-    if (once && recurse) w.seen_modules = PySet_New(NULL);
-    if (once) w.seen_members = PySet_New(NULL);
-    if (PyErr_Occurred() || walk(&w, (Module *)self, args[1] == Py_None ? NULL : args[1], recurse) < 0) Py_CLEAR(w.out);
-    Py_XDECREF(w.seen_modules);
-    Py_XDECREF(w.seen_members);
-    if (!w.out || !w.overridden) return w.out;
-    Py_DECREF(w.out);
-    Py_RETURN_NONE;
 }
 
 /* ---------------------------------------------------------------- the type */
@@ -789,7 +529,7 @@ static PyObject *module_bind(PyObject *Py_UNUSED(none), PyObject *const *args, P
         PyErr_SetString(PyExc_TypeError, "_bind() wants the classes Module and Tensor");
         return NULL;
     }
-    Py_XSETREF(module_class, (PyTypeObject *)Py_NewRef(args[0]));
+    Py_XSETREF(rl_module_class, (PyTypeObject *)Py_NewRef(args[0]));
     Py_XSETREF(tensor_type, (PyTypeObject *)Py_NewRef(args[1]));
     Py_RETURN_NONE;
 }
@@ -816,14 +556,14 @@ static PyMethodDef module_methods[] = {
     {"_call_impl", FAST(module_call_impl), METH_FASTCALL | METH_KEYWORDS, NULL},
     {"_wrapped_call_impl", FAST(module_call_impl), METH_FASTCALL | METH_KEYWORDS, NULL},
     {"_chain", FAST(module_chain), METH_FASTCALL | METH_KEYWORDS, NULL},
-    {"train", FAST(module_train), METH_FASTCALL | METH_KEYWORDS,
+    {"train", FAST(rl_module_train), METH_FASTCALL | METH_KEYWORDS,
      "train($self, mode=True)\n--\n\nPuts this module and all below it in training mode (or, with False, in "
      "evaluation mode): Dropout and\nnormalisation layers behave differently in the two. Returns the module."},
-    {"eval", module_eval, METH_NOARGS,
+    {"eval", rl_module_eval, METH_NOARGS,
      "eval($self)\n--\n\nPuts the module in evaluation mode: train(False). Returns the module."},
-    {"zero_grad", FAST(module_zero_grad), METH_FASTCALL | METH_KEYWORDS,
+    {"zero_grad", FAST(rl_module_zero_grad), METH_FASTCALL | METH_KEYWORDS,
      "zero_grad($self, set_to_none=True)\n--\n\nDrops the gradients of all parameters, or fills them with zeros."},
-    {"_members", FAST(module_members), METH_FASTCALL, NULL},
+    {"_members", FAST(rl_module_members), METH_FASTCALL, NULL},
     {"_peek", module_peek, METH_O, NULL},
     {"_drop", module_drop, METH_O, NULL},
     {"_bind", FAST(module_bind), METH_FASTCALL | METH_STATIC, NULL},
@@ -837,7 +577,7 @@ static PyGetSetDef module_getset[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
-static PyTypeObject ModuleBase_Type = {
+PyTypeObject rl_ModuleBase_Type = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "rushlight._C.ModuleBase",
     .tp_doc = "The native base of nn.Module: calls, attributes, train() and walks over the tree.",
@@ -868,7 +608,7 @@ static int add_special(const char *name, int kind)
 
 int rl_module_init(PyObject *ext_module)
 {
-#define X(n) if (!(s_##n = PyUnicode_InternFromString(#n))) return -1;
+#define X(n) if (!(rl_s_##n = PyUnicode_InternFromString(#n))) return -1;
     NAMES(X)
 #undef X
     static const struct { const char *name; int kind; } entries[] = {
@@ -880,13 +620,13 @@ int rl_module_init(PyObject *ext_module)
         {"_state_dict_pre_hooks", IS_HOOKS}, {"_load_state_dict_pre_hooks", IS_HOOKS},
         {"_load_state_dict_post_hooks", IS_HOOKS}, {"_non_persistent_buffers_set", IS_SET},
     };
-    module_class = (PyTypeObject *)Py_NewRef(&ModuleBase_Type); /* until _bind */
+    rl_module_class = (PyTypeObject *)Py_NewRef(&rl_ModuleBase_Type); /* until _bind */
     if (!(specials = PyDict_New())) return -1;
     for (size_t i = 0; i < sizeof entries / sizeof *entries; i++)
         if (add_special(entries[i].name, entries[i].kind) < 0) return -1;
-    ModuleBase_Type.tp_new = PyBaseObject_Type.tp_new; /* so that object.__new__(Net) is allowed, as in PyTorch */
-    if (PyType_Ready(&ModuleBase_Type) < 0) return -1;
-    base_getattr = _PyType_Lookup(&ModuleBase_Type, s___getattr__);
-    base_getattribute = _PyType_Lookup(&ModuleBase_Type, s___getattribute__);
-    return PyModule_AddObjectRef(ext_module, "ModuleBase", (PyObject *)&ModuleBase_Type);
+    rl_ModuleBase_Type.tp_new = PyBaseObject_Type.tp_new; /* so that object.__new__(Net) is allowed, as in PyTorch */
+    if (PyType_Ready(&rl_ModuleBase_Type) < 0) return -1;
+    base_getattr = _PyType_Lookup(&rl_ModuleBase_Type, rl_s___getattr__);
+    base_getattribute = _PyType_Lookup(&rl_ModuleBase_Type, rl_s___getattribute__);
+    return PyModule_AddObjectRef(ext_module, "ModuleBase", (PyObject *)&rl_ModuleBase_Type);
 }

@@ -142,7 +142,7 @@ def _warn(message: str, category: type[Warning] = UserWarning, depth: int = 3) -
 class _HookedCall:
     """One call of a module with hooks; args, kwargs and result change as the hooks replace them."""
 
-    __slots__ = ("module", "args", "kwargs", "result", "already_called")
+    __slots__ = ("already_called", "args", "kwargs", "module", "result")
 
     def __init__(self, module, args, kwargs) -> None:
         self.module, self.args, self.kwargs = module, args, kwargs

@@ -149,7 +149,9 @@ class StateMethods:
 
     # ------------------------------------------------------------------ loading
 
-    def _register_load_state_dict_pre_hook(self, hook: Callable[..., Any], with_module: bool = False) -> RemovableHandle:
+    def _register_load_state_dict_pre_hook(
+        self, hook: Callable[..., Any], with_module: bool = False
+    ) -> RemovableHandle:
         return _add(self._load_state_dict_pre_hooks, _WrappedHook(hook, self if with_module else None))
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
@@ -204,6 +206,7 @@ class StateMethods:
     def _load_one(self, name: str, key: str, param: Any, saved: Any, assign: bool) -> str | None:
         """Copies (or assigns) one saved tensor; returns what went wrong."""
         import rushlight as torch
+
         from ..parameter import is_lazy
 
         if not (isinstance(saved, torch.Tensor) or hasattr(type(saved), "__torch_function__")):

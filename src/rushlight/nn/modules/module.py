@@ -9,19 +9,12 @@ from __future__ import annotations
 from _weakref import ref as weak_ref
 
 from ..._C import ModuleBase, Parameter, Tensor
-from . import _hooking
+from . import _hooking, _state
 from ._hooking import (
     HookMethods,
-    _global_backward_hooks,
-    _global_backward_pre_hooks,
     _global_buffer_registration_hooks,
-    _global_forward_hooks,
-    _global_forward_hooks_always_called,
-    _global_forward_hooks_with_kwargs,
-    _global_forward_pre_hooks,
     _global_module_registration_hooks,
     _global_parameter_registration_hooks,
-    _WrappedHook,
     register_module_backward_hook,
     register_module_buffer_registration_hook,
     register_module_forward_hook,
@@ -31,15 +24,12 @@ from ._hooking import (
     register_module_module_registration_hook,
     register_module_parameter_registration_hook,
 )
-from ._state import _EXTRA_STATE_KEY_SUFFIX, StateMethods, _IncompatibleKeys
-from ...utils.hooks import RemovableHandle
+from ._state import StateMethods
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
-
-    from typing_extensions import Self
+    from typing import Any, Self
 
 __all__ = [
     "register_module_forward_pre_hook",
@@ -70,6 +60,17 @@ def _addindent(text: str, spaces: int) -> str:
 
 def _forward_unimplemented(self, *input: Any) -> None:
     raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+
+
+class _CallSignature:
+    """What inspect.signature cannot see in a native ``__call__`` and ``__init__``: ``(*args, **kwargs)``."""
+
+    def __get__(self, module: Module | None, owner: type) -> Any:
+        if module is None and owner.__init__ is not ModuleBase.__init__:
+            raise AttributeError("__signature__")  # the class has a signature of its own
+        from inspect import signature
+
+        return signature(lambda *args, **kwargs: None)
 
 
 class _LayerNote(str):
@@ -126,7 +127,15 @@ class Module(HookMethods, StateMethods, ModuleBase):
         _modules: dict[str, Module | None]
         _non_persistent_buffers_set: set[str]
 
+        # Native, in ModuleBase.
+        def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+        def __getattr__(self, name: str) -> Any: ...
+        def train(self, mode: bool = True) -> Self: ...
+        def eval(self) -> Self: ...
+        def zero_grad(self, set_to_none: bool = True) -> None: ...
+
     forward: Callable[..., Any] = _forward_unimplemented
+    __signature__ = _CallSignature()
 
     # ------------------------------------------------------------------ registration
 
@@ -637,6 +646,8 @@ ModuleBase._bind(Module, Tensor)
 
 
 def __getattr__(name: str) -> Any:
-    if name == "_global_is_full_backward_hook":  # rebound over there, so it cannot be imported once
-        return _hooking._global_is_full_backward_hook
+    # PyTorch keeps the global hooks, _IncompatibleKeys and the like in this module.
+    for part in (_hooking, _state):
+        if hasattr(part, name):
+            return getattr(part, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

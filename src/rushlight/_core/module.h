@@ -1,0 +1,66 @@
+/* module.h -- what module.c (the type: attributes and calls) and module_tree.c (walks) share. */
+#ifndef RL_MODULE_H
+#define RL_MODULE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#if defined(__GNUC__) || defined(__clang__)
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#else
+#define LIKELY(x) (x)
+#endif
+
+enum { PARAMETERS, BUFFERS, MODULES, N_REGISTRIES };
+enum { HOOKED = 1, EXPOSED = 2 };
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    PyObject *dict, *weakrefs;
+    PyObject *registry[N_REGISTRIES]; /* strong, the same objects as in dict; NULL before __init__ */
+    unsigned watch;                   /* 0: no hook can exist, registry[] is right */
+} Module;
+
+extern PyTypeObject rl_ModuleBase_Type;
+extern PyTypeObject *rl_module_class; /* nn.Module, once module.py has bound it */
+
+/* Interned: rl_s_forward is "forward". */
+#define NAMES(X) \
+    X(forward) X(training) X(train) X(grad) X(parameters) X(named_parameters) X(named_modules) \
+    X(call_super_init) X(__init__) X(__getattr__) X(__setattr__) X(__getattribute__) X(name) X(obj) \
+    X(_call_with_hooks) X(_annotate_error) X(_assign) X(_zero_grad) X(_is_replica) \
+    X(_compiled_call_impl) X(_non_persistent_buffers_set) \
+    X(_forward_hooks) X(_forward_pre_hooks) X(_backward_hooks) X(_backward_pre_hooks)
+#define X(n) extern PyObject *rl_s_##n;
+NAMES(X)
+#undef X
+
+PyObject *rl_module_exposed_registry(Module *m, int which);
+
+static inline PyObject *get_registry(Module *m, int which) /* borrowed; NULL without an error: not there */
+{
+    return LIKELY(!(m->watch & EXPOSED)) ? m->registry[which] : rl_module_exposed_registry(m, which);
+}
+
+/* A dict that PyDict_Next walks in the right order: an OrderedDict keeps its order elsewhere. */
+static inline PyObject *plain_dict(PyObject *d) /* new reference */
+{
+    if (LIKELY(PyDict_CheckExact(d))) return Py_NewRef(d);
+    return PyObject_CallOneArg((PyObject *)&PyDict_Type, d);
+}
+
+static inline int wrong_count(const char *method, Py_ssize_t got, Py_ssize_t wanted)
+{
+    if (got == wanted) return 0;
+    PyErr_Format(PyExc_TypeError, "%s() takes exactly %zd arguments (%zd given)", method, wanted, got);
+    return 1;
+}
+
+/* Methods that module_tree.c gives to the type. */
+PyObject *rl_module_train(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *rl_module_eval(PyObject *self, PyObject *none);
+PyObject *rl_module_zero_grad(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *rl_module_members(PyObject *self, PyObject *const *args, Py_ssize_t nargs);
+
+#endif
