@@ -29,7 +29,8 @@ MAY_IMPORT = {
     "nn": ["utils"],
     "optim": ["nn"],  # averaged models are modules
     "_io": ["_utils"],
-    "__init__": ["_tensor_str", "_version", "optim", "_io"],
+    "serialization": ["_io"],
+    "__init__": ["_tensor_str", "_version", "optim", "serialization"],
     # Leaves: nothing above may name them.
     "_alias": ["__init__"],
     "cli": ["_alias"],

@@ -223,7 +223,10 @@ def _contents(tensor: Tensor, dtype: Any, shape: tuple[int, ...], indent: int) -
 
 
 def _str(self: Tensor, *, tensor_contents: str | None = None) -> str:
-    """What `repr(tensor)` returns; `tensor_contents` replaces the part in brackets."""
+    """What `repr(tensor)` returns; `tensor_contents` replaces the part in brackets.
+
+    One known difference: PyTorch takes the NaN of float8_e8m0fnu for a finite number when it chooses widths.
+    """
     cls = type(self)
     is_plain = cls is _C.Tensor or cls is _C.Parameter
     prefix = "tensor(" if is_plain else cls.__name__ + "("
