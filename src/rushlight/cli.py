@@ -178,13 +178,16 @@ def environment() -> int:
     from rushlight import _C
     from rushlight._version import __version__
 
-    print(f"rushlight  {__version__} ({_C.__file__})")
-    print(f"Python     {platform.python_version()} ({platform.python_implementation()}, {sys.executable})")
-    print(f"system     {platform.platform()}, {os.cpu_count()} processors")
-    for package in ("scipy-openblas32", "numpy", "torch"):
+    lines = {
+        "rushlight": f"{__version__} ({_C.__file__})",
+        "Python": f"{platform.python_version()} ({platform.python_implementation()}, {sys.executable})",
+        "system": f"{platform.platform()}, {os.cpu_count()} processors",
+    }
+    for package in ("scipy-openblas32", "numpy"):
         try:
-            found = version(package)
+            lines[package] = version(package)
         except PackageNotFoundError:
-            found = "not installed"
-        print(f"{package:<10} {found}" + (" (not used by rushlight)" if package == "torch" else ""))
+            lines[package] = "not installed"
+    for name, value in lines.items():
+        print(f"{name:<17} {value}")
     return 0
