@@ -40,11 +40,10 @@ RECORDED = [
 NAMES = sorted({name for name, _, _ in RECORDED})
 
 
-def descend(torch, name, options, steps=10):
-    w = torch.nn.Parameter(torch.tensor([1.0, -2.0, 3.0], dtype=torch.float64))
-    b = torch.nn.Parameter(torch.tensor(0.5, dtype=torch.float64))
+def quadratic(torch, optimizer):
+    """The closure of the recorded runs; the optimizer holds w and b."""
+    w, b = optimizer.param_groups[0]["params"]
     scale = torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64)
-    optimizer = getattr(torch.optim, name)([w, b], **options)
 
     def closure():
         optimizer.zero_grad()
@@ -52,9 +51,22 @@ def descend(torch, name, options, steps=10):
         loss.backward()
         return loss
 
+    return closure
+
+
+def numbers(optimizer):
+    w, b = optimizer.param_groups[0]["params"]
+    return [*w.tolist(), b.item()]
+
+
+def descend(torch, name, options, steps=10):
+    w = torch.nn.Parameter(torch.tensor([1.0, -2.0, 3.0], dtype=torch.float64))
+    b = torch.nn.Parameter(torch.tensor(0.5, dtype=torch.float64))
+    optimizer = getattr(torch.optim, name)([w, b], **options)
+    closure = quadratic(torch, optimizer)
     for _ in range(steps):
         optimizer.step(closure)
-    return w.tolist() + [b.item()], optimizer
+    return numbers(optimizer), optimizer
 
 
 @pytest.mark.parametrize("name, options, expected", RECORDED)
@@ -272,21 +284,13 @@ def test_checkpoint_resumes_exactly(name):
     # Resume by copying: deepcopy and pickle carry parameters, state and options together.
     _, optimizer = descend(torch, name, options, steps=3)
     for twin in (copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer))):
-        w, b = twin.param_groups[0]["params"]
-        fresh = getattr(optim, name)([w, b])
+        fresh = getattr(optim, name)(twin.param_groups[0]["params"])
         fresh.load_state_dict(twin.state_dict())
-        scale = torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64)
-
-        def closure():
-            fresh.zero_grad()
-            loss = (scale * (w - b) ** 2).sum() + (b - 1) ** 2
-            loss.backward()
-            return loss
-
+        closure = quadratic(torch, fresh)
         for _ in range(3):
             fresh.step(closure)
         # Not to the bit: loading casts NAdam's float32 mu_product to its parameter's dtype, as PyTorch does.
-        assert w.tolist() + [b.item()] == pytest.approx(whole, rel=1e-6)
+        assert numbers(fresh) == pytest.approx(whole, rel=1e-6)
 
 
 def test_checkpoints_cross_to_pytorch_and_back():

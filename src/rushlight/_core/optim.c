@@ -273,10 +273,11 @@ static bool adam_try(PyObject *group, PyObject *state, PyObject *params, Item *i
 static PyObject *take_step(PyObject *const *args, Py_ssize_t nargs,
                            bool (*attempt)(PyObject *, PyObject *, PyObject *, Item *))
 {
-    if (nargs != 2 || !PyDict_Check(args[0]) || !PyDict_Check(args[1])) {
+    if (nargs != 2) {
         PyErr_SetString(PyExc_TypeError, "expected a parameter group and the optimizer's state");
         return NULL;
     }
+    if (!PyDict_Check(args[0]) || !PyDict_Check(args[1])) Py_RETURN_FALSE;
     PyObject *params = lookup(args[0], keys[K_params]);
     if (!params || !PyList_CheckExact(params)) Py_RETURN_FALSE;
     Item on_stack[ON_STACK], *items = items_for(params, on_stack);

@@ -70,6 +70,20 @@ class LBFGS(Optimizer):
             p.add_(direction[offset:offset + p.numel()].view_as(p), alpha=length)
             offset += p.numel()
 
+    def _search(
+        self, closure: Callable[[], Any], t: Any, d: Tensor, loss: float, gradient: Tensor, slope: Tensor, max_ls: int
+    ) -> tuple[float, Tensor, Any, int]:
+        start = [p.clone() for p in self._params]
+
+        def evaluate(length: Any) -> tuple[float, Tensor]:
+            self._move(length, d)
+            value, slopes = float(call_with_grad(closure)), self._flat_grad()
+            for p, saved in zip(self._params, start):
+                p.copy_(saved)
+            return value, slopes
+
+        return _strong_wolfe(evaluate, t, d, loss, gradient, slope, max_ls=max_ls)
+
     # ------------------------------------------------------------ the iteration
 
     def step(self, closure: Callable[[], Any]) -> Any:
@@ -138,18 +152,7 @@ class LBFGS(Optimizer):
             if group["line_search_fn"] is not None:
                 if group["line_search_fn"] != "strong_wolfe":
                     raise RuntimeError("only 'strong_wolfe' is supported")
-                start = [p.clone() for p in self._params]
-
-                def evaluate(length: float) -> tuple[float, Tensor]:
-                    self._move(length, d)
-                    value, slopes = float(call_with_grad(closure)), self._flat_grad()
-                    for p, saved in zip(self._params, start):
-                        p.copy_(saved)
-                    return value, slopes
-
-                loss, gradient, t, spent = _strong_wolfe(
-                    evaluate, t, d, loss, gradient, slope, max_ls=max_eval - evaluations
-                )
+                loss, gradient, t, spent = self._search(closure, t, d, loss, gradient, slope, max_eval - evaluations)
                 self._move(t, d)
                 done = converged(gradient)
             else:
