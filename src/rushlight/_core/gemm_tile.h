@@ -13,7 +13,7 @@
 #define NR (2 * VL)
 #define INLINE static inline __attribute__((always_inline))
 
-/* An operand as seen by the loops: element (i, p) is at i * row + p * col. */
+/* x_row and x_col are the strides of an operand: its element (i, p) is at x[i * x_row + p * x_col]. */
 
 /* C(mr, nv vectors) = alpha * A B + beta * C + bias; with `part`, only `lanes` lanes of the last vector exist. */
 INLINE void NAME(tile)(const int mr, const int nv, const bool part, int lanes, int64_t k, const T *a, int64_t a_row,
@@ -232,6 +232,11 @@ static void NAME(gemm)(RL_GEMM_SIGNATURE(T, T), const T *bias) {
         return;
     }
     const int64_t a_row = ta ? 1 : lda, a_col = ta ? lda : 1, b_row = tb ? 1 : ldb;
+    if (n == 1 && bias && k >= 2 * VL) { /* a single column goes by dot products, which add no bias across rows */
+        for (int64_t i = 0; i < m; i++) c[i * ldc] = *bias + (beta != 0 ? beta * c[i * ldc] : 0);
+        bias = NULL;
+        beta = 1;
+    }
     const bool large = m >= 4 * RL_MR && n >= 4 * NR && k >= 64 && m * n * k >= RL_LARGE;
     T *rows = large ? malloc(sizeof(T) * RL_MC * RL_KC) : NULL; /* without it, A is read in place */
     for (int64_t p = 0; p < k; p += RL_KC) {
