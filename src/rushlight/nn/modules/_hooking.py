@@ -8,12 +8,13 @@ from __future__ import annotations
 from _collections import OrderedDict
 
 from ..._C import ModuleBase
-from ...utils.hooks import BackwardHook, RemovableHandle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    from ...utils.hooks import RemovableHandle
 
 _global_buffer_registration_hooks: dict[int, Callable] = OrderedDict()
 _global_module_registration_hooks: dict[int, Callable] = OrderedDict()
@@ -30,6 +31,8 @@ _global_forward_hooks_with_kwargs: dict[int, bool] = OrderedDict()
 
 def _add(hooks: dict, hook: Callable, prepend: bool = False, marks: tuple = ()) -> RemovableHandle:
     """Registers hook; marks are pairs (dict of ids, whether this hook belongs in it)."""
+    from ...utils.hooks import RemovableHandle
+
     handle = RemovableHandle(hooks, extra_dict=[ids for ids, _ in marks])
     hooks[handle.id] = hook
     for ids, marked in marks:
@@ -156,6 +159,8 @@ class _HookedCall:
         self._run_forward_pre_hooks()
         backward_hook = None
         if full_hooks or pre_hooks:
+            from ...utils.hooks import BackwardHook
+
             backward_hook = BackwardHook(module, full_hooks, pre_hooks)
             self.args = backward_hook.setup_input_hook(self.args)
         self.result = module.forward(*self.args, **self.kwargs)
