@@ -1,6 +1,6 @@
 """PyTorch's `.pt` container: a zip archive of stored records, each aligned for mapping into memory.
 
-Written as PyTorch's own writer (miniz) does it, byte for byte but for the serialization id's first half: its
+Written as PyTorch's own writer (miniz) does it, byte for byte but for the serialization id: its
 reader computes the place of a record from the previous one, so padding and descriptors are part of the
 format. Layout of zip: PKWARE APPNOTE 6.3.
 """

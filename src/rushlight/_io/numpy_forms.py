@@ -44,7 +44,8 @@ class Array:
 
         _, shape, dtype, fortran, data = state
         flat = numpy.frombuffer(data, dtype.real())
-        return flat.reshape(shape, order="F" if fortran else "C").copy("K")
+        array = flat.reshape(shape, order="F" if fortran else "C")
+        return array.astype(flat.dtype.newbyteorder("="), order="K")  # native, as NumPy itself does; and a copy
 
 
 def _scalar(dtype: DType, data: bytes) -> Any:

@@ -29,15 +29,14 @@ class Pickler(pickle._Pickler):
         super().__init__(file, protocol)
         self.storages: dict[str, _C.Tensor] = {}
         self._keys: dict[Any, tuple[str, _C.dtype]] = {}
-        self._storage_types: dict[_C.dtype, StorageType] = {}
+        self._storage_types: dict[str, StorageType] = {}
 
     def persistent_id(self, obj: Any) -> tuple | None:
         if type(obj) is not _Storage:
             return None
         tensor = obj.tensor
-        kind = self._storage_types.get(tensor.dtype)
-        if kind is None:
-            kind = self._storage_types[tensor.dtype] = storage_type(tensor.dtype)
+        kind = storage_type(tensor.dtype)
+        kind = self._storage_types.setdefault(kind.name, kind)  # one object each: written once, then referred to
         storage = tensor.untyped_storage()
         nbytes = storage.nbytes()
         # Empty storages share no memory, even where they share an address.

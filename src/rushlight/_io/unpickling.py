@@ -10,7 +10,7 @@ from __future__ import annotations
 from struct import error as struct_error
 from struct import unpack
 
-from rushlight import _C
+from rushlight import _C, _utils
 from rushlight._io import names, numpy_forms
 
 TYPE_CHECKING = False
@@ -27,7 +27,9 @@ class Unpickler:
         self._persistent_load = persistent_load
         self._encoding = encoding
         self._find = names.resolver()
-        self._callables = [v for v in (*names.table().values(), *names.declared().values()) if callable(v)]
+        # By identity: equality of a stranger's object is not to be trusted.
+        known = [*names.table().values(), *names.declared().values()]
+        self._callables = {id(v) for v in known if callable(v) and v is not _C.Tensor and v is not _C.Parameter}
         self._user_types = {v for v in names.declared().values() if isinstance(v, type)}
 
     def load(self) -> Any:
@@ -36,6 +38,7 @@ class Unpickler:
         self._stack: list = []
         self._marks: list[int] = []
         self._memo: dict[int, Any] = {}
+        self._depths: dict[int, int] = {}  # of the tuples made, by id
         try:
             while True:
                 code = self._read(1)
@@ -45,7 +48,7 @@ class Unpickler:
                 if step is None:
                     raise UnpicklingError(f"Unsupported operand {code[0]}")
                 step(self)
-        except (LookupError, TypeError, ValueError, AttributeError, struct_error) as reason:
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError, struct_error) as reason:
             raise UnpicklingError(f"the pickle is damaged ({type(reason).__name__}: {reason})") from reason
 
     # ------------------------------------------------------------ the machine
@@ -84,11 +87,10 @@ class Unpickler:
     def _reduce(self) -> None:
         args = self._stack.pop()
         function = self._stack[-1]
-        # By identity: equality of a stranger's object is not to be trusted.
-        if type(args) is not tuple or not any(function is known for known in self._callables):
-            self._refuse(f"Trying to call reduce for unrecognized function {function}")
-        if function is _C.Tensor or function is _C.Parameter:
-            self._refuse(f"Trying to call reduce for unrecognized function {function}")
+        called = [function, args[0]] if function is _utils._rebuild_from_type_v2 else [function]  # it calls that one
+        for each in called:
+            if id(each) not in self._callables:
+                self._refuse(f"Trying to call reduce for unrecognized function {each}")
         self._stack[-1] = function(*args)
 
     def _new_object(self) -> None:
@@ -171,6 +173,15 @@ class Unpickler:
         del self._stack[-count:]
         return items
 
+    def _tuple(self, items: list) -> None:
+        # Hashing a tuple recurses on the C stack, unchecked: a key of a million levels would end the process.
+        depth = 1 + max([self._depths.get(id(item), 0) for item in items if type(item) is tuple], default=0)
+        if depth > 500:
+            self._refuse("tuples are nested too deeply")
+        made = tuple(items)
+        self._depths[id(made)] = depth
+        self._stack.append(made)
+
     def _text(self, length: int) -> None:
         self._stack.append(str(self._read(length), "utf-8", "surrogatepass"))
 
@@ -226,10 +237,10 @@ _STEPS: dict[bytes, Callable[[Unpickler], Any]] = {
     b"B": _push(lambda self: self._read(_u32(self))),
     b"\x8e": _push(lambda self: self._read(_u64(self))),
     b"\x96": _push(lambda self: bytearray(self._read(_u64(self)))),
-    b"t": _push(lambda self: tuple(self._pop_to_mark())),  # TUPLE
-    b"\x85": _push(lambda self: tuple(self._pop_last(1))),
-    b"\x86": _push(lambda self: tuple(self._pop_last(2))),
-    b"\x87": _push(lambda self: tuple(self._pop_last(3))),
+    b"t": lambda self: self._tuple(self._pop_to_mark()),  # TUPLE
+    b"\x85": lambda self: self._tuple(self._pop_last(1)),
+    b"\x86": lambda self: self._tuple(self._pop_last(2)),
+    b"\x87": lambda self: self._tuple(self._pop_last(3)),
     b"\x91": _push(lambda self: frozenset(self._pop_to_mark())),
     b"a": lambda self: self._append(self._pop_last(1)),  # APPEND
     b"e": lambda self: self._append(self._pop_to_mark()),
