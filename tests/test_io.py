@@ -268,7 +268,16 @@ def tensor_pickle(numel, offset, size, stride):
 
 @pytest.mark.parametrize(
     ("numel", "offset", "size", "stride"),
-    [(3, 1, 3, 1), (3, 0, 3, 2), (3, -1, 3, 1), (3, 0, -3, 1), (3, 2, 3, -1), (2**31 - 1, 0, 3, 1), (4, 0, 3, 1), (-1, 0, 0, 1)],
+    [
+        (3, 1, 3, 1),
+        (3, 0, 3, 2),
+        (3, -1, 3, 1),
+        (3, 0, -3, 1),
+        (3, 2, 3, -1),
+        (2**31 - 1, 0, 3, 1),
+        (4, 0, 3, 1),
+        (-1, 0, 0, 1),
+    ],
 )
 def test_memory_outside_the_storage_is_never_read(numel, offset, size, stride):
     data = with_record(saved(torch.ones(3)), "data.pkl", tensor_pickle(numel, offset, size, stride))

@@ -67,7 +67,7 @@ def _rebuild_tensor_v2(
     metadata: dict | None = None,
 ) -> _C.Tensor:
     if metadata:
-        raise RuntimeError(f"tensors with the marks {sorted(metadata)} (lazy conjugation or negation) are not supported")
+        raise RuntimeError(f"tensors marked {sorted(metadata)} (lazy conjugation or negation) are not supported")
     tensor = _rebuild_tensor(storage, storage_offset, size, stride)
     return tensor.requires_grad_() if requires_grad else tensor
 

@@ -15,10 +15,14 @@ with torch.no_grad():
         parameter.copy_(torch.arange(parameter.numel()).view_as(parameter) + i)
 optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
 x = torch.arange(6.0).view(2, 3)
-dtypes = (
-    [torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64]
-    + [torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64, torch.complex128]
-)
+dtypes = [torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64] + [
+    torch.float16,
+    torch.bfloat16,
+    torch.float32,
+    torch.float64,
+    torch.complex64,
+    torch.complex128,
+]
 
 torch.save(net.state_dict(), target / "state_dict.pt")
 torch.save(x, target / "tensor.pt")

@@ -75,7 +75,7 @@ def load_legacy(file: IO[bytes], restore: _Restore, unpickle: Unpickle) -> Any:
         target = _C._storage_bytes(flat)
         data = stream.read(len(target))
         if len(data) < len(target):
-            raise RuntimeError(f"unexpected EOF, the contents of storage {key!r} end early; the file might be corrupted")
+            raise RuntimeError(f"unexpected EOF, storage {key!r} ends early; the file might be corrupted")
         target[:] = data
         if big:
             swap_bytes(target, flat.dtype)

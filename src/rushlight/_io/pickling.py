@@ -43,9 +43,7 @@ class Pickler(pickle._Pickler):
         identity = (storage.data_ptr(), nbytes) if nbytes else ("empty", id(tensor))
         key, dtype = self._keys.setdefault(identity, (str(len(self._keys)), kind.dtype))
         if dtype != kind.dtype:
-            raise RuntimeError(
-                "Cannot save multiple tensors or storages that view the same data as different types"
-            )
+            raise RuntimeError("Cannot save multiple tensors or storages that view the same data as different types")
         self.storages.setdefault(key, tensor)
         return "storage", kind, key, "cpu", nbytes // kind.dtype.itemsize
 

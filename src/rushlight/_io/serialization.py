@@ -39,7 +39,7 @@ def save(
     {'w': tensor([1., 1.])}
     """
     if not _use_new_zipfile_serialization:
-        raise RuntimeError("the format before PyTorch 1.6 is not written; leave out _use_new_zipfile_serialization=False")
+        raise RuntimeError("the format before PyTorch 1.6 is not written: drop _use_new_zipfile_serialization=False")
     if not isinstance(f, (str, os.PathLike)):
         if not hasattr(f, "write"):
             raise AttributeError("expected 'f' to be string, path, or a file-like object with a 'write' attribute")

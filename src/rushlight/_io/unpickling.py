@@ -158,8 +158,7 @@ class Unpickler:
         target = self._stack[-1]
         if type(target).__name__ not in ("dict", "OrderedDict", "Counter") or not isinstance(target, dict):
             self._refuse(
-                "Can only SETITEMS for dict, collections.OrderedDict, "
-                f"collections.Counter, but got {type(target)}"
+                f"Can only SETITEMS for dict, collections.OrderedDict, collections.Counter, but got {type(target)}"
             )
         if len(items) % 2:
             raise ValueError("a key without a value")

@@ -241,9 +241,7 @@ class Subset(Dataset):
         return len(self.indices)
 
 
-def random_split(
-    dataset: Any, lengths: Sequence[int | float], generator: _C.Generator | None = None
-) -> list[Subset]:
+def random_split(dataset: Any, lengths: Sequence[int | float], generator: _C.Generator | None = None) -> list[Subset]:
     """Splits a dataset at random into disjoint subsets of the given lengths.
 
     Fractions that sum to 1 are taken of the length and rounded down; what remains goes to the first
