@@ -26,11 +26,10 @@ def __getattr__(name: str):
         value = __import__(f"{__name__}.{name}", fromlist=("*",))
     elif name == "DataParallel":
         from .parallel import DataParallel as value
+    elif name in __all__:
+        value = getattr(modules, name)
     else:
-        try:
-            value = getattr(modules, name)
-        except AttributeError:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value
     return value
 

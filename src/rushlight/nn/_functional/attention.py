@@ -8,7 +8,8 @@ from ... import _C
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..._C import Tensor, dtype as DType
+    from ..._C import Tensor
+    from ..._C import dtype as DType
 
 __all__ = ["multi_head_attention_forward", "scaled_dot_product_attention"]
 
@@ -103,7 +104,8 @@ def _check_dimensions(query, key, value, key_padding_mask, attn_mask, num_heads:
         )
     if key_padding_mask is not None and key_padding_mask.dim() != ndim - 1:
         raise AssertionError(
-            f"{form} `key_padding_mask` to be `None` or {ndim - 1}-D but found {key_padding_mask.dim()}-D tensor instead"
+            f"{form} `key_padding_mask` to be `None` or {ndim - 1}-D "
+            f"but found {key_padding_mask.dim()}-D tensor instead"
         )
     if attn_mask is not None:
         if attn_mask.dim() not in (2, 3):

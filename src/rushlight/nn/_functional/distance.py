@@ -65,8 +65,6 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         highest = tensor.max().item()
         if num_classes == -1:
             num_classes = highest + 1
-        elif num_classes < 1:
-            raise RuntimeError("num_classes should be positive")
         elif highest >= num_classes:
             raise RuntimeError("Class values must be smaller than num_classes.")
     codes = _C.zeros((*tensor.shape, num_classes), dtype=tensor.dtype, device=tensor.device)

@@ -324,10 +324,7 @@ def ctc_loss(
     batched = log_probs.dim() == 3
     if not batched:
         log_probs = log_probs.unsqueeze(1)
-    steps = [int(n) for n in input_lengths] if hasattr(input_lengths, "__iter__") and batched else [int(input_lengths)]
-    lengths = (
-        [int(n) for n in target_lengths] if hasattr(target_lengths, "__iter__") and batched else [int(target_lengths)]
-    )
+    steps, lengths = ([int(n) for n in (given if batched else [given])] for given in (input_lengths, target_lengths))
     batch, longest = log_probs.size(1), max(lengths)
     labels = _padded_labels(targets, lengths, batch, longest)
     # The path alternates blanks and labels: blank l1 blank l2 ... blank.
@@ -352,7 +349,8 @@ def ctc_loss(
 
     # The path ends on the last label or on the blank after it; an empty target has only the blank.
     last = 2 * _C.tensor(lengths).unsqueeze(1)
-    ends = _C.stack((alpha.gather(1, last), alpha.gather(1, (last - 1).clamp(min=0)).masked_fill(last == 0, impossible)))
+    on_label = alpha.gather(1, (last - 1).clamp(min=0)).masked_fill(last == 0, impossible)
+    ends = _C.stack((alpha.gather(1, last), on_label))
     loss = -_C.logsumexp(ends, 0).squeeze(1)
     infinite = loss > 1e29
     loss = loss.masked_fill(infinite, 0.0 if zero_infinity else float("inf"))

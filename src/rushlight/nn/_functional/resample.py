@@ -351,7 +351,7 @@ def _pick(input: Tensor, indices: list[Tensor]) -> Tensor:
         flat = flat * size + index.detach().clamp(0, size - 1).to(_C.int64)
     shape = (batch, 1, -1)
     values = input.flatten(2).gather(2, flat.view(shape).expand(-1, channels, -1))
-    return (values * valid.view(shape)).view(batch, channels, *flat.shape[1:])
+    return values.masked_fill(~valid.view(shape), 0).view(batch, channels, *flat.shape[1:])
 
 
 def affine_grid(theta: Tensor, size: list[int], align_corners: bool | None = None) -> Tensor:

@@ -26,7 +26,8 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     for name, given, dim in (("input1", input1, 1), ("input2", input2, 2)):
         if given.size(-1) != weight.size(dim):
             raise RuntimeError(
-                f"bilinear(): {name} size does not match weight size: got {given.size(-1)} but expected {weight.size(dim)}"
+                f"bilinear(): {name} size does not match weight size: "
+                f"got {given.size(-1)} but expected {weight.size(dim)}"
             )
     left = input1.reshape(-1, input1.size(-1))
     right = input2.reshape(-1, input2.size(-1))
@@ -79,8 +80,10 @@ def embedding_bag(
             raise ValueError("offsets has to be a 1D Tensor")
         starts = offsets[:-1] if include_last_offset else offsets
         if offsets.numel() and offsets[0].item() != 0:
-            raise RuntimeError("offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. "
-                               f"However, got {offsets[0].item()}")  # fmt: skip
+            raise RuntimeError(
+                "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. "
+                f"However, got {offsets[0].item()}"
+            )
         bags = starts.numel()
         # The bag of a place is the number of bags that begin at or before it, less one.
         bag_of = (_C.arange(input.numel()).unsqueeze(1) >= starts).sum(1) - 1

@@ -38,34 +38,41 @@ def pad(input: Tensor, pad: list[int], mode: str = "constant", value: float | No
     if places is None:
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
     if input.dim() - len(pad) // 2 not in (1, 2) or len(pad) > 6:
-        raise NotImplementedError("Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now")
+        raise NotImplementedError(
+            f"Padding size {len(pad)} is not supported for {input.dim()}D input tensor.\n"
+            "Supported combinations for non-constant padding:\n"
+            "  - 2D or 3D input: padding size = 2 (pads last dimension)\n"
+            "  - 3D or 4D input: padding size = 4 (pads last 2 dimensions)\n"
+            "  - 4D or 5D input: padding size = 6 (pads last 3 dimensions)"
+        )
     output = input
     for i in range(0, len(pad), 2):
         before, after = pad[i], pad[i + 1]
         if before or after:
             dim = input.dim() - 1 - i // 2
-            size = input.size(dim)
-            output = output.index_select(dim, places(_C.arange(-before, size + after), size, before, after, input))
+            if mode == "reflect" and max(before, after) >= input.size(dim):
+                raise RuntimeError(
+                    "Argument #4: Padding size should be less than the corresponding input dimension, "
+                    f"but got: padding ({before}, {after}) at dimension {dim} of input {list(input.shape)}"
+                )
+            output = output.index_select(dim, places(input.size(dim), before, after))
     return output
 
 
-def _reflected(index: Tensor, size: int, before: int, after: int, input: Tensor) -> Tensor:
-    if before >= size or after >= size:
-        raise RuntimeError(
-            "Argument #4: Padding size should be less than the corresponding input dimension, "
-            f"but got: padding ({before}, {after}) at dimension {input.shape.index(size)} of input {list(input.shape)}"
-        )
-    return size - 1 - (size - 1 - index.abs()).abs()
+def _reflected(size: int, before: int, after: int) -> Tensor:
+    return size - 1 - (size - 1 - _C.arange(-before, size + after).abs()).abs()
 
 
-def _replicated(index: Tensor, size: int, before: int, after: int, input: Tensor) -> Tensor:
-    return index.clamp(0, size - 1)
+def _replicated(size: int, before: int, after: int) -> Tensor:
+    return _C.arange(-before, size + after).clamp(0, size - 1)
 
 
-def _wrapped(index: Tensor, size: int, before: int, after: int, input: Tensor) -> Tensor:
+def _wrapped(size: int, before: int, after: int) -> Tensor:
     if before > size or after > size:
         raise RuntimeError("Padding value causes wrapping around more than once.")
-    return index % size
+    # What is cropped does not come round again.
+    kept = _C.arange(max(-before, 0), size - max(-after, 0))
+    return kept[_C.arange(-max(before, 0), kept.numel() + max(after, 0)) % kept.numel()]
 
 
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
@@ -118,7 +125,9 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
         raise RuntimeError(f"Number of groups to divide channels in must be positive. Value of groups:{groups}")
     batch, channels, *spatial = input.shape
     if channels % groups:
-        raise RuntimeError(f"Number of channels must be divisible by groups. Got {channels} channels and {groups} groups.")
+        raise RuntimeError(
+            f"Number of channels must be divisible by groups. Got {channels} channels and {groups} groups."
+        )
     return input.reshape(batch, groups, channels // groups, *spatial).transpose(1, 2).reshape(input.shape)
 
 
@@ -132,8 +141,8 @@ def unfold(input: Tensor, kernel_size, dilation=1, padding=0, stride=1) -> Tenso
         input = input.unsqueeze(0)
     elif input.dim() != 4:
         raise RuntimeError(
-            f"Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for input, "
-            f"but got: {list(input.shape)}"
+            "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions "
+            f"for input, but got: {list(input.shape)}"
         )
     kernel, (pad_h, pad_w) = _pair(kernel_size), _pair(padding)
     if pad_h or pad_w:
@@ -169,7 +178,8 @@ def fold(input: Tensor, output_size, kernel_size, dilation=1, padding=0, stride=
     blocks = rows.size(1) * cols.size(1)
     if columns != blocks:
         raise RuntimeError(
-            f"Given output_size=({output_size[0]}, {output_size[1]}), kernel_size=({kernel[0]}, {kernel[1]}), "
+            f"Given output_size={tuple(output_size)}, kernel_size={kernel}, dilation={_pair(dilation)}, "
+            f"padding={_pair(padding)}, stride={_pair(stride)}, "
             f"expected size of input's dimension 2 to match the calculated number of sliding blocks "
             f"{rows.size(1)} * {cols.size(1)} = {blocks}, but got input.size(2)={columns}."
         )

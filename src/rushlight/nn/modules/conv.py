@@ -259,7 +259,7 @@ class _ConvTransposeNd(_ConvNd):
         largest = [low + s - 1 for low, s in zip(smallest, self.stride, strict=True)]
         if any(not low <= size <= high for size, low, high in zip(sizes, smallest, largest, strict=True)):
             raise ValueError(
-                f"requested an output size of {sizes}, but valid sizes range "
+                f"requested an output size of {output_size}, but valid sizes range "
                 f"from {smallest} to {largest} (for an input of {input.size()[2:]})"
             )
         return [size - low for size, low in zip(sizes, smallest, strict=True)]

@@ -1,4 +1,4 @@
-"""Pooling layers; an output size is floor((n + 2 padding - dilation (kernel - 1) - 1) / stride + 1), ceil on request."""
+"""Pooling layers; n becomes floor((n + 2 padding - dilation (kernel - 1) - 1) / stride + 1), ceil on request."""
 
 from __future__ import annotations
 

@@ -25,14 +25,14 @@ __all__ = sorted(["rnn", *_FILE_OF])
 
 
 def __getattr__(name: str):
-    if name in _FILE_OF:
-        value = getattr(__import__(f"{__name__}.{_FILE_OF[name]}", fromlist=("*",)), name)
-    elif name in _HOME:
-        value = __import__(f"{__name__}.{name}", fromlist=("*",))
-    else:
+    file = _FILE_OF.get(name, name)
+    if file not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value
-    return value
+    module = __import__(f"{__name__}.{file}", fromlist=("*",))
+    # All names of the file at once: importing a file binds its own name here, which may be a function's as well.
+    for public in _HOME[file].split():
+        globals()[public] = getattr(module, public)
+    return globals()[name]
 
 
 def __dir__():
