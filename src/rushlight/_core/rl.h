@@ -11,10 +11,12 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 #define RL_MAXDIM 64          /* PyTorch's own limit */
+enum { RL_CONTIGUOUS_FORMAT, RL_PRESERVE_FORMAT, RL_CHANNELS_LAST, RL_CHANNELS_LAST_3D };
 #define RL_INLINE_DIMS 5      /* shapes up to here live inside the tensor */
 
 #if defined(__GNUC__) || defined(__clang__)
@@ -105,10 +107,11 @@ enum {                         /* Tensor.flags */
     RLF_CONTIGUOUS = 4,        /* row-major without gaps */
     RLF_OWN_VERSION = 8,       /* version is not the storage's */
     RLF_INFERENCE = 16,
-    RLF_NO_GRAD_VIEW = 32,     /* a view made under no_grad: in-place under grad is an error */
-    RLF_MULTI_VIEW = 64,       /* one of several views returned together (split, unbind, ...) */
     RLF_RETAINS_GRAD = 128,
+    RLF_TRACKED = 256,         /* known to the garbage collector: it may be part of a cycle */
 };
+
+enum { RLV_DEFAULT, RLV_NO_GRAD, RLV_MULTI, RLV_CUSTOM_FUNCTION, RLV_INFERENCE }; /* Tensor.creation */
 
 typedef struct Tensor {
     PyObject_HEAD
@@ -116,14 +119,15 @@ typedef struct Tensor {
     char *data;                /* first element */
     int64_t numel;
     int64_t *size, *stride;    /* in elements; point at dims[] or at a block of their own */
-    uint8_t dtype, ndim, device, flags;
+    uint8_t dtype, ndim, device;
+    uint8_t creation;          /* for views: why in-place is forbidden; see view.c */
+    uint32_t flags;
     uint32_t output_nr;        /* which output of grad_fn this is */
+    uint32_t view_version;     /* for views: version at which grad_fn was right */
     struct Node *grad_fn;      /* strong */
     struct Tensor *grad;       /* strong */
     struct Tensor *base;       /* strong: the tensor this one is a (differentiable) view of */
     Version *version;
-    uint32_t view_version;     /* for views: version at which grad_fn was right */
-    uint32_t creation;         /* for views: why in-place is forbidden; see view.c */
     struct TensorExtra *extra; /* what few tensors have: hooks, ... */
     PyObject *dict, *weakrefs;
     int64_t dims[2 * RL_INLINE_DIMS];
@@ -134,13 +138,14 @@ typedef struct TensorExtra {
     PyObject *hooks;           /* leaf: OrderedDict of gradient hooks, or NULL */
     PyObject *post_hooks;      /* leaf: post-accumulate-grad hooks, or NULL */
     PyObject *backward_hooks_dict;
-    PyObject *names;
 } TensorExtra;
 
 extern PyTypeObject RLTensor_Type, RLParameter_Type;
 #define RL_IS_TENSOR_EXACT(o) (Py_TYPE(o) == &RLTensor_Type || Py_TYPE(o) == &RLParameter_Type)
 #define RL_IS_TENSOR(o) (RL_IS_TENSOR_EXACT(o) || PyObject_TypeCheck((PyObject *)(o), &RLTensor_Type))
-#define RL_REQUIRES_GRAD(t) ((t)->flags & RLF_REQUIRES_GRAD)
+/* A view also requires grad when its base has come to do so through an in-place write. */
+#define RL_REQUIRES_GRAD(t) \
+    (((t)->flags & RLF_REQUIRES_GRAD) || ((t)->base && ((t)->base->flags & RLF_REQUIRES_GRAD)))
 #define RL_IS_CONTIGUOUS(t) ((t)->flags & RLF_CONTIGUOUS)
 #define RL_IS_LEAF(t) ((t)->grad_fn == NULL)
 #define RL_OFFSET(t) (((t)->data - (t)->storage->data) / RL_ITEMSIZE((t)->dtype))
@@ -180,6 +185,9 @@ PyObject *rl_scalar_to_py(Scalar s);
 static inline bool rl_same_shape(const Tensor *a, const Tensor *b) {
     return a->ndim == b->ndim && memcmp(a->size, b->size, a->ndim * sizeof(int64_t)) == 0;
 }
+Tensor *rl_tensor_of_type(PyTypeObject *type, Tensor *src); /* shallow copy as an instance of type */
+TensorExtra *rl_extra(Tensor *t);
+void rl_track(Tensor *t);                                   /* before t may become part of a cycle */
 int64_t rl_wrap_dim(int64_t dim, int ndim);                 /* -1..; IndexError outside; INT64_MIN on error */
 int rl_broadcast_shapes(int n, Tensor *const *ts, int64_t *size); /* returns ndim or -1 */
 
@@ -219,6 +227,9 @@ typedef struct NodeDef {
     const char *const *saved_names; /* for grad_fn._saved_self ... */
 } NodeDef;
 
+#define RL_ONE ((Scalar){'i', {.i = 1}, 0})
+#define RL_NO_SCALAR ((Scalar){0, {.i = 0}, 0})
+#define RL_NO_INT INT64_MIN    /* None for int? */
 #define RL_NODE_EDGES 3
 #define RL_NODE_SAVED 4
 #define RL_NODE_ARGS 6
@@ -238,6 +249,7 @@ typedef struct Node {
     Tensor **pending;          /* one per output */
     struct NodeHooks *hooks;
     Tensor *variable;          /* AccumulateGrad: its leaf (strong) */
+    struct Node *inner;        /* CopySlices: the node of the op that wrote (strong) */
     PyObject *dict, *weakrefs;
     Tensor *pending0;
     OutMeta out0;
@@ -247,31 +259,97 @@ typedef struct Node {
     void *owned_args;          /* heap copy behind Ints / strings in args */
 } Node;
 
+typedef struct { uint32_t output_nr; Tensor *t; } Retain;   /* borrowed: the tensor tells us when it dies */
+
+typedef struct NodeHooks {
+    PyObject *tensor_pre;      /* {output_nr: OrderedDict of hooks} */
+    PyObject *pre, *post;      /* OrderedDicts */
+    Retain *retain;
+    int n_retain;
+} NodeHooks;
+
 extern PyTypeObject RLNode_Type;
+NodeHooks *rl_node_hooks(Node *n);
+int rl_retain_grad(Tensor *t);
+void rl_forget_retained(Tensor *t);
 extern _Thread_local int rl_grad_mode;                      /* torch.is_grad_enabled() */
 
+extern const NodeDef rl_accumulate_def;
 Node *rl_node_new(const NodeDef *def, int n_edges);
+Node *rl_gradient_edge(Tensor *t, uint32_t *nr);            /* new reference; NULL: needs no gradient */
+Tensor *rl_out_zeros(Node *n, int output_nr);               /* zeros shaped like that output */
+/* The whole backward pass; captures (NULL entries allowed on return) when inputs is given. */
+int rl_backward(int n_roots, Tensor **roots, Tensor **grads, bool keep_graph, bool create_graph,
+                int n_inputs, Edge *inputs, Tensor **captured, bool accumulate);
+int rl_accumulate_grad(Tensor *variable, Tensor *grad, bool create_graph); /* takes over grad */
+Tensor *rl_sum_to(Tensor *t, int ndim, const int64_t *size);/* undoes broadcasting; differentiable */
+int rl_node_call(Node *n, Tensor **grads_in, Tensor **grads_out);
 void rl_node_edge(Node *n, int i, Tensor *input);           /* points edge i at input's gradient */
 int rl_node_save(Node *n, int i, Tensor *t);                /* an input */
 int rl_node_save_output(Node *n, int i, Tensor *out, int output_nr);
 int rl_node_save_ints(Node *n, int i, Ints v);              /* copies */
 Tensor *rl_node_unpack(Node *n, int i);                     /* version-checked; new ref; NULL + no error: None */
+int rl_node_outputs(Node *n, int count);                    /* before set_history of a multi-output op */
+int rl_node_saved_room(Node *n, int count);
+void rl_node_release(Node *n);
+void rl_released_error(void);
 void rl_set_history(Tensor *out, Node *n, int output_nr);   /* takes over nothing; n keeps its own ref */
 /* In-place: checks leaf and view rules before the write (-1: error), bumps and rebases after it. */
-int rl_check_inplace(Tensor *self);
+int rl_check_inplace(Tensor *self, bool recording);
 int rl_rebase_history(Tensor *self, Node *n, int output_nr);
 static inline void rl_bump(Tensor *t) { t->version->value++; }
 /* Marks `view` as a differentiable view of `self` (sets base); then set its history as usual. */
 int rl_make_view(Tensor *view, Tensor *self);
 
-#define RL_ANY_GRAD1(a) (rl_grad_mode && RL_REQUIRES_GRAD(a))
-#define RL_ANY_GRAD2(a, b) (rl_grad_mode && ((a)->flags | (b)->flags) & RLF_REQUIRES_GRAD)
+struct Node *rl_grad_fn(Tensor *t);                         /* borrowed; a stale view's is made anew */
+static inline bool rl_any_grad1(Tensor *a) { return RL_REQUIRES_GRAD(a) && rl_grad_mode; }
+static inline bool rl_any_grad2(Tensor *a, Tensor *b) {
+    return (RL_REQUIRES_GRAD(a) || RL_REQUIRES_GRAD(b)) && rl_grad_mode;
+}
+static inline bool rl_any_grad3(Tensor *a, Tensor *b, Tensor *c) {
+    return (RL_REQUIRES_GRAD(a) || RL_REQUIRES_GRAD(b) || RL_REQUIRES_GRAD(c)) && rl_grad_mode;
+}
+bool rl_any_grad_list(Tensors ts);                          /* NULL elements allowed */
 
 /* ---------------------------------------------------------------- elementwise kernels */
 
 /* p[0] is the output, p[1..] the inputs; s[k] the byte strides of the inner loop over n0 elements,
  * s[nop + k] those of the outer loop over n1. No Python, no allocation: may run without the GIL. */
 typedef void (*RLKernel)(char **p, const int64_t *s, int64_t n0, int64_t n1, const void *params);
+
+/* What an elementwise op is made of; rendered from its record. */
+typedef struct { double d, im; int64_t i; } EwParam;         /* a number, in all the forms a kernel may read */
+enum { EW_PROMOTE, EW_FLOAT };                              /* integers stay / become the default float */
+enum { EW_SAME, EW_BOOL, EW_REAL, EW_INT64 };               /* dtype of the result */
+typedef struct EwDef {
+    const char *name;
+    uint8_t n_in, in_rule, out_rule;
+    uint8_t bool_mask;         /* inputs read as bool and left out of promotion (where's condition) */
+    RLKernel kernel[RL_NDTYPES];
+} EwDef;
+Tensor *rl_ew(const EwDef *def, Tensor *const *in, const EwParam *params);
+Tensor *rl_ew_into(const EwDef *def, Tensor *out, Tensor *const *in, const EwParam *params); /* in-place or out= */
+RLDType rl_result_type(int n, Tensor *const *ts);
+int rl_check_overlap(Tensor *out, int n, Tensor *const *in);
+void rl_iter_order(int n_ops, int ndim, const int64_t *shape, const int64_t *const *strides, int *perm);
+static inline EwParam rl_ew_param(Scalar s) {
+    EwParam p = {rl_scalar_double(s), s.im, rl_scalar_int(s)};
+    return p;
+}
+int rl_not_implemented(const char *op, RLDType dt);
+
+/* Reductions; rendered like EwDef.  Folds m outputs of n elements each, at once and for good: output j
+ * is at out + j*so and folds the n elements at in + j*sm + i*sn (byte strides). */
+typedef void (*RLReduce)(char *out, const char *in, int64_t n, int64_t sn, int64_t m, int64_t so, int64_t sm);
+enum { RED_SAME, RED_SUM, RED_BOOL };                       /* RED_SUM: integers and bool become int64 */
+typedef struct RedDef {
+    const char *name;
+    uint8_t dtype_rule;
+    bool needs_elements;       /* no identity: an empty dimension is an error */
+    RLReduce kernel[RL_NDTYPES];
+} RedDef;
+Tensor *rl_reduce(const RedDef *def, Tensor *t, Ints dims, bool keepdim, RLDType dtype);
+int rl_dim_mask(Tensor *t, Ints dims, bool *mask);          /* empty or None: all */
 
 /* ---------------------------------------------------------------- threads */
 

@@ -1,0 +1,71 @@
+"""rushlight: PyTorch's eager tensors, modules and training, lean and on the CPU.
+
+    >>> import rushlight as torch
+    >>> w = torch.tensor(2.0, requires_grad=True)
+    >>> (2 * w ** 2 + 5).backward()
+    >>> w.grad
+    tensor(8.)
+
+Names, signatures and semantics are PyTorch's; what is heavy is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+from rushlight import _C
+
+# Everything native that PyTorch has in its root: operations, types, dtypes, constants.
+globals().update(_C._root)
+Tensor = _C.Tensor
+
+inf = float("inf")
+nan = float("nan")
+pi = 3.141592653589793
+e = 2.718281828459045
+newaxis = None
+
+_SUBMODULES = frozenset(
+    """nn optim autograd utils linalg fft special random cuda backends accelerator amp mps xpu version types overrides testing
+    multiprocessing jit distributions func serialization return_types hub""".split()
+)
+
+# Functions written in Python: name -> module.
+_LAZY = {
+    "save": "rushlight._io.serialization",
+    "load": "rushlight._io.serialization",
+    "set_printoptions": "rushlight._tensor_str",
+    "__version__": "rushlight._version",
+    **dict.fromkeys(
+        """typename compile use_deterministic_algorithms are_deterministic_algorithms_enabled set_deterministic_debug_mode
+        get_deterministic_debug_mode set_float32_matmul_precision get_float32_matmul_precision set_flush_denormal finfo iinfo
+        get_num_interop_threads set_num_interop_threads hann_window hamming_window blackman_window bartlett_window kaiser_window
+        stft istft vmap set_warn_always is_warn_always_enabled""".split(),
+        "rushlight._functions",
+    ),
+    **dict.fromkeys(("fork_rng",), "rushlight.random"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES or name in ("_tensor_str", "_utils", "_C"):
+        # `__import__`, not importlib: importing that would cost more than most of our modules
+        try:
+            __import__(f"rushlight.{name}")
+        except ModuleNotFoundError as error:
+            if error.name == f"rushlight.{name}":
+                raise AttributeError(f"rushlight has no 'torch.{name}' (yet)") from None
+            raise
+        return globals()[name]
+    if name in _LAZY:
+        module = __import__(_LAZY[name], fromlist=["_"])
+        value = getattr(module, name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"rushlight has no 'torch.{name}' (yet)")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_SUBMODULES, *_LAZY})

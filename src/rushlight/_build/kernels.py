@@ -1,0 +1,142 @@
+"""Renders the scalar expressions of elementwise and reducing operations to C kernels, one a dtype.
+
+float32 and float64 kernels are compiled for every vector level; the other dtypes once.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from rushlight._ops.define import Op
+
+WIDE = ("f32", "f64")
+OTHER = ("bool", "u8", "i8", "i16", "i32", "i64", "f16", "bf16", "c64", "c128")
+CATEGORY = {"bool": "bool", "f16": "float", "bf16": "float", "f32": "float", "f64": "float", "c64": "complex",
+            "c128": "complex", **dict.fromkeys(("u8", "i8", "i16", "i32", "i64"), "int")}  # fmt: skip
+OUT_OF = {"bool": lambda d: "bool", "same": lambda d: d, "real": lambda d: {"c64": "f32", "c128": "f64"}.get(d, d),
+          "int64": lambda d: "i64"}  # fmt: skip
+
+LIBM = {"lgamma", "tgamma", "nextafter", "fmod", "floor", "ceil", "trunc", "nearbyint", "copysign", "hypot", "ldexp", "fmax",
+        "fmin", "fabs", "remainder", "rint", "round", "isnan", "isinf", "signbit"}  # fmt: skip
+TYPELESS = {"isnan", "isinf", "signbit"}
+_CALL = re.compile(r"\b([a-z_0-9]+|MUL|DIV)\(")
+
+
+def vector_names(core: Path) -> set[str]:
+    """Functions that vmath.h offers, without prefix: {"expf", "exp", ...}."""
+    return {n for h in core.glob("vmath*.h") for n in re.findall(r"\bvm_(\w+)\(", h.read_text())}
+
+
+class KernelWriter:
+    def __init__(self, core: Path):
+        self.vm = vector_names(core)
+
+    def expression(self, text: str, dtype: str) -> str:
+        """Names of functions resolved for the dtype: exp -> vm_expf, vm_exp or cexpf."""
+        category = CATEGORY[dtype]
+
+        def resolve(m: re.Match) -> str:
+            name = m.group(1)
+            if name in ("MUL", "DIV"):
+                return f"c{name.lower()}_{dtype.upper()}("
+            if category == "complex":
+                suffix = "f" if dtype == "c64" else ""
+                if name in ("exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "asin", "acos", "atan", "asinh",
+                            "acosh", "atanh", "sqrt", "pow", "abs", "arg"):  # fmt: skip
+                    return f"c{name}{suffix}("
+                if name == "conj":
+                    return f"conj{suffix}("
+                if name == "hypot":
+                    return f"hypot{suffix}("
+                return m.group(0)
+            single = dtype not in ("f64", "i64", "i32", "i16", "i8", "u8")
+            short = f"{name}f" if single else name
+            if short in self.vm:
+                return f"vm_{short}("
+            if name in LIBM and name not in TYPELESS or name in ("sqrt", "pow"):
+                return f"{short}("
+            return m.group(0)
+
+        return _CALL.sub(resolve, text)
+
+    def dtypes(self, spec: dict[str, str], which: tuple[str, ...], in_rule: str) -> dict[str, str]:
+        out = {}
+        for d in which:
+            c = CATEGORY[d]
+            text = spec.get(d) or spec.get(c) or (spec.get("default") if c in ("int", "float") else None)
+            if text is None or (in_rule == "float" and c in ("int", "bool")):
+                continue
+            out[d] = text
+        return out
+
+    def kernel_name(self, op: Op, dtype: str) -> str:
+        return f"k_{op.cname}_{dtype}"
+
+    def elementwise(self, op: Op, which: tuple[str, ...]) -> dict[str, str]:
+        """dtype -> C text of its kernel."""
+        assert op.kernel
+        inputs = [p for p in op.params if p.is_tensor]
+        names = {1: "x", 2: "ab", 3: "abc"}[len(inputs)]
+        numbers = [p for p in op.params if not p.is_tensor]
+        result = {}
+        for d, text in self.dtypes(op.kernel, which, op.in_rule).items():
+            upper = d.upper()
+            out = OUT_OF[op.out_rule](d).upper()
+            read = {"float": ".d", "int": ".i", "bool": ".i"}
+            params = "".join(
+                f"const A_{upper} {p.name} = " + (f"rl_{d}(q[{i}].d, q[{i}].im); " if CATEGORY[d] == "complex"
+                                                  else f"(A_{upper})q[{i}]{read[CATEGORY[d]]}; ")
+                for i, p in enumerate(numbers))  # fmt: skip
+            types = ", ".join(
+                "uint8_t, LD_BOOL, uint8_t" if op.bool_mask >> i & 1 else f"T_{upper}, LD_{upper}, A_{upper}"
+                for i in range(len(names)))  # fmt: skip
+            result[d] = (f"RL_EW{len(names)}({self.kernel_name(op, d)}, T_{out}, ST_{out}, {types}, {params or '(void)q;'}, "
+                         f"{self.expression(text, d)})\n")  # fmt: skip
+        return result
+
+    def reduction(self, op: Op, which: tuple[str, ...]) -> dict[str, str]:
+        assert op.reduce
+        r = op.reduce
+        result = {}
+        for d in which:
+            c = CATEGORY[d]
+            pick = lambda spec: spec.get(d) or spec.get(c) or (spec.get("default") if c in ("int", "float", "bool") else None)  # noqa: E731, B023
+            identity, step, join = pick(r["identity"]), pick(r["step"]), pick(r["join"])
+            if step is None or identity is None:
+                continue
+            acc = {"wide": {"float": {"f32": "float", "f64": "double", "f16": "float", "bf16": "float"}.get(d), "int": "int64_t",
+                            "bool": "int64_t", "complex": d}[c], "same": f"A_{d.upper()}", "bool": "uint8_t"}[r["acc"]]  # fmt: skip
+            out = {"sum": "i64" if c in ("int", "bool") else d, "same": d, "bool": "u8" if d == "u8" else "bool"}[r["rule"]].upper()
+            name = self.kernel_name(op, d)
+            sub = lambda t: self.expression(t, d)  # noqa: E731, B023
+            result[d] = (
+                f"#define LOAD_{name}(v) ({{ const A_{d.upper()} x = LD_{d.upper()}(v); ({acc})({sub(r['load'])}); }})\n"
+                f"static inline {acc} step_{name}({acc} a, {acc} x) {{ return {sub(step)}; }}\n"
+                f"static inline {acc} join_{name}({acc} a, {acc} x) {{ return {sub(join)}; }}\n"
+                f"RL_REDUCE({name}, T_{d.upper()}, LOAD_{name}, {acc}, T_{out}, ST_{out}, (({acc})({identity})), "
+                f"step_{name}, join_{name})\n")  # fmt: skip
+        return result
+
+    def texts(self, op: Op, which: tuple[str, ...]) -> dict[str, str]:
+        return self.reduction(op, which) if op.reduce else self.elementwise(op, which)
+
+    def family(self, ops: list[Op], family: str, wide: bool) -> str:
+        """One C file with the family's kernels of the wide or of the other dtypes, and their table."""
+        which = WIDE if wide else OTHER
+        pointer = {False: "RLKernel", True: "RLReduce"}
+        lines = ['#include "rl.h"', '#include "types.h"', '#include "vmath.h"', '#include "elementwise.h"', '#include "reduce.h"',
+                 '#include "kernel_helpers.h"', '#include "isa.h"', ""]  # fmt: skip
+        rows = {False: [], True: []}
+        for op in ops:
+            texts = self.texts(op, which)
+            lines.extend(texts.values())
+            reduce = bool(op.reduce)
+            rows[reduce].append("    {" + ", ".join(self.kernel_name(op, d) if d in texts else "0" for d in which) + f"}}, /* {op.cname} */")
+        for reduce, entries in rows.items():
+            if entries:
+                name = f"{'reduce' if reduce else 'kernels'}_{family}"
+                symbol = f"RL_ISA_NAME({name})" if wide else f"{name}_other"
+                lines += [f"extern const {pointer[reduce]} {symbol}[][{len(which)}];",
+                          f"const {pointer[reduce]} {symbol}[][{len(which)}] = {{", *entries, "};", ""]  # fmt: skip
+        return "\n".join(lines)

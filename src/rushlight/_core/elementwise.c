@@ -1,0 +1,323 @@
+/* elementwise.c -- applies an elementwise kernel: promotion, broadcasting, result strides, iteration. */
+#include "rl.h"
+
+int rl_not_implemented(const char *op, RLDType dt) {
+    PyErr_Format(PyExc_NotImplementedError, "\"%s\" not implemented for '%s'", op, rl_dtypes[dt].legacy);
+    return -1;
+}
+
+/* ---------------------------------------------------------------- promotion */
+
+/* Tensors with dimensions decide; 0-dim tensors only lift the category (bool, int, float, complex);
+ * Python numbers weaker still. */
+RLDType rl_result_type(int n, Tensor *const *ts) {
+    int best[3] = {RL_NODTYPE, RL_NODTYPE, RL_NODTYPE}; /* dimensioned, 0-dim, number */
+    for (int i = 0; i < n; i++) {
+        Tensor *t = ts[i];
+        if (!t) continue;
+        int c = t->ndim ? 0 : t->flags & RLF_WRAPPED ? 2 : 1;
+        RLDType d = (RLDType)t->dtype;
+        if (c == 2) {
+            if (RL_IS_COMPLEX(d)) d = rl_default_complex();
+            else if (RL_IS_FLOAT(d)) d = rl_default_dtype;
+        }
+        best[c] = best[c] == RL_NODTYPE ? (int)d : (int)rl_promote((RLDType)best[c], d);
+    }
+    int r = best[0];
+    for (int c = 1; c < 3; c++) {
+        int s = best[c];
+        if (s == RL_NODTYPE) continue;
+        if (r == RL_NODTYPE) { r = s; continue; }
+        int cat_r = RL_IS_COMPLEX(r) ? 3 : RL_IS_FLOAT(r) ? 2 : r != RL_BOOL;
+        int cat_s = RL_IS_COMPLEX(s) ? 3 : RL_IS_FLOAT(s) ? 2 : s != RL_BOOL;
+        if (cat_s <= cat_r) continue;
+        if (cat_s == 3 && cat_r == 2) r = rl_promote((RLDType)s == RL_C128 && r != RL_F64 ? RL_C64 : (RLDType)s, (RLDType)r);
+        else r = s;
+    }
+    return (RLDType)r;
+}
+
+/* ---------------------------------------------------------------- overlap of memory */
+
+static void extent(Tensor *t, char **lo, char **hi) {
+    *lo = *hi = t->data;
+    if (t->numel == 0) return;
+    int64_t reach = 0;
+    for (int i = 0; i < t->ndim; i++) reach += (t->size[i] - 1) * t->stride[i];
+    *hi += (reach + 1) * RL_ITEMSIZE(t->dtype);
+}
+
+static bool dense(Tensor *t) {
+    char *lo, *hi;
+    extent(t, &lo, &hi);
+    return hi - lo == t->numel * RL_ITEMSIZE(t->dtype);
+}
+
+int rl_check_overlap(Tensor *out, int n, Tensor *const *in) {
+    if (RL_UNLIKELY(!RL_IS_CONTIGUOUS(out))) {
+        for (int i = 0; i < out->ndim; i++) {
+            if (out->stride[i] == 0 && out->size[i] > 1) {
+                PyErr_SetString(PyExc_RuntimeError,
+                                "unsupported operation: more than one element of the written-to tensor refers to a single "
+                                "memory location. Please clone() the tensor before performing the operation.");
+                return -1;
+            }
+        }
+    }
+    for (int k = 0; k < n; k++) {
+        Tensor *t = in[k];
+        if (!t || t == out || t->storage != out->storage || t->numel == 0 || out->numel == 0) continue;
+        if (t->data == out->data && rl_same_shape(t, out) && t->dtype == out->dtype &&
+            memcmp(t->stride, out->stride, t->ndim * sizeof(int64_t)) == 0) continue;
+        if (!dense(t) || !dense(out)) continue; /* too hard to tell, as in PyTorch */
+        char *a, *b, *c, *d;
+        extent(t, &a, &b);
+        extent(out, &c, &d);
+        if (a == c && b == d && memcmp(t->stride, out->stride, t->ndim * sizeof(int64_t)) == 0) continue;
+        if (a < d && c < b) {
+            PyErr_SetString(PyExc_RuntimeError,
+                            "unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
+                            "single memory location. Please clone() the tensor before performing the operation.");
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* ---------------------------------------------------------------- iteration */
+
+#define MAX_OPS 5
+
+/* PyTorch's order of dimensions, innermost first: by stride, the first operand deciding first. */
+void rl_iter_order(int n_ops, int ndim, const int64_t *shape, const int64_t *const *strides, int *perm) {
+    for (int i = 0; i < ndim; i++) perm[i] = ndim - 1 - i;
+    for (int i = 1; i < ndim; i++) {
+        int at = i;
+        for (int j = i - 1; j >= 0; j--) {
+            int a = perm[j], b = perm[at], verdict = 0;
+            for (int k = 0; k < n_ops && !verdict; k++) {
+                int64_t sa = strides[k][a], sb = strides[k][b];
+                if (sa == 0 || sb == 0) continue;
+                if (sa < sb) verdict = -1;
+                else if (sa > sb) verdict = 1;
+                else if (shape[a] > shape[b]) verdict = 1;
+            }
+            if (verdict > 0) { perm[j] = b; perm[at] = a; at = j; }
+            else if (verdict < 0) break;
+        }
+    }
+}
+
+typedef struct {
+    int n_ops, ndim;
+    int64_t shape[RL_MAXDIM];
+    int64_t stride[MAX_OPS][RL_MAXDIM]; /* bytes */
+    char *data[MAX_OPS];
+} Iter;
+
+/* Byte strides of t seen through the broadcast shape. */
+static void operand(Iter *it, int k, Tensor *t, int64_t itemsize) {
+    int shift = it->ndim - t->ndim;
+    for (int i = 0; i < shift; i++) it->stride[k][i] = 0;
+    for (int i = 0; i < t->ndim; i++)
+        it->stride[k][i + shift] = t->size[i] == 1 && it->shape[i + shift] != 1 ? 0 : t->stride[i] * itemsize;
+    it->data[k] = t->data;
+}
+
+static void run(Iter *it, RLKernel kernel, const void *params) {
+    int perm[RL_MAXDIM], n = it->n_ops;
+    const int64_t *strides[MAX_OPS];
+    for (int k = 0; k < n; k++) strides[k] = it->stride[k];
+    rl_iter_order(n, it->ndim, it->shape, strides, perm);
+    /* gather in order, innermost first, merging dimensions that all operands walk in one stride */
+    int64_t shape[RL_MAXDIM], st[RL_MAXDIM][MAX_OPS];
+    int nd = 0;
+    for (int i = 0; i < it->ndim; i++) {
+        int d = perm[i];
+        if (it->shape[d] == 1) continue;
+        if (nd) {
+            bool merge = true;
+            for (int k = 0; k < n && merge; k++) merge = it->stride[k][d] == shape[nd - 1] * st[nd - 1][k];
+            if (merge) { shape[nd - 1] *= it->shape[d]; continue; }
+        }
+        shape[nd] = it->shape[d];
+        for (int k = 0; k < n; k++) st[nd][k] = it->stride[k][d];
+        nd++;
+    }
+    int64_t s[2 * MAX_OPS];
+    for (int k = 0; k < n; k++) {
+        s[k] = nd > 0 ? st[0][k] : 0;
+        s[n + k] = nd > 1 ? st[1][k] : 0;
+    }
+    int64_t n0 = nd > 0 ? shape[0] : 1, n1 = nd > 1 ? shape[1] : 1;
+    if (nd <= 2) {
+        kernel(it->data, s, n0, n1, params);
+        return;
+    }
+    int64_t count[RL_MAXDIM] = {0};
+    char *p[MAX_OPS], *at[MAX_OPS];
+    memcpy(at, it->data, sizeof at);
+    for (;;) {
+        memcpy(p, at, sizeof p);
+        kernel(p, s, n0, n1, params);
+        int d = 2;
+        for (; d < nd; d++) {
+            for (int k = 0; k < n; k++) at[k] += st[d][k];
+            if (++count[d] < shape[d]) break;
+            for (int k = 0; k < n; k++) at[k] -= st[d][k] * shape[d];
+            count[d] = 0;
+        }
+        if (d == nd) return;
+    }
+}
+
+/* ---------------------------------------------------------------- the call */
+
+static RLDType out_dtype(const EwDef *def, RLDType common) {
+    switch (def->out_rule) {
+        case EW_BOOL: return RL_BOOL;
+        case EW_REAL: return rl_to_real(common);
+        case EW_INT64: return RL_I64;
+        default: return common;
+    }
+}
+
+static int type_of_call(const EwDef *def, Tensor *const *in) {
+    Tensor *part[MAX_OPS];
+    int m = 0;
+    for (int i = 0; i < def->n_in; i++) if (!(def->bool_mask >> i & 1)) part[m++] = in[i];
+    RLDType common = m == 1 ? (RLDType)part[0]->dtype : rl_result_type(m, part);
+    if (def->in_rule == EW_FLOAT && RL_IS_INTEGRAL(common)) common = rl_default_dtype;
+    if (RL_UNLIKELY(!def->kernel[common])) return rl_not_implemented(def->name, common);
+    return common;
+}
+
+/* Inputs in the dtype of the call; what had to be made is listed in `made`. */
+static int cast_inputs(const EwDef *def, Tensor *const *in, RLDType common, Tensor **cast, Tensor **made) {
+    int n_made = 0;
+    for (int i = 0; i < def->n_in; i++) {
+        RLDType want = def->bool_mask >> i & 1 ? RL_BOOL : common;
+        cast[i] = in[i];
+        if (RL_LIKELY(in[i]->dtype == want)) continue;
+        cast[i] = made[n_made] = rl_to_dtype_raw(in[i], want);
+        if (!cast[i]) {
+            while (n_made--) Py_DECREF(made[n_made]);
+            return -1;
+        }
+        n_made++;
+    }
+    return n_made;
+}
+
+static int check_device(int n, Tensor *const *in) {
+    int device = in[0]->device;
+    for (int i = 1; i < n; i++) {
+        if (in[i]->device == device || in[i]->ndim == 0) continue;
+        if (in[0]->ndim == 0) { device = in[i]->device; continue; }
+        PyErr_Format(PyExc_RuntimeError, "Expected all tensors to be on the same device, but found at least two devices, "
+                     "%s and %s!", device == RL_META ? "meta" : "cpu", in[i]->device == RL_META ? "meta" : "cpu");
+        return -1;
+    }
+    return device;
+}
+
+static Tensor *general(const EwDef *def, Tensor *out, Tensor *const *in, const EwParam *params) {
+    int n = def->n_in;
+    int device = check_device(n, in);
+    if (device < 0) return NULL;
+    int common = type_of_call(def, in);
+    if (common < 0) return NULL;
+    RLDType dt = out_dtype(def, (RLDType)common);
+    Iter it;
+    it.n_ops = n + 1;
+    it.ndim = rl_broadcast_shapes(n, in, it.shape);
+    if (it.ndim < 0) return NULL;
+    Tensor *cast[MAX_OPS], *made[MAX_OPS], *result = NULL;
+    if (out && out->dtype != dt && !rl_can_cast(dt, (RLDType)out->dtype)) {
+        PyErr_Format(PyExc_RuntimeError, "result type %s can't be cast to the desired output type %s",
+                     rl_dtypes[dt].legacy, rl_dtypes[out->dtype].legacy);
+        return NULL;
+    }
+    int n_made = cast_inputs(def, in, (RLDType)common, cast, made);
+    if (n_made < 0) return NULL;
+    for (int i = 0; i < n; i++) operand(&it, i + 1, cast[i], RL_ITEMSIZE(cast[i]->dtype));
+    if (out && out->dtype == dt) {
+        result = (Tensor *)Py_NewRef((PyObject *)out);
+    } else {
+        const int64_t *strides[MAX_OPS];
+        int perm[RL_MAXDIM];
+        int64_t stride[RL_MAXDIM], step = 1;
+        for (int i = 0; i < n; i++) strides[i] = it.stride[i + 1];
+        rl_iter_order(n, it.ndim, it.shape, strides, perm);
+        for (int i = 0; i < it.ndim; i++) {
+            stride[perm[i]] = step;
+            step *= it.shape[perm[i]] > 1 ? it.shape[perm[i]] : 1;
+        }
+        result = rl_empty_strided(it.ndim, it.shape, stride, dt, device);
+    }
+    if (result && device == RL_CPU && result->numel) {
+        operand(&it, 0, result, RL_ITEMSIZE(result->dtype));
+        run(&it, def->kernel[common], params);
+    }
+    while (n_made--) Py_DECREF(made[n_made]);
+    if (result && out && out != result) {
+        int bad = rl_copy_raw(out, result);
+        Py_DECREF(result);
+        result = bad < 0 ? NULL : (Tensor *)Py_NewRef((PyObject *)out);
+    }
+    return result;
+}
+
+static inline bool plain(const EwDef *def, Tensor *const *in) {
+    Tensor *a = in[0];
+    if (!RL_IS_CONTIGUOUS(a) || a->device != RL_CPU || def->bool_mask) return false;
+    for (int i = 1; i < def->n_in; i++)
+        if (in[i]->dtype != a->dtype || !RL_IS_CONTIGUOUS(in[i]) || !rl_same_shape(a, in[i]) || in[i]->device != RL_CPU ||
+            ((in[i]->flags ^ a->flags) & RLF_WRAPPED)) return false;
+    return !(a->flags & RLF_WRAPPED);
+}
+
+static inline void call_plain(const EwDef *def, Tensor *out, Tensor *const *in, int64_t size, const EwParam *params) {
+    char *p[MAX_OPS];
+    int64_t s[2 * MAX_OPS];
+    p[0] = out->data;
+    s[0] = RL_ITEMSIZE(out->dtype);
+    for (int i = 0; i < def->n_in; i++) { p[i + 1] = in[i]->data; s[i + 1] = size; }
+    for (int i = 0; i <= def->n_in; i++) s[def->n_in + 1 + i] = 0;
+    def->kernel[in[0]->dtype](p, s, out->numel, 1, params);
+}
+
+Tensor *rl_ew(const EwDef *def, Tensor *const *in, const EwParam *params) {
+    Tensor *a = in[0];
+    RLDType dt = (RLDType)a->dtype;
+    if (RL_LIKELY(plain(def, in) && (def->in_rule == EW_PROMOTE || RL_IS_INEXACT(dt)) && def->kernel[dt])) {
+        Tensor *out = rl_empty(a->ndim, a->size, out_dtype(def, dt), RL_CPU);
+        if (RL_UNLIKELY(!out)) return NULL;
+        if (RL_LIKELY(out->numel)) call_plain(def, out, in, RL_ITEMSIZE(dt), params);
+        return out;
+    }
+    return general(def, NULL, in, params);
+}
+
+Tensor *rl_ew_into(const EwDef *def, Tensor *out, Tensor *const *in, const EwParam *params) {
+    RLDType dt = (RLDType)in[0]->dtype;
+    if (RL_UNLIKELY(rl_check_overlap(out, def->n_in, in) < 0)) return NULL;
+    if (RL_LIKELY(plain(def, in) && RL_IS_CONTIGUOUS(out) && rl_same_shape(out, in[0]) &&
+                  (def->in_rule == EW_PROMOTE || RL_IS_INEXACT(dt)) && def->kernel[dt] && out->dtype == out_dtype(def, dt))) {
+        if (RL_LIKELY(out->numel)) call_plain(def, out, in, RL_ITEMSIZE(dt), params);
+        return (Tensor *)Py_NewRef((PyObject *)out);
+    }
+    int64_t shape[RL_MAXDIM];
+    int ndim = rl_broadcast_shapes(def->n_in, in, shape);
+    if (ndim < 0) return NULL;
+    if (out->ndim != ndim || memcmp(out->size, shape, (size_t)ndim * sizeof(int64_t)) != 0) {
+        PyObject *a = PyList_New(0), *b = PyList_New(0);
+        for (int i = 0; a && b && i < out->ndim; i++) { PyObject *v = PyLong_FromLongLong(out->size[i]); PyList_Append(a, v); Py_XDECREF(v); }
+        for (int i = 0; a && b && i < ndim; i++) { PyObject *v = PyLong_FromLongLong(shape[i]); PyList_Append(b, v); Py_XDECREF(v); }
+        if (a && b) PyErr_Format(PyExc_RuntimeError, "output with shape %S doesn't match the broadcast shape %S", a, b);
+        Py_XDECREF(a);
+        Py_XDECREF(b);
+        return NULL;
+    }
+    return general(def, out, in, params);
+}

@@ -1,0 +1,535 @@
+/* gather.c -- reading and writing the elements that indices name: index, index_put, index_select,
+ * index_add, index_copy, index_fill, take, put.
+ *
+ * Every form becomes a plan: a list of byte offsets, one a combination of indices, checked while it is
+ * made.  One walk serves all plans, in whichever direction and with whatever combination of values.
+ */
+#include "gather.h"
+#include "rl_ops.h"
+#include "types.h"
+#include <stdlib.h>
+
+/* ---------------------------------------------------------------- kernels */
+
+typedef struct { uint64_t lo, hi; } wide;
+
+#define MOVE(T)                                                                                  \
+    static void get_##T(char *a, const int64_t *off, char *b, int64_t sb, int64_t n) {           \
+        for (int64_t i = 0; i < n; i++) *(T *)(b + i * sb) = *(const T *)(a + off[i]);           \
+    }                                                                                            \
+    static void put_##T(char *a, const int64_t *off, char *b, int64_t sb, int64_t n) {           \
+        for (int64_t i = 0; i < n; i++) *(T *)(a + off[i]) = *(const T *)(b + i * sb);           \
+    }
+MOVE(uint8_t)
+MOVE(uint16_t)
+MOVE(uint32_t)
+MOVE(uint64_t)
+MOVE(wide)
+
+#define FOLD(NAME, D, EXPR)                                                                      \
+    static void NAME##_##D(char *a, const int64_t *off, char *b, int64_t sb, int64_t n) {        \
+        for (int64_t i = 0; i < n; i++) {                                                        \
+            T_##D *p = (T_##D *)(a + off[i]);                                                    \
+            const A_##D x = LD_##D(*p), y = LD_##D(*(const T_##D *)(b + i * sb));                \
+            *p = ST_##D(EXPR);                                                                   \
+        }                                                                                        \
+    }
+#define FOLD_ARITH(D) FOLD(add, D, x + y) FOLD(mul, D, x * y)
+#define FOLD_ORDER(D) FOLD(min, D, x != x || x < y ? x : y) FOLD(max, D, x != x || x > y ? x : y)
+#define EACH_ORDERED(F) F(BOOL) F(U8) F(I8) F(I16) F(I32) F(I64) F(F16) F(BF16) F(F32) F(F64)
+EACH_ORDERED(FOLD_ARITH)
+EACH_ORDERED(FOLD_ORDER)
+FOLD_ARITH(C64)
+FOLD_ARITH(C128)
+
+#define ROW_ARITH(NAME) {[RL_BOOL] = NAME##_BOOL, [RL_U8] = NAME##_U8, [RL_I8] = NAME##_I8, [RL_I16] = NAME##_I16, \
+    [RL_I32] = NAME##_I32, [RL_I64] = NAME##_I64, [RL_F16] = NAME##_F16, [RL_BF16] = NAME##_BF16,                  \
+    [RL_F32] = NAME##_F32, [RL_F64] = NAME##_F64
+static const RLPoints folds[4][RL_NDTYPES] = {
+    ROW_ARITH(add), [RL_C64] = add_C64, [RL_C128] = add_C128},
+    ROW_ARITH(mul), [RL_C64] = mul_C64, [RL_C128] = mul_C128},
+    ROW_ARITH(min)},
+    ROW_ARITH(max)},
+};
+
+RLPoints rl_points(int mode, RLDType dt, const char *op) {
+    if (mode >= PT_ADD) {
+        RLPoints f = folds[mode - PT_ADD][dt];
+        if (!f) rl_not_implemented(op, dt);
+        return f;
+    }
+    bool get = mode == PT_GET;
+    switch (RL_ITEMSIZE(dt)) {
+        case 1: return get ? get_uint8_t : put_uint8_t;
+        case 2: return get ? get_uint16_t : put_uint16_t;
+        case 4: return get ? get_uint32_t : put_uint32_t;
+        case 8: return get ? get_uint64_t : put_uint64_t;
+        default: return get ? get_wide : put_wide;
+    }
+}
+
+/* ---------------------------------------------------------------- small shared things */
+
+PyObject *rl_ints_list(int n, const int64_t *v) {
+    PyObject *l = PyList_New(n);
+    for (int i = 0; l && i < n; i++) {
+        PyObject *o = PyLong_FromLongLong(v[i]);
+        if (!o) { Py_DECREF(l); return NULL; }
+        PyList_SET_ITEM(l, i, o);
+    }
+    return l;
+}
+
+static void shape_error(PyObject *type, const char *format, int n1, const int64_t *s1, int n2, const int64_t *s2) {
+    PyObject *a = rl_ints_list(n1, s1), *b = rl_ints_list(n2, s2);
+    if (a && b) PyErr_Format(type, format, a, b);
+    Py_XDECREF(a);
+    Py_XDECREF(b);
+}
+
+Tensor *rl_zeros(Tensor *like, int ndim, const int64_t *size) {
+    return rl_full_scalar(ndim, size, (Scalar){'i', {.i = 0}, 0}, (RLDType)like->dtype, like->device);
+}
+
+Tensor *rl_one_dim(Tensor *t) {
+    static const int64_t one = 1;
+    return t->ndim ? (Tensor *)Py_NewRef((PyObject *)t) : rl_alias(t, 1, &one, &one, t->data);
+}
+
+Tensor *rl_broadcast_raw(Tensor *t, int ndim, const int64_t *size) {
+    if (t->ndim == ndim && memcmp(t->size, size, (size_t)ndim * sizeof(int64_t)) == 0) return rl_contiguous_raw(t);
+    Tensor *r = rl_empty(ndim, size, (RLDType)t->dtype, t->device);
+    if (r && rl_copy_raw(r, t) < 0) Py_CLEAR(r);
+    return r;
+}
+
+int rl_index_dtype(Tensor *index, const char *op) {
+    if (index->dtype == RL_I64 || index->dtype == RL_I32) return 0;
+    PyErr_Format(PyExc_RuntimeError, "%s(): Expected dtype int32%sint64 for index", op,
+                 strcmp(op, "index_select") == 0 ? " or " : "/");
+    return -1;
+}
+
+Tensor *rl_as_index(Tensor *index) {
+    Tensor *wide_index = rl_to_dtype_raw(index, RL_I64), *c = wide_index ? rl_contiguous_raw(wide_index) : NULL;
+    Py_XDECREF(wide_index);
+    return c;
+}
+
+/* ---------------------------------------------------------------- plans */
+
+/* What one entry of an index list contributes: a factor of the offsets, broadcast with the others. */
+typedef struct {
+    Tensor *t;                 /* int64 */
+    int64_t size, stride;      /* of the dimension it indexes; size < 0: t already holds checked offsets */
+    int dim;
+} Factor;
+
+/* The elements' offsets (in elements of t) at which the mask holds, in row-major order. */
+static Tensor *mask_offsets(Tensor *t, int dim, Tensor *mask) {
+    Tensor *m = rl_contiguous_raw(mask), *out = NULL;
+    if (!m) return NULL;
+    int64_t n = 0, count[RL_MAXDIM] = {0}, at = 0;
+    for (int64_t i = 0; i < m->numel; i++) n += m->data[i] != 0;
+    out = rl_empty(1, &n, RL_I64, RL_CPU);
+    int64_t *o = out ? (int64_t *)out->data : NULL;
+    for (int64_t i = 0, k = 0; out && i < m->numel; i++) {
+        if (m->data[i]) o[k++] = at;
+        for (int d = m->ndim - 1; d >= 0; d--) {
+            at += t->stride[dim + d];
+            if (++count[d] < m->size[d]) break;
+            at -= t->stride[dim + d] * m->size[d];
+            count[d] = 0;
+        }
+    }
+    Py_DECREF(m);
+    return out;
+}
+
+static int check_mask(Tensor *t, int dim, Tensor *mask, int position) {
+    for (int d = 0; d < mask->ndim; d++) {
+        if (dim + d < t->ndim && mask->size[d] == t->size[dim + d]) continue;
+        PyObject *a = rl_ints_list(mask->ndim, mask->size), *b = rl_ints_list(t->ndim, t->size);
+        if (a && b) PyErr_Format(PyExc_IndexError, "The shape of the mask %S at index %d does not match the shape of the indexed "
+                                 "tensor %S at index %d", a, d, b, dim + d);
+        Py_XDECREF(a);
+        Py_XDECREF(b);
+        (void)position;
+        return -1;
+    }
+    return 0;
+}
+
+/* Reads the index list into factors; marks the dimensions that they take. Returns their number or -1. */
+static int factors(Tensor *t, Tensors indices, Factor *f, bool *taken) {
+    int n = 0, dim = 0, wanted = 0;
+    for (int k = 0; k < indices.n; k++) {
+        Tensor *ix = indices.v[k];
+        wanted += ix && (ix->dtype == RL_BOOL || ix->dtype == RL_U8) ? ix->ndim : 1;
+    }
+    if (wanted > t->ndim) {
+        PyErr_Format(PyExc_IndexError, "too many indices for tensor of dimension %d (got %d)", t->ndim, wanted);
+        return -1;
+    }
+    for (int k = 0; k < indices.n; k++) {
+        Tensor *ix = indices.v[k];
+        if (!ix) { dim++; continue; }
+        f[n] = (Factor){NULL, t->size[dim], t->stride[dim], dim};
+        if (ix->dtype == RL_BOOL || ix->dtype == RL_U8) {
+            if (ix->dtype == RL_U8 && PyErr_WarnEx(PyExc_UserWarning, "indexing with dtype torch.uint8 is now deprecated, please use a "
+                                                   "dtype torch.bool instead.", 1) < 0) goto fail;
+            if (check_mask(t, dim, ix, k) < 0) goto fail;
+            f[n].t = mask_offsets(t, dim, ix);
+            f[n].size = -1;
+            f[n].stride = 1;
+            for (int d = 0; d < ix->ndim; d++) taken[dim + d] = true;
+            dim += ix->ndim;
+        } else if (ix->dtype == RL_I64 || ix->dtype == RL_I32) {
+            f[n].t = rl_to_dtype_raw(ix, RL_I64);
+            taken[dim++] = true;
+        } else {
+            PyErr_SetString(PyExc_IndexError, "tensors used as indices must be long, int, byte or bool tensors");
+            goto fail;
+        }
+        if (!f[n++].t) goto fail;
+    }
+    return n;
+fail:
+    for (int i = 0; i < n; i++) Py_CLEAR(f[i].t);
+    return -1;
+}
+
+static int out_of_bounds(int64_t at, const Factor *f, const char *message) {
+    if (message) PyErr_Format(PyExc_IndexError, message, (long long)at, f->dim, (long long)f->size);
+    else PyErr_Format(PyExc_IndexError, "index %lld is out of bounds for dimension %d with size %lld", (long long)at, f->dim, (long long)f->size);
+    return -1;
+}
+
+/* Adds the factor to the offsets, in bytes. */
+static int add_factor(RLPlan *p, const Factor *f, int ndim, const int64_t *shape, int64_t itemsize, const char *message) {
+    Tensor *c = rl_broadcast_raw(f->t, ndim, shape);
+    if (!c) return -1;
+    const int64_t *v = (const int64_t *)c->data, step = f->stride * itemsize;
+    int rc = 0;
+    for (int64_t i = 0; i < p->n_off; i++) {
+        int64_t at = v[i];
+        if (f->size >= 0) {
+            if (RL_UNLIKELY(at < (message ? 0 : -f->size) || at >= f->size)) { rc = out_of_bounds(at, f, message); break; }
+            if (at < 0) at += f->size;
+        }
+        p->off[i] += at * step;
+    }
+    Py_DECREF(c);
+    return rc;
+}
+
+static void keep(RLPlan *p, Tensor *t, int d, bool before) {
+    int64_t stride = t->stride[d] * RL_ITEMSIZE(t->dtype);
+    if (before) {
+        p->pre_size[p->n_pre] = t->size[d];
+        p->pre_stride[p->n_pre++] = stride;
+        p->n_pre_total *= t->size[d];
+    } else {
+        p->post_size[p->n_post] = t->size[d];
+        p->post_stride[p->n_post++] = stride;
+        p->n_post_total *= t->size[d];
+    }
+}
+
+static void broadcast_error(int n, const Factor *f) {
+    PyErr_Clear();
+    PyObject *text = PyUnicode_FromString("");
+    for (int i = 0; text && i < n; i++) {
+        PyObject *l = f[i].size < 0 ? NULL : rl_ints_list(f[i].t->ndim, f[i].t->size);
+        if (!l) l = rl_ints_list(1, &f[i].t->numel);
+        Py_SETREF(text, l ? PyUnicode_FromFormat("%U%s%S", text, i ? ", " : "", l) : NULL);
+        Py_XDECREF(l);
+    }
+    if (text) PyErr_Format(PyExc_IndexError, "shape mismatch: indexing tensors could not be broadcast together with shapes %U", text);
+    Py_XDECREF(text);
+}
+
+static int plan(RLPlan *p, Tensor *t, int n, Factor *f, const bool *taken, const char *message) {
+    Tensor *ts[RL_MAXDIM];
+    int64_t shape[RL_MAXDIM];
+    int rc = -1, nd, first = -1, last = -1;
+    bool adjacent = true;
+    *p = (RLPlan){.n_off = 1, .n_pre_total = 1, .n_post_total = 1};
+    for (int i = 0; i < n; i++) ts[i] = f[i].t;
+    if ((nd = rl_broadcast_shapes(n, ts, shape)) < 0) { broadcast_error(n, f); goto done; }
+    for (int i = 0; i < nd; i++) p->n_off *= shape[i];
+    if (!(p->off = rl_alloc((size_t)(p->n_off + 1) * sizeof(int64_t)))) { PyErr_NoMemory(); goto done; }
+    memset(p->off, 0, (size_t)p->n_off * sizeof(int64_t));
+    for (int i = 0; i < n; i++) if (add_factor(p, &f[i], nd, shape, RL_ITEMSIZE(t->dtype), message) < 0) goto done;
+    for (int d = 0; d < t->ndim; d++) {
+        if (!taken[d]) continue;
+        if (first < 0) first = d;
+        if (last >= 0 && d != last + 1) adjacent = false;
+        last = d;
+    }
+    /* neighbours are replaced where they stand; otherwise the result's index dimensions come first */
+    for (int d = 0; d < t->ndim; d++) if (!taken[d]) keep(p, t, d, adjacent && d < first);
+    if (p->n_pre + nd + p->n_post > RL_MAXDIM) { PyErr_SetString(PyExc_RuntimeError, "indexing result has too many dimensions"); goto done; }
+    memcpy(p->size, p->pre_size, (size_t)p->n_pre * sizeof(int64_t));
+    memcpy(p->size + p->n_pre, shape, (size_t)nd * sizeof(int64_t));
+    memcpy(p->size + p->n_pre + nd, p->post_size, (size_t)p->n_post * sizeof(int64_t));
+    p->ndim = p->n_pre + nd + p->n_post;
+    rc = 0;
+done:
+    for (int i = 0; i < n; i++) Py_DECREF(f[i].t);
+    if (rc < 0) rl_plan_free(p);
+    return rc;
+}
+
+void rl_plan_free(RLPlan *p) {
+    if (p->off) rl_dealloc(p->off, (size_t)(p->n_off + 1) * sizeof(int64_t));
+    p->off = NULL;
+}
+
+int rl_plan_index(RLPlan *p, Tensor *t, Tensors indices) {
+    Factor f[RL_MAXDIM];
+    bool taken[RL_MAXDIM] = {false};
+    int n = factors(t, indices, f, taken);
+    return n < 0 ? -1 : plan(p, t, n, f, taken, NULL);
+}
+
+int rl_plan_dim(RLPlan *p, Tensor *t, int64_t dim, Tensor *index, const char *out_of_range) {
+    bool taken[RL_MAXDIM] = {false};
+    taken[dim] = true;
+    Tensor *flat = rl_one_dim(index), *wide_index = flat ? rl_to_dtype_raw(flat, RL_I64) : NULL;
+    Py_XDECREF(flat);
+    if (!wide_index) return -1;
+    Factor f = {wide_index, t->size[dim], t->stride[dim], (int)dim};
+    return plan(p, t, 1, &f, taken, out_of_range);
+}
+
+/* ---------------------------------------------------------------- the walk */
+
+typedef struct {
+    const RLPlan *p;
+    RLPoints points;
+    int mode;
+    int64_t item, sb, row;     /* bytes: of an element, between elements of b, of one block of b */
+    bool copy;                 /* blocks are plain runs of bytes */
+    int64_t *block;            /* offsets within a block, when they are not */
+    char *a, *b;
+} Walk;
+
+static void walk_blocks(const Walk *w, char *a, char *b, int64_t begin, int64_t end) {
+    const RLPlan *p = w->p;
+    for (int64_t i = begin; i < end; i++) {
+        char *at = a + p->off[i], *to = b + i * w->row;
+        if (!w->copy) w->points(at, w->block, to, w->sb, p->n_post_total);
+        else if (w->mode == PT_GET) memcpy(to, at, (size_t)w->row);
+        else memcpy(at, to, (size_t)w->row);
+    }
+}
+
+static void walk_chunk(void *ctx, int64_t begin, int64_t end) {
+    const Walk *w = ctx;
+    if (w->block || w->copy) walk_blocks(w, w->a, w->b, begin, end);
+    else w->points(w->a, w->p->off + begin, w->b + begin * w->sb, w->sb, end - begin);
+}
+
+int rl_plan_run(const RLPlan *p, int mode, Tensor *t, char *b, bool single, const char *op) {
+    Walk w = {.p = p, .mode = mode, .item = RL_ITEMSIZE(t->dtype), .a = t->data, .b = b};
+    if (!(w.points = rl_points(mode, (RLDType)t->dtype, op))) return -1;
+    if (t->device != RL_CPU || p->n_off * p->n_pre_total * p->n_post_total == 0) return 0;
+    w.sb = single ? 0 : w.item;
+    w.row = p->n_post_total * w.sb;
+    int64_t run = w.item;
+    w.copy = mode <= PT_PUT && !single && p->n_post_total > 1;
+    for (int d = p->n_post - 1; d >= 0; d--) {
+        if (p->post_size[d] != 1 && p->post_stride[d] != run) w.copy = false;
+        run *= p->post_size[d];
+    }
+    if (p->n_post_total > 1 && !w.copy) {
+        if (!(w.block = rl_alloc((size_t)p->n_post_total * sizeof(int64_t)))) { PyErr_NoMemory(); return -1; }
+        int64_t count[RL_MAXDIM] = {0}, at = 0;
+        for (int64_t i = 0; i < p->n_post_total; i++) {
+            w.block[i] = at;
+            for (int d = p->n_post - 1; d >= 0; d--) {
+                at += p->post_stride[d];
+                if (++count[d] < p->post_size[d]) break;
+                at -= p->post_stride[d] * p->post_size[d];
+                count[d] = 0;
+            }
+        }
+    }
+    /* only reads may be shared out: two threads could meet at one element written twice */
+    int64_t grain = mode == PT_GET ? 32768 / p->n_post_total + 1 : INT64_MAX, count[RL_MAXDIM] = {0};
+    for (int64_t i = 0; i < p->n_pre_total; i++) {
+        if (p->n_off > grain) rl_parallel_for(p->n_off, grain, walk_chunk, &w);
+        else walk_chunk(&w, 0, p->n_off);
+        w.b += p->n_off * (p->n_post_total > 1 ? w.row : w.sb);
+        for (int d = p->n_pre - 1; d >= 0; d--) {
+            w.a += p->pre_stride[d];
+            if (++count[d] < p->pre_size[d]) break;
+            w.a -= p->pre_stride[d] * p->pre_size[d];
+            count[d] = 0;
+        }
+    }
+    if (w.block) rl_dealloc(w.block, (size_t)p->n_post_total * sizeof(int64_t));
+    return 0;
+}
+
+/* Writes `value`, broadcast to the plan's shape. */
+static int plan_write(const RLPlan *p, int mode, Tensor *t, Tensor *value, const char *op) {
+    if (value->numel == 1) return rl_plan_run(p, mode, t, value->data, true, op);
+    Tensor *v = rl_broadcast_raw(value, p->ndim, p->size);
+    if (!v) return -1;
+    int rc = rl_plan_run(p, mode, t, v->data, false, op);
+    Py_DECREF(v);
+    return rc;
+}
+
+static Tensor *plan_read(const RLPlan *p, Tensor *t, const char *op) {
+    Tensor *out = rl_empty(p->ndim, p->size, (RLDType)t->dtype, t->device);
+    if (out && rl_plan_run(p, PT_GET, t, out->data, false, op) < 0) Py_CLEAR(out);
+    return out;
+}
+
+/* ---------------------------------------------------------------- index */
+
+static int save_indices(Node *n, int first, Tensors indices) {
+    if (rl_node_saved_room(n, first + indices.n) < 0) return -1;
+    for (int i = 0; i < indices.n; i++) rl_node_save(n, first + i, indices.v[i]);
+    return 0;
+}
+
+static int unpack_indices(Node *n, Tensor **out) {
+    for (int i = 0; i < n->n_saved; i++) {
+        out[i] = rl_node_unpack(n, i);
+        if (!out[i] && PyErr_Occurred()) {
+            while (i-- > 0) Py_XDECREF(out[i]);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int apply_index(Node *n, Tensor **in, Tensor **out) {
+    Tensor *indices[RL_MAXDIM];
+    if (!in[0] || !n->edges[0].node) return 0;
+    if (unpack_indices(n, indices) < 0) return -1;
+    Ints size = n->args[0].ints;
+    Tensor *zeros = rl_zeros(in[0], size.n, size.v);
+    if (zeros) out[0] = rl_index_put(zeros, (Tensors){indices, n->n_saved}, in[0], true);
+    Py_XDECREF(zeros);
+    for (int i = 0; i < n->n_saved; i++) Py_XDECREF(indices[i]);
+    return out[0] ? 0 : -1;
+}
+
+static const NodeDef index_def = {"IndexBackward0", apply_index, 0, 1, NULL};
+
+Tensor *rl_index(Tensor *input, Tensors indices) {
+    RLPlan p;
+    if (rl_plan_index(&p, input, indices) < 0) return NULL;
+    Tensor *out = plan_read(&p, input, "index_cpu");
+    rl_plan_free(&p);
+    if (!out || !rl_any_grad1(input)) return out;
+    Node *n = rl_node_new(&index_def, 1);
+    if (!n) goto fail;
+    rl_node_edge(n, 0, input);
+    n->args[0].ints = (Ints){NULL, 0};
+    if (rl_node_save_ints(n, 0, (Ints){input->size, input->ndim}) < 0 || save_indices(n, 0, indices) < 0) goto fail;
+    rl_set_history(out, n, 0);
+    Py_DECREF(n);
+    return out;
+fail:
+    Py_XDECREF(n);
+    Py_DECREF(out);
+    return NULL;
+}
+
+/* ---------------------------------------------------------------- index_put */
+
+static int apply_index_put(Node *n, Tensor **in, Tensor **out) {
+    Tensor *indices[RL_MAXDIM], *zero = NULL;
+    int rc = -1;
+    if (!in[0]) return 0;
+    if (unpack_indices(n, indices) < 0) return -1;
+    Tensors list = {indices, n->n_saved};
+    if (n->edges[0].node) {
+        if (n->args[1].i) out[0] = (Tensor *)Py_NewRef((PyObject *)in[0]);
+        else if ((zero = rl_zeros(in[0], 0, NULL))) out[0] = rl_index_put(in[0], list, zero, false);
+        if (!out[0]) goto done;
+    }
+    if (n->edges[1].node) {
+        Tensor *g = rl_index(in[0], list);
+        if (!g) goto done;
+        out[1] = rl_sum_to(g, n->args[0].ints.n, n->args[0].ints.v);
+        Py_DECREF(g);
+        if (!out[1]) goto done;
+    }
+    rc = 0;
+done:
+    Py_XDECREF(zero);
+    for (int i = 0; i < list.n; i++) Py_XDECREF(indices[i]);
+    return rc;
+}
+
+static const NodeDef index_put_def = {"IndexPutBackward0", apply_index_put, 0, 2, NULL};
+
+static Node *index_put_node(Tensor *self, Tensors indices, Tensor *values, bool accumulate) {
+    Node *n = rl_node_new(&index_put_def, 2);
+    if (!n) return NULL;
+    rl_node_edge(n, 0, self);
+    rl_node_edge(n, 1, values);
+    n->args[0].ints = (Ints){NULL, 0};
+    n->args[1].i = accumulate;
+    if (rl_node_save_ints(n, 0, (Ints){values->size, values->ndim}) < 0 || save_indices(n, 0, indices) < 0) Py_CLEAR(n);
+    return n;
+}
+
+static int index_put_raw(Tensor *self, Tensors indices, Tensor *values, bool accumulate) {
+    RLPlan p;
+    int64_t shape[RL_MAXDIM];
+    if (self->dtype != values->dtype) {
+        PyErr_Format(PyExc_RuntimeError, "Index put requires the source and destination dtypes match, got %s for the destination and "
+                     "%s for the source.", rl_dtypes[self->dtype].legacy, rl_dtypes[values->dtype].legacy);
+        return -1;
+    }
+    if (rl_check_overlap(self, 1, &values) < 0 || rl_plan_index(&p, self, indices) < 0) return -1;
+    Tensor like = {.ndim = (uint8_t)p.ndim, .size = p.size}, *both[2] = {&like, values};
+    int nd = rl_broadcast_shapes(2, both, shape), rc = -1;
+    if (nd != p.ndim || memcmp(shape, p.size, (size_t)nd * sizeof(int64_t)) != 0) {
+        PyErr_Clear();
+        shape_error(PyExc_RuntimeError, "shape mismatch: value tensor of shape %S cannot be broadcast to indexing result of shape %S",
+                    values->ndim, values->size, p.ndim, p.size);
+    } else {
+        rc = plan_write(&p, accumulate ? PT_ADD : PT_PUT, self, values, "index_put");
+    }
+    rl_plan_free(&p);
+    return rc;
+}
+
+Tensor *rl_index_put(Tensor *input, Tensors indices, Tensor *values, bool accumulate) {
+    Tensor *out = rl_clone_raw(input);
+    if (!out || index_put_raw(out, indices, values, accumulate) < 0) goto fail;
+    if (rl_any_grad2(input, values) && RL_IS_INEXACT(out->dtype)) {
+        Node *n = index_put_node(input, indices, values, accumulate);
+        if (!n) goto fail;
+        rl_set_history(out, n, 0);
+        Py_DECREF(n);
+    }
+    return out;
+fail:
+    Py_XDECREF(out);
+    return NULL;
+}
+
+Tensor *rl_index_put_(Tensor *input, Tensors indices, Tensor *values, bool accumulate) {
+    const bool record = rl_any_grad2(input, values) && RL_IS_INEXACT(input->dtype);
+    Node *n = NULL;
+    if (rl_check_inplace(input, record) < 0) return NULL;
+    if (record && !(n = index_put_node(input, indices, values, accumulate))) return NULL;
+    if (index_put_raw(input, indices, values, accumulate) < 0) goto fail;
+    rl_bump(input);
+    if (n && rl_rebase_history(input, n, 0) < 0) goto fail;
+    Py_XDECREF(n);
+    return (Tensor *)Py_NewRef((PyObject *)input);
+fail:
+    Py_XDECREF(n);
+    return NULL;
+}

@@ -1,0 +1,36 @@
+/* gather.h -- moving elements to and from places that indices name; shared by the files that do so. */
+#ifndef RL_GATHER_H
+#define RL_GATHER_H
+#include "rl.h"
+
+/* n elements: those at a + off[i] against those at b + i * sb (bytes).  GET reads a into b, the others
+ * write a.  Offsets have been checked by whoever made them. */
+typedef void (*RLPoints)(char *a, const int64_t *off, char *b, int64_t sb, int64_t n);
+enum { PT_GET, PT_PUT, PT_ADD, PT_MUL, PT_MIN, PT_MAX };
+RLPoints rl_points(int mode, RLDType dt, const char *op);    /* NULL and an error where there is none */
+
+/* Where an index expression leads: the input's dimensions that no index names, before and after the
+ * place of the indexed ones, and the byte offset that each combination of indices adds. */
+typedef struct {
+    int64_t *off, n_off;
+    int n_pre, n_post;
+    int64_t pre_size[RL_MAXDIM], pre_stride[RL_MAXDIM], n_pre_total;
+    int64_t post_size[RL_MAXDIM], post_stride[RL_MAXDIM], n_post_total;
+    int ndim;
+    int64_t size[RL_MAXDIM];   /* of the result */
+} RLPlan;
+
+int rl_plan_index(RLPlan *p, Tensor *t, Tensors indices);
+/* One vector of indices along dim; `out_of_range` replaces the usual message and forbids negatives. */
+int rl_plan_dim(RLPlan *p, Tensor *t, int64_t dim, Tensor *index, const char *out_of_range);
+void rl_plan_free(RLPlan *p);
+/* b: contiguous in the plan's shape, or a single element when `single`. */
+int rl_plan_run(const RLPlan *p, int mode, Tensor *t, char *b, bool single, const char *op);
+
+int rl_index_dtype(Tensor *index, const char *op);           /* int32 or int64, else -1 */
+Tensor *rl_as_index(Tensor *index);                          /* contiguous int64 */
+Tensor *rl_zeros(Tensor *like, int ndim, const int64_t *size);
+PyObject *rl_ints_list(int n, const int64_t *v);
+Tensor *rl_broadcast_raw(Tensor *t, int ndim, const int64_t *size); /* contiguous, no history */
+Tensor *rl_one_dim(Tensor *t);                               /* a 0-dim tensor seen as (1,); else t itself */
+#endif

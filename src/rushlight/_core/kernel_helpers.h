@@ -1,0 +1,59 @@
+/* kernel_helpers.h -- small scalar functions that kernel expressions of the table may name. */
+#ifndef RL_KERNEL_HELPERS_H
+#define RL_KERNEL_HELPERS_H
+#include <limits.h>
+#include <math.h>
+#include <stdint.h>
+
+/* Python's floor division and remainder: the remainder has the sign of the divisor. */
+static inline int64_t floordiv_int(int64_t a, int64_t b) {
+    if (b == 0) return 0; /* the wrapper has raised ZeroDivisionError where PyTorch does */
+    if (b == -1) return (int64_t)(0 - (uint64_t)a);
+    int64_t q = a / b;
+    return q * b != a && ((a < 0) != (b < 0)) ? q - 1 : q;
+}
+static inline int64_t mod_int(int64_t a, int64_t b) {
+    if (b == 0 || b == -1) return 0;
+    int64_t r = a % b;
+    return r != 0 && ((r < 0) != (b < 0)) ? r + b : r;
+}
+static inline int64_t fmod_int(int64_t a, int64_t b) { return b == 0 || b == -1 ? 0 : a % b; }
+static inline int64_t truncdiv_int(int64_t a, int64_t b) { return b == 0 ? 0 : b == -1 ? (int64_t)(0 - (uint64_t)a) : a / b; }
+static inline double floordiv_real(double a, double b) {
+    if (b == 0) return a / b;
+    double m = fmod(a, b), d = (a - m) / b;
+    if (m != 0 && ((b < 0) != (m < 0))) d -= 1;
+    if (d == 0) return copysign(0.0, a / b);
+    double f = floor(d);
+    return d - f > 0.5 ? f + 1 : f;
+}
+static inline double mod_real(double a, double b) {
+    double m = fmod(a, b);
+    return m != 0 && ((b < 0) != (m < 0)) ? m + b : m;
+}
+static inline float floordiv_realf(float a, float b) {
+    if (b == 0) return a / b;
+    float m = fmodf(a, b), d = (a - m) / b;
+    if (m != 0 && ((b < 0) != (m < 0))) d -= 1;
+    if (d == 0) return copysignf(0.0f, a / b);
+    float f = floorf(d);
+    return d - f > 0.5f ? f + 1 : f;
+}
+static inline float mod_realf(float a, float b) {
+    float m = fmodf(a, b);
+    return m != 0 && ((b < 0) != (m < 0)) ? m + b : m;
+}
+static inline int64_t pow_int(int64_t a, int64_t b) {
+    if (b < 0) return a == 1 ? 1 : a == -1 ? (b % 2 ? -1 : 1) : 0;
+    uint64_t r = 1, base = (uint64_t)a;
+    for (; b; b >>= 1, base *= base) if (b & 1) r *= base;
+    return (int64_t)r;
+}
+static inline int64_t gcd_int(int64_t a, int64_t b) {
+    while (b) { int64_t t = a % b; a = b; b = t; }
+    return a < 0 ? -a : a;
+}
+#define floordiv(a, b) _Generic((a), float: floordiv_realf, double: floordiv_real, default: floordiv_int)((a), (b))
+#define pymod(a, b) _Generic((a), float: mod_realf, double: mod_real, default: mod_int)((a), (b))
+#define sign_of(x) ((x) > 0 ? 1 : (x) < 0 ? -1 : 0)
+#endif

@@ -1,0 +1,17 @@
+/* pyautograd.h -- what the files behind rushlight.autograd share. */
+#ifndef RL_PYAUTOGRAD_H
+#define RL_PYAUTOGRAD_H
+#include "parse.h"
+
+/* A node as Python sees it (new reference): from then on its type is that of its operation, so that
+ * type(y.grad_fn).__name__ is "MulBackward0" and grad_fn._saved_self exists.  NULL gives None. */
+PyObject *rl_node_object(Node *n);
+/* Adds a hook to the OrderedDict in *slot, which is made if need be; returns its RemovableHandle. */
+PyObject *rl_add_hook(PyObject **slot, PyObject *hook);
+
+extern PyTypeObject RLFunctionNode_Type;                     /* pyfunction.c: contexts of autograd.Function */
+int rl_function_init(PyObject *m);
+
+extern _Thread_local int rl_inference_mode;                  /* gradmode.c */
+int rl_gradmode_init(PyObject *m);
+#endif

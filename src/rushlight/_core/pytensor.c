@@ -1,0 +1,697 @@
+/* pytensor.c -- Tensor as Python sees it: attributes, operators, and the methods that are not operations. */
+#include "parse.h"
+#include "rl_ops.h"
+#include "runtime.h"
+#include "pytensor.h"
+
+#define T(o) ((Tensor *)(o))
+
+/* Subclasses that speak __torch_function__ get the call; `name` is the method's. */
+static PyObject *overridden(const char *name, PyObject *a, PyObject *b) {
+    PyObject *f = PyDict_GetItemString(RLTensor_Type.tp_dict, name);
+    if (!f) { PyErr_Format(PyExc_AttributeError, "Tensor has no operation %s", name); return NULL; }
+    PyObject *args[2] = {a, b};
+    return rl_call_torch_function(f, args, b ? 2 : 1, NULL);
+}
+
+static inline bool special(PyObject *o) {
+    return RL_UNLIKELY(!RL_IS_TENSOR_EXACT(o) && (Py_TYPE(o)->tp_flags & Py_TPFLAGS_HEAPTYPE) && rl_has_torch_function(o));
+}
+
+/* An operand of an operator: 1 tensor (borrowed), 2 a number turned into one (new), 0 neither, -1 error. */
+static inline int operand(PyObject *o, Tensor **out) {
+    if (RL_LIKELY(RL_IS_TENSOR_EXACT(o) || PyObject_TypeCheck(o, &RLTensor_Type))) { *out = T(o); return 1; }
+    if (PyFloat_CheckExact(o)) { *out = rl_wrap_double(PyFloat_AS_DOUBLE(o)); return *out ? 2 : -1; }
+    Scalar s;
+    int r = rl_scalar_from_py(o, &s);
+    if (r <= 0) return r;
+    *out = rl_wrap_scalar(s);
+    return *out ? 2 : -1;
+}
+
+typedef Tensor *(*Binary)(Tensor *, Tensor *);
+
+static PyObject *binary(PyObject *a, PyObject *b, const char *name, Binary forward, Binary reflected) {
+    if (special(a) || special(b)) return overridden(name, a, b);
+    Tensor *x, *y;
+    int rx = operand(a, &x), ry = rx > 0 ? operand(b, &y) : 0;
+    if (RL_UNLIKELY(rx <= 0 || ry <= 0)) {
+        if (rx == 2) Py_DECREF(x);
+        if (rx < 0 || ry < 0) return NULL;
+        Py_RETURN_NOTIMPLEMENTED;
+    }
+    Tensor *r = rx == 2 && reflected ? reflected(y, x) : forward(x, y);
+    if (rx == 2) Py_DECREF(x);
+    if (ry == 2) Py_DECREF(y);
+    return (PyObject *)r;
+}
+
+static Tensor *f_add(Tensor *a, Tensor *b) { return rl_add(a, b, RL_ONE); }
+static Tensor *f_sub(Tensor *a, Tensor *b) { return rl_sub(a, b, RL_ONE); }
+static Tensor *f_rsub(Tensor *a, Tensor *b) { return rl_rsub(a, b, RL_ONE); }
+static Tensor *f_mul(Tensor *a, Tensor *b) { return rl_mul(a, b); }
+static Tensor *f_div(Tensor *a, Tensor *b) { return rl_div(a, b); }
+static Tensor *f_rdiv(Tensor *a, Tensor *number) {
+    Tensor *r = rl_reciprocal(a), *out = r ? rl_mul(r, number) : NULL;
+    Py_XDECREF(r);
+    return out;
+}
+static Tensor *f_add_(Tensor *a, Tensor *b) { return rl_add_(a, b, RL_ONE); }
+static Tensor *f_sub_(Tensor *a, Tensor *b) { return rl_sub_(a, b, RL_ONE); }
+
+#define SLOT(NAME, METHOD, F, R) static PyObject *NAME(PyObject *a, PyObject *b) { return binary(a, b, METHOD, F, R); }
+SLOT(nb_add, "add", f_add, NULL)
+SLOT(nb_sub, "sub", f_sub, f_rsub)
+SLOT(nb_mul, "mul", f_mul, NULL)
+SLOT(nb_div, "div", f_div, f_rdiv)
+SLOT(nb_floordiv, "floor_divide", rl_floor_divide, NULL)
+SLOT(nb_mod, "remainder", rl_remainder, NULL)
+SLOT(nb_matmul, "matmul", rl_matmul, NULL)
+SLOT(nb_and, "bitwise_and", rl_bitwise_and, NULL)
+SLOT(nb_or, "bitwise_or", rl_bitwise_or, NULL)
+SLOT(nb_xor, "bitwise_xor", rl_bitwise_xor, NULL)
+SLOT(nb_lshift, "bitwise_left_shift", rl_bitwise_left_shift, NULL)
+SLOT(nb_rshift, "bitwise_right_shift", rl_bitwise_right_shift, NULL)
+SLOT(nb_iadd, "add_", f_add_, NULL)
+SLOT(nb_isub, "sub_", f_sub_, NULL)
+SLOT(nb_imul, "mul_", rl_mul_, NULL)
+SLOT(nb_idiv, "div_", rl_div_, NULL)
+SLOT(nb_ifloordiv, "floor_divide_", rl_floor_divide_, NULL)
+SLOT(nb_imod, "remainder_", rl_remainder_, NULL)
+SLOT(nb_iand, "bitwise_and_", rl_bitwise_and_, NULL)
+SLOT(nb_ior, "bitwise_or_", rl_bitwise_or_, NULL)
+SLOT(nb_ixor, "bitwise_xor_", rl_bitwise_xor_, NULL)
+SLOT(nb_ilshift, "bitwise_left_shift_", rl_bitwise_left_shift_, NULL)
+SLOT(nb_irshift, "bitwise_right_shift_", rl_bitwise_right_shift_, NULL)
+static PyObject *nb_pow(PyObject *a, PyObject *b, PyObject *m) { (void)m; return binary(a, b, "pow", rl_pow, NULL); }
+static PyObject *nb_ipow(PyObject *a, PyObject *b, PyObject *m) { (void)m; return binary(a, b, "pow_", rl_pow_, NULL); }
+
+#define UNARY(NAME, METHOD, F) \
+    static PyObject *NAME(PyObject *a) { return special(a) ? overridden(METHOD, a, NULL) : (PyObject *)F(T(a)); }
+UNARY(nb_neg, "neg", rl_neg)
+UNARY(nb_abs, "abs", rl_abs)
+UNARY(nb_invert, "bitwise_not", rl_bitwise_not)
+static PyObject *nb_pos(PyObject *a) { return Py_NewRef(a); }
+
+static PyObject *richcompare(PyObject *a, PyObject *b, int op) {
+    static const char *const names[] = {"lt", "le", "eq", "ne", "gt", "ge"};
+    static const Binary f[] = {rl_lt, rl_le, rl_eq, rl_ne, rl_gt, rl_ge};
+    return binary(a, b, names[op], f[op], NULL);
+}
+
+static int one_value(Tensor *t, const char *what) {
+    if (t->numel == 1) return 0;
+    PyErr_Format(PyExc_RuntimeError, "%s", what);
+    return -1;
+}
+
+static int nb_bool(PyObject *o) {
+    Tensor *t = T(o);
+    if (t->numel == 0) { PyErr_SetString(PyExc_RuntimeError, "Boolean value of Tensor with no values is ambiguous"); return -1; }
+    if (one_value(t, "Boolean value of Tensor with more than one value is ambiguous") < 0) return -1;
+    Scalar s = rl_item(t);
+    if (PyErr_Occurred()) return -1;
+    return s.kind == 'd' ? s.u.d != 0 : s.kind == 'c' ? s.u.d != 0 || s.im != 0 : s.u.i != 0;
+}
+
+static int item_of(Tensor *t, Scalar *s) {
+    if (t->numel != 1) {
+        PyErr_Format(PyExc_RuntimeError, "a Tensor with %lld elements cannot be converted to Scalar", (long long)t->numel);
+        return -1;
+    }
+    *s = rl_item(t);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+static PyObject *nb_float(PyObject *o) {
+    Scalar s;
+    if (item_of(T(o), &s) < 0) return NULL;
+    if (s.kind == 'c' && s.im != 0) { PyErr_SetString(PyExc_RuntimeError, "value cannot be converted to type double without overflow"); return NULL; }
+    return PyFloat_FromDouble(rl_scalar_double(s));
+}
+static PyObject *nb_int(PyObject *o) {
+    Scalar s;
+    if (item_of(T(o), &s) < 0) return NULL;
+    return s.kind == 'd' || s.kind == 'c' ? PyLong_FromDouble(s.u.d) : PyLong_FromLongLong(s.u.i);
+}
+static PyObject *nb_index(PyObject *o) {
+    Tensor *t = T(o);
+    if (!RL_IS_INTEGRAL(t->dtype) || t->numel != 1) {
+        PyErr_SetString(PyExc_TypeError, "only integer tensors of a single element can be converted to an index");
+        return NULL;
+    }
+    return nb_int(o);
+}
+
+/* ---------------------------------------------------------------- reading values */
+
+static PyObject *item(PyObject *self, PyObject *u) {
+    (void)u;
+    Scalar s;
+    if (item_of(T(self), &s) < 0) return NULL;
+    if (T(self)->dtype == RL_U64) return PyLong_FromUnsignedLongLong((uint64_t)s.u.i);
+    return rl_scalar_to_py(s);
+}
+
+static PyObject *list_level(Tensor *one, int dim, char *data) {
+    Tensor *t = one;
+    if (dim == t->ndim) {
+        Tensor at = *t; /* a look at one element: never leaves this frame */
+        at.data = data;
+        Scalar s = rl_item(&at);
+        if (PyErr_Occurred()) return NULL;
+        if (t->dtype == RL_U64) return PyLong_FromUnsignedLongLong((uint64_t)s.u.i);
+        return rl_scalar_to_py(s);
+    }
+    PyObject *l = PyList_New(t->size[dim]);
+    int64_t step = t->stride[dim] * RL_ITEMSIZE(t->dtype);
+    for (int64_t i = 0; l && i < t->size[dim]; i++) {
+        PyObject *v;
+        if (dim == t->ndim - 1 && t->dtype == RL_F32) v = PyFloat_FromDouble(*(float *)(data + i * step));
+        else if (dim == t->ndim - 1 && t->dtype == RL_I64) v = PyLong_FromLongLong(*(int64_t *)(data + i * step));
+        else v = list_level(t, dim + 1, data + i * step);
+        if (!v) { Py_DECREF(l); return NULL; }
+        PyList_SET_ITEM(l, i, v);
+    }
+    return l;
+}
+
+static PyObject *tolist(PyObject *self, PyObject *u) {
+    (void)u;
+    if (T(self)->device != RL_CPU) { PyErr_SetString(PyExc_NotImplementedError, "Cannot copy out of meta tensor; no data!"); return NULL; }
+    return list_level(T(self), 0, T(self)->data);
+}
+
+/* ---------------------------------------------------------------- shape */
+
+static PyObject *get_shape(PyObject *o, void *c) { (void)c; return rl_size_object(T(o)->ndim, T(o)->size); }
+static PyObject *size(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kw) {
+    PyObject *which = n ? args[0] : kw && PyTuple_GET_SIZE(kw) ? args[0] : NULL;
+    if (!which || which == Py_None) return get_shape(self, NULL);
+    int64_t d;
+    if (rl_as_int(which, &d) <= 0) {
+        if (!PyErr_Occurred()) PyErr_Format(PyExc_TypeError, "size(): argument 'dim' (position 1) must be int, not %s", Py_TYPE(which)->tp_name);
+        return NULL;
+    }
+    if (T(self)->ndim == 0) {
+        PyErr_Format(PyExc_IndexError, "Dimension specified as %lld but tensor has no dimensions", (long long)d);
+        return NULL;
+    }
+    if ((d = rl_wrap_dim(d, T(self)->ndim)) == INT64_MIN) return NULL;
+    return PyLong_FromLongLong(T(self)->size[d]);
+}
+static PyObject *stride(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kw) {
+    Tensor *t = T(self);
+    PyObject *which = n ? args[0] : kw && PyTuple_GET_SIZE(kw) ? args[0] : NULL;
+    if (!which || which == Py_None) {
+        PyObject *r = PyTuple_New(t->ndim);
+        for (int i = 0; r && i < t->ndim; i++) PyTuple_SET_ITEM(r, i, PyLong_FromLongLong(t->stride[i]));
+        return r;
+    }
+    int64_t d;
+    if (rl_as_int(which, &d) <= 0) {
+        if (!PyErr_Occurred()) PyErr_Format(PyExc_TypeError, "stride(): argument 'dim' (position 1) must be int, not %s", Py_TYPE(which)->tp_name);
+        return NULL;
+    }
+    if (t->ndim == 0) { PyErr_SetString(PyExc_IndexError, "Dimension specified as 0 but tensor has no dimensions"); return NULL; }
+    if ((d = rl_wrap_dim(d, t->ndim)) == INT64_MIN) return NULL;
+    return PyLong_FromLongLong(t->stride[d]);
+}
+static PyObject *dim(PyObject *self, PyObject *u) { (void)u; return PyLong_FromLong(T(self)->ndim); }
+static PyObject *numel(PyObject *self, PyObject *u) { (void)u; return PyLong_FromLongLong(T(self)->numel); }
+static PyObject *element_size(PyObject *self, PyObject *u) { (void)u; return PyLong_FromLong(RL_ITEMSIZE(T(self)->dtype)); }
+static PyObject *storage_offset(PyObject *self, PyObject *u) {
+    (void)u;
+    return PyLong_FromLongLong(T(self)->data ? RL_OFFSET(T(self)) : 0);
+}
+static PyObject *data_ptr(PyObject *self, PyObject *u) { (void)u; return PyLong_FromVoidPtr(T(self)->numel ? T(self)->data : NULL); }
+
+static bool channels_last(Tensor *t, int spatial) {
+    if (t->ndim != spatial + 2) return false;
+    int64_t step = 1;
+    int order[5];
+    order[0] = 1;
+    for (int i = 0; i < spatial; i++) order[i + 1] = t->ndim - 1 - i;
+    order[spatial + 1] = 0;
+    for (int i = 0; i < t->ndim; i++) {
+        int d = order[i];
+        if (t->size[d] != 1 && t->stride[d] != step) return false;
+        step *= t->size[d];
+    }
+    return true;
+}
+static PyObject *is_contiguous(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kw) {
+    int format = RL_CONTIGUOUS_FORMAT;
+    if (n + (kw ? PyTuple_GET_SIZE(kw) : 0) && rl_as_memory_format(args[0], &format) <= 0) {
+        PyErr_SetString(PyExc_TypeError, "is_contiguous(): argument 'memory_format' must be torch.memory_format");
+        return NULL;
+    }
+    if (format == RL_CHANNELS_LAST) return PyBool_FromLong(channels_last(T(self), 2));
+    if (format == RL_CHANNELS_LAST_3D) return PyBool_FromLong(channels_last(T(self), 3));
+    return PyBool_FromLong(RL_IS_CONTIGUOUS(T(self)) != 0);
+}
+static Py_ssize_t length(PyObject *o) {
+    if (T(o)->ndim == 0) { PyErr_SetString(PyExc_TypeError, "len() of a 0-d tensor"); return -1; }
+    return (Py_ssize_t)T(o)->size[0];
+}
+
+/* ---------------------------------------------------------------- attributes */
+
+static PyObject *get_dtype(PyObject *o, void *c) { (void)c; return Py_NewRef(rl_dtype_object((RLDType)T(o)->dtype)); }
+static PyObject *get_device(PyObject *o, void *c) { (void)c; return rl_device_object(T(o)->device); }
+static PyObject *get_layout(PyObject *o, void *c) {
+    (void)o; (void)c;
+    return PyObject_GetAttrString(PyState_FindModule(&rl_module), "strided");
+}
+static PyObject *get_ndim(PyObject *o, void *c) { (void)c; return PyLong_FromLong(T(o)->ndim); }
+static PyObject *get_itemsize(PyObject *o, void *c) { (void)c; return PyLong_FromLong(RL_ITEMSIZE(T(o)->dtype)); }
+static PyObject *get_nbytes(PyObject *o, void *c) { (void)c; return PyLong_FromLongLong(T(o)->numel * RL_ITEMSIZE(T(o)->dtype)); }
+static PyObject *get_requires_grad(PyObject *o, void *c) { (void)c; return PyBool_FromLong(RL_REQUIRES_GRAD(T(o)) != 0); }
+static PyObject *get_is_leaf(PyObject *o, void *c) { (void)c; return PyBool_FromLong(!RL_REQUIRES_GRAD(T(o)) || rl_grad_fn(T(o)) == NULL); }
+static PyObject *get_grad_fn(PyObject *o, void *c) {
+    (void)c;
+    Node *n = rl_grad_fn(T(o));
+    return Py_NewRef(n ? (PyObject *)n : Py_None);
+}
+static PyObject *get_grad(PyObject *o, void *c) {
+    (void)c;
+    Tensor *t = T(o);
+    if (t->grad) return Py_NewRef((PyObject *)t->grad);
+    if (RL_UNLIKELY(t->grad_fn != NULL) && !(t->flags & RLF_RETAINS_GRAD) &&
+        PyErr_WarnEx(PyExc_UserWarning,
+                     "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
+                     "populated during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf "
+                     "Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure "
+                     "you access the leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more informations.", 1) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+static int set_grad(PyObject *o, PyObject *v, void *c) {
+    (void)c;
+    Tensor *t = T(o);
+    if (v == NULL || v == Py_None) { Py_CLEAR(t->grad); return 0; }
+    if (!RL_IS_TENSOR(v)) {
+        PyErr_Format(PyExc_TypeError, "assigned grad expected to be a Tensor or None but got grad of type %s", Py_TYPE(v)->tp_name);
+        return -1;
+    }
+    if (v == o) { PyErr_SetString(PyExc_RuntimeError, "can't assign Variable as its own grad"); return -1; }
+    if (T(v)->dtype != t->dtype) {
+        PyErr_Format(PyExc_RuntimeError, "assigned grad has data of a different type");
+        return -1;
+    }
+    if (!rl_same_shape(t, T(v))) { PyErr_SetString(PyExc_RuntimeError, "assigned grad has data of a different size"); return -1; }
+    rl_track(t);
+    Py_XSETREF(t->grad, T(Py_NewRef(v)));
+    return 0;
+}
+
+static int require_float(Tensor *t) {
+    if (RL_IS_INEXACT(t->dtype)) return 0;
+    PyErr_SetString(PyExc_RuntimeError, "only Tensors of floating point and complex dtype can require gradients");
+    return -1;
+}
+static int set_requires(Tensor *t, bool on) {
+    if (on && require_float(t) < 0) return -1;
+    if (t->grad_fn) {
+        if (on) return 0;
+        PyErr_SetString(PyExc_RuntimeError,
+                        "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "
+                        "subgraph that doesn't require differentiation use var_no_grad = var.detach().");
+        return -1;
+    }
+    if (on) t->flags |= RLF_REQUIRES_GRAD;
+    else t->flags &= ~(uint32_t)RLF_REQUIRES_GRAD;
+    return 0;
+}
+static int set_requires_grad(PyObject *o, PyObject *v, void *c) {
+    (void)c;
+    if (!v || !PyBool_Check(v)) {
+        int on = v ? PyObject_IsTrue(v) : -1;
+        if (on < 0) { if (!PyErr_Occurred()) PyErr_SetString(PyExc_RuntimeError, "requires_grad must be a bool"); return -1; }
+        return set_requires(T(o), on);
+    }
+    return set_requires(T(o), v == Py_True);
+}
+static PyObject *requires_grad_(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kw) {
+    bool on = true;
+    if (n + (kw ? PyTuple_GET_SIZE(kw) : 0)) {
+        int v = PyObject_IsTrue(args[0]);
+        if (v < 0) return NULL;
+        on = v;
+    }
+    if (set_requires(T(self), on) < 0) return NULL;
+    return Py_NewRef(self);
+}
+
+/* x.data shares memory but neither history nor version: writes through it are not seen. */
+static PyObject *get_data(PyObject *o, void *c) {
+    (void)c;
+    Tensor *r = rl_tensor_of_type(Py_TYPE(o) == &RLParameter_Type ? &RLTensor_Type : Py_TYPE(o), T(o));
+    if (!r) return NULL;
+    Version *v = calloc(1, sizeof *v);
+    if (!v) { Py_DECREF(r); return PyErr_NoMemory(); }
+    if (r->flags & RLF_OWN_VERSION) r->version->refs--;
+    v->refs = 1;
+    r->version = v;
+    r->flags |= RLF_OWN_VERSION;
+    return (PyObject *)r;
+}
+static int set_data(PyObject *o, PyObject *v, void *c) {
+    (void)c;
+    if (!v || !RL_IS_TENSOR(v)) {
+        PyErr_Format(PyExc_TypeError, "Variable data has to be a tensor, but got %s", v ? Py_TYPE(v)->tp_name : "nothing");
+        return -1;
+    }
+    Tensor *t = T(o), *src = T(v);
+    if (RL_REQUIRES_GRAD(t) && !RL_IS_INEXACT(src->dtype)) {
+        PyErr_SetString(PyExc_RuntimeError, "data set to a tensor that requires gradients must be floating point or complex dtype");
+        return -1;
+    }
+    /* the version stays the tensor's own: PyTorch does not count an assignment to .data as a write */
+    uint32_t value = t->version->value;
+    src->storage->refs++;
+    Storage *old = t->storage;
+    Version *own = NULL;
+    if (t->flags & RLF_OWN_VERSION) own = t->version;
+    else if (!(own = calloc(1, sizeof *own))) { rl_storage_decref(src->storage); PyErr_NoMemory(); return -1; }
+    else { own->refs = 1; own->value = value; t->flags |= RLF_OWN_VERSION; }
+    t->version = own;
+    t->storage = src->storage;
+    t->data = src->data;
+    t->dtype = src->dtype;
+    t->device = src->device;
+    rl_set_geometry(t, src->ndim, src->size, src->stride);
+    rl_storage_decref(old);
+    return 0;
+}
+static PyObject *get_T(PyObject *o, void *c) {
+    (void)c;
+    if (special(o)) return overridden("t", o, NULL);
+    Tensor *t = T(o);
+    if (t->ndim == 2) return (PyObject *)rl_t(t);
+    int64_t dims[RL_MAXDIM];
+    for (int i = 0; i < t->ndim; i++) dims[i] = t->ndim - 1 - i;
+    return (PyObject *)rl_permute(t, (Ints){dims, t->ndim});
+}
+static PyObject *get_mT(PyObject *o, void *c) {
+    (void)c;
+    if (T(o)->ndim < 2) {
+        PyErr_Format(PyExc_RuntimeError, "tensor.mT is only supported on matrices or batches of matrices. Got %d-D tensor.", T(o)->ndim);
+        return NULL;
+    }
+    return (PyObject *)rl_transpose(T(o), -2, -1);
+}
+static PyObject *get_mH(PyObject *o, void *c) {
+    Tensor *m = (Tensor *)get_mT(o, c), *r = m ? rl_conj(m) : NULL;
+    Py_XDECREF(m);
+    return (PyObject *)r;
+}
+static PyObject *get_real(PyObject *o, void *c) { (void)c; return (PyObject *)rl_real(T(o)); }
+static PyObject *get_imag(PyObject *o, void *c) { (void)c; return (PyObject *)rl_imag(T(o)); }
+static PyObject *get_version(PyObject *o, void *c) { (void)c; return PyLong_FromUnsignedLong(T(o)->version->value); }
+static PyObject *get_base(PyObject *o, void *c) { (void)c; return Py_NewRef(T(o)->base ? (PyObject *)T(o)->base : Py_None); }
+static PyObject *get_output_nr(PyObject *o, void *c) { (void)c; return PyLong_FromUnsignedLong(T(o)->output_nr); }
+static PyObject *get_retains(PyObject *o, void *c) { (void)c; return PyBool_FromLong((T(o)->flags & RLF_RETAINS_GRAD) != 0); }
+static PyObject *get_false(PyObject *o, void *c) { (void)o; (void)c; Py_RETURN_FALSE; }
+static PyObject *get_none(PyObject *o, void *c) { (void)o; (void)c; Py_RETURN_NONE; }
+static PyObject *get_is_cpu(PyObject *o, void *c) { (void)c; return PyBool_FromLong(T(o)->device == RL_CPU); }
+static PyObject *get_is_meta(PyObject *o, void *c) { (void)c; return PyBool_FromLong(T(o)->device == RL_META); }
+static PyObject *get_name(PyObject *o, void *c) { (void)o; (void)c; Py_RETURN_NONE; }
+static PyObject *get_backward_hooks(PyObject *o, void *c) {
+    (void)c;
+    PyObject *h = T(o)->extra ? T(o)->extra->hooks : NULL;
+    return Py_NewRef(h ? h : Py_None);
+}
+static int set_ignored(PyObject *o, PyObject *v, void *c) { (void)o; (void)v; (void)c; return 0; }
+
+/* ---------------------------------------------------------------- autograd */
+
+static PyObject *py_retain_grad(PyObject *self, PyObject *u) {
+    (void)u;
+    if (rl_retain_grad(T(self)) < 0) return NULL;
+    Py_RETURN_NONE;
+}
+static PyObject *detach_(PyObject *self, PyObject *u) {
+    (void)u;
+    Tensor *t = T(self);
+    if (t->base) {
+        PyErr_SetString(PyExc_RuntimeError, "Can't detach views in-place. Use detach() instead. If you are using "
+                        "DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as True, gradients are views of "
+                        "DDP buckets, and hence detach_() cannot be called on these gradients. To fix this error, please refer to the "
+                        "Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution.");
+        return NULL;
+    }
+    if (t->flags & RLF_RETAINS_GRAD) rl_forget_retained(t);
+    Py_CLEAR(t->grad_fn);
+    t->output_nr = 0;
+    t->flags &= ~(uint32_t)RLF_REQUIRES_GRAD;
+    return Py_NewRef(self);
+}
+static PyObject *is_view(PyObject *self, PyObject *u) { (void)u; return PyBool_FromLong(T(self)->base != NULL); }
+static PyObject *bump_version(PyObject *self, PyObject *u) { (void)u; rl_bump(T(self)); Py_RETURN_NONE; }
+
+/* ---------------------------------------------------------------- Python halves, imported when first needed */
+
+static PyObject *python_half(const char *module, const char *name) {
+    PyObject *m = PyImport_ImportModule(module);
+    PyObject *f = m ? PyObject_GetAttrString(m, name) : NULL;
+    Py_XDECREF(m);
+    return f;
+}
+static PyObject *repr(PyObject *self) {
+    PyObject *f = python_half("rushlight._tensor_str", "_str");
+    PyObject *r = f ? PyObject_CallOneArg(f, self) : NULL;
+    Py_XDECREF(f);
+    return r;
+}
+
+/* ---------------------------------------------------------------- pickling, copying */
+
+static PyObject *make_subclass(PyObject *cls, PyObject *args, PyObject *kw) {
+    (void)cls;
+    static char *names[] = {"cls", "data", "require_grad", NULL};
+    PyObject *type, *data;
+    int requires = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "O!O!|p:_make_subclass", names, &PyType_Type, &type, &RLTensor_Type, &data, &requires)) return NULL;
+    if (!PyType_IsSubtype((PyTypeObject *)type, &RLTensor_Type)) {
+        PyErr_SetString(PyExc_TypeError, "cls must be a type (got type)");
+        return NULL;
+    }
+    Tensor *r = rl_tensor_of_type((PyTypeObject *)type, T(data));
+    if (r && requires && set_requires(r, true) < 0) Py_CLEAR(r);
+    return (PyObject *)r;
+}
+static PyObject *as_subclass(PyObject *self, PyObject *cls) {
+    if (!PyType_Check(cls) || !PyType_IsSubtype((PyTypeObject *)cls, &RLTensor_Type)) {
+        PyErr_SetString(PyExc_TypeError, "as_subclass(): cls must be a subclass of Tensor");
+        return NULL;
+    }
+    Tensor *a = rl_alias_op(T(self));
+    if (!a) return NULL;
+    if ((PyTypeObject *)cls == &RLTensor_Type) return (PyObject *)a;
+    Tensor *r = rl_tensor_of_type((PyTypeObject *)cls, a);
+    if (r) {
+        r->grad_fn = a->grad_fn;
+        Py_XINCREF(r->grad_fn);
+        r->output_nr = a->output_nr;
+        r->flags |= a->flags & RLF_REQUIRES_GRAD;
+        r->base = a->base;
+        Py_XINCREF(r->base);
+        r->view_version = a->view_version;
+    }
+    Py_DECREF(a);
+    return (PyObject *)r;
+}
+
+/* The default __torch_function__: run plainly, then give results the subclass. */
+static PyObject *convert_results(PyObject *r, PyObject *cls) {
+    if (RL_IS_TENSOR_EXACT(r) && Py_TYPE(r) == &RLTensor_Type) {
+        PyObject *n = as_subclass(r, cls);
+        Py_DECREF(r);
+        return n;
+    }
+    if (PyTuple_CheckExact(r) || PyList_CheckExact(r)) {
+        for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(r); i++) {
+            PyObject *e = convert_results(Py_NewRef(PySequence_Fast_GET_ITEM(r, i)), cls);
+            if (!e) { Py_DECREF(r); return NULL; }
+            PyObject **at = &PySequence_Fast_ITEMS(r)[i];
+            Py_SETREF(*at, e);
+        }
+    }
+    return r;
+}
+static PyObject *torch_function(PyObject *cls, PyObject *args, PyObject *kwargs) {
+    PyObject *func, *types, *pos = NULL, *kw = NULL;
+    static char *names[] = {"func", "types", "args", "kwargs", NULL};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|OO:__torch_function__", names, &func, &types, &pos, &kw)) return NULL;
+    PyObject *seq = PySequence_Fast(types, "types must be a sequence");
+    if (!seq) return NULL;
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(seq); i++) {
+        PyObject *t = PySequence_Fast_GET_ITEM(seq, i);
+        if (!PyType_Check(t) || !PyType_IsSubtype((PyTypeObject *)cls, (PyTypeObject *)t)) { Py_DECREF(seq); Py_RETURN_NOTIMPLEMENTED; }
+    }
+    Py_DECREF(seq);
+    PyObject *empty = pos && pos != Py_None ? PySequence_Tuple(pos) : PyTuple_New(0);
+    if (!empty) return NULL;
+    rl_torch_function_off++;
+    PyObject *r = PyObject_Call(func, empty, kw && kw != Py_None ? kw : NULL);
+    rl_torch_function_off--;
+    Py_DECREF(empty);
+    return r && cls != (PyObject *)&RLTensor_Type && cls != (PyObject *)&RLParameter_Type ? convert_results(r, cls) : r;
+}
+
+/* ---------------------------------------------------------------- the types */
+
+static PyNumberMethods number = {
+    .nb_add = nb_add, .nb_subtract = nb_sub, .nb_multiply = nb_mul, .nb_true_divide = nb_div, .nb_floor_divide = nb_floordiv,
+    .nb_remainder = nb_mod, .nb_power = nb_pow, .nb_matrix_multiply = nb_matmul, .nb_negative = nb_neg, .nb_positive = nb_pos,
+    .nb_absolute = nb_abs, .nb_invert = nb_invert, .nb_and = nb_and, .nb_or = nb_or, .nb_xor = nb_xor, .nb_lshift = nb_lshift,
+    .nb_rshift = nb_rshift, .nb_bool = nb_bool, .nb_float = nb_float, .nb_int = nb_int, .nb_index = nb_index,
+    .nb_inplace_add = nb_iadd, .nb_inplace_subtract = nb_isub, .nb_inplace_multiply = nb_imul, .nb_inplace_true_divide = nb_idiv,
+    .nb_inplace_floor_divide = nb_ifloordiv, .nb_inplace_remainder = nb_imod, .nb_inplace_power = nb_ipow, .nb_inplace_and = nb_iand,
+    .nb_inplace_or = nb_ior, .nb_inplace_xor = nb_ixor, .nb_inplace_lshift = nb_ilshift, .nb_inplace_rshift = nb_irshift};
+static PyMappingMethods mapping = {.mp_length = length, .mp_subscript = rl_getitem, .mp_ass_subscript = rl_setitem};
+static PySequenceMethods sequence = {.sq_length = length, .sq_contains = rl_contains};
+
+static PyGetSetDef getset[] = {
+    {"shape", get_shape, NULL, "Sizes of the dimensions.", NULL},
+    {"dtype", get_dtype, NULL, "Kind of number.", NULL},
+    {"device", get_device, NULL, "Where the data is.", NULL},
+    {"layout", get_layout, NULL, NULL, NULL},
+    {"ndim", get_ndim, NULL, "Number of dimensions.", NULL},
+    {"itemsize", get_itemsize, NULL, "Bytes of an element.", NULL},
+    {"nbytes", get_nbytes, NULL, "Bytes of all elements.", NULL},
+    {"requires_grad", get_requires_grad, set_requires_grad, "Whether gradients are wanted.", NULL},
+    {"is_leaf", get_is_leaf, NULL, "Made by the user, not by an operation.", NULL},
+    {"grad_fn", get_grad_fn, NULL, "The node that made this tensor.", NULL},
+    {"grad", get_grad, set_grad, "The gradient that backward() has left.", NULL},
+    {"data", get_data, set_data, "The same memory without history.", NULL},
+    {"T", get_T, NULL, "Dimensions reversed.", NULL},
+    {"H", get_mH, NULL, "Conjugate transpose.", NULL},
+    {"mT", get_mT, NULL, "Last two dimensions exchanged.", NULL},
+    {"mH", get_mH, NULL, "Conjugate transpose of the last two dimensions.", NULL},
+    {"real", get_real, NULL, "Real part.", NULL},
+    {"imag", get_imag, NULL, "Imaginary part.", NULL},
+    {"_version", get_version, NULL, "In-place writes so far.", NULL},
+    {"_base", get_base, NULL, "The tensor this one is a view of.", NULL},
+    {"output_nr", get_output_nr, NULL, NULL, NULL},
+    {"retains_grad", get_retains, NULL, NULL, NULL},
+    {"is_cpu", get_is_cpu, NULL, NULL, NULL},
+    {"is_meta", get_is_meta, NULL, NULL, NULL},
+    {"is_cuda", get_false, NULL, NULL, NULL},
+    {"is_mps", get_false, NULL, NULL, NULL},
+    {"is_xpu", get_false, NULL, NULL, NULL},
+    {"is_sparse", get_false, NULL, NULL, NULL},
+    {"is_sparse_csr", get_false, NULL, NULL, NULL},
+    {"is_quantized", get_false, NULL, NULL, NULL},
+    {"is_mkldnn", get_false, NULL, NULL, NULL},
+    {"is_nested", get_false, NULL, NULL, NULL},
+    {"name", get_name, NULL, NULL, NULL},
+    {"names", get_none, NULL, NULL, NULL},
+    {"_backward_hooks", get_backward_hooks, set_ignored, NULL, NULL},
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
+    {0}};
+
+#define FAST(f) ((PyCFunction)(void (*)(void))(f)), METH_FASTCALL | METH_KEYWORDS
+static PyMethodDef methods[] = {
+    {"item", item, METH_NOARGS, "The one element as a Python number."},
+    {"tolist", tolist, METH_NOARGS, "The elements as nested lists of Python numbers."},
+    {"size", FAST(size), "Sizes, or the size of one dimension."},
+    {"stride", FAST(stride), "Distances in elements between neighbours along each dimension."},
+    {"dim", dim, METH_NOARGS, "Number of dimensions."},
+    {"ndimension", dim, METH_NOARGS, "Number of dimensions."},
+    {"numel", numel, METH_NOARGS, "Number of elements."},
+    {"nelement", numel, METH_NOARGS, "Number of elements."},
+    {"element_size", element_size, METH_NOARGS, "Bytes of an element."},
+    {"storage_offset", storage_offset, METH_NOARGS, "Position of the first element in the storage."},
+    {"data_ptr", data_ptr, METH_NOARGS, "Address of the first element."},
+    {"is_contiguous", FAST(is_contiguous), "Whether elements lie in row-major order without gaps."},
+    {"requires_grad_", FAST(requires_grad_), "Asks for gradients (or no longer); returns self."},
+    {"retain_grad", py_retain_grad, METH_NOARGS, "Keeps the gradient of a tensor that is not a leaf."},
+    {"detach_", detach_, METH_NOARGS, "Cuts the history off, in place."},
+    {"_is_view", is_view, METH_NOARGS, NULL},
+    {"_bump_version", bump_version, METH_NOARGS, NULL},
+    {"as_subclass", as_subclass, METH_O, "The same tensor as an instance of a subclass."},
+    {"_make_subclass", (PyCFunction)(void (*)(void))make_subclass, METH_VARARGS | METH_KEYWORDS | METH_STATIC, NULL},
+    {"__torch_function__", (PyCFunction)(void (*)(void))torch_function, METH_VARARGS | METH_KEYWORDS | METH_CLASS, NULL},
+    {"backward", FAST(rl_py_backward), "Gradients of this tensor with respect to the leaves it came from."},
+    {"register_hook", rl_py_register_hook, METH_O, "Calls a function with the gradient when it is known."},
+    {"register_post_accumulate_grad_hook", rl_py_register_post_hook, METH_O, "Calls a function when .grad has been updated."},
+    {"to", FAST(rl_py_to), "With another dtype or device; self when nothing changes."},
+    {"numpy", FAST(rl_py_numpy), "A NumPy array over the same memory."},
+    {"_storage_bytes", rl_py_storage_bytes, METH_NOARGS, NULL},
+    {0}};
+
+static Py_hash_t hash(PyObject *o) { return _Py_HashPointer(o); }
+
+PyTypeObject RLTensor_Type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "torch.Tensor",
+    .tp_basicsize = sizeof(Tensor),
+    .tp_dealloc = rl_tensor_dealloc,
+    .tp_repr = repr,
+    .tp_as_number = &number,
+    .tp_as_mapping = &mapping,
+    .tp_as_sequence = &sequence,
+    .tp_hash = hash,
+    .tp_iter = rl_iter,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .tp_doc = "A multi-dimensional array of one kind of number, with gradients.",
+    .tp_traverse = rl_tensor_traverse,
+    .tp_clear = rl_tensor_clear,
+    .tp_richcompare = richcompare,
+    .tp_weaklistoffset = offsetof(Tensor, weakrefs),
+    .tp_dictoffset = offsetof(Tensor, dict),
+    .tp_methods = methods,
+    .tp_getset = getset,
+    .tp_new = rl_tensor_tp_new,
+    .tp_free = PyObject_GC_Del,
+};
+
+static PyObject *parameter_new(PyTypeObject *type, PyObject *args, PyObject *kw) {
+    static char *names[] = {"data", "requires_grad", NULL};
+    PyObject *data = Py_None, *requires = Py_True;
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "|OO:Parameter", names, &data, &requires)) return NULL;
+    int on = PyObject_IsTrue(requires);
+    if (on < 0) return NULL;
+    Tensor *src;
+    if (data == Py_None) {
+        int64_t zero = 0;
+        src = rl_empty(1, &zero, rl_default_dtype, RL_CPU);
+    } else if (RL_IS_TENSOR(data)) {
+        src = T(Py_NewRef(data));
+    } else {
+        PyErr_Format(PyExc_TypeError, "Parameter data must be a Tensor, not %s", Py_TYPE(data)->tp_name);
+        return NULL;
+    }
+    if (!src) return NULL;
+    Tensor *r = NULL;
+    if (!on || require_float(src) == 0) r = rl_tensor_of_type(type, src);
+    Py_DECREF(src);
+    if (r && on) r->flags |= RLF_REQUIRES_GRAD;
+    return (PyObject *)r;
+}
+
+static PyObject *parameter_repr(PyObject *self) {
+    PyObject *s = repr(self);
+    PyObject *r = s ? PyUnicode_FromFormat("Parameter containing:\n%U", s) : NULL;
+    Py_XDECREF(s);
+    return r;
+}
+static int parameter_init(PyObject *self, PyObject *args, PyObject *kw) { (void)self; (void)args; (void)kw; return 0; }
+
+PyTypeObject RLParameter_Type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "torch.nn.parameter.Parameter",
+    .tp_base = &RLTensor_Type,
+    .tp_basicsize = sizeof(Tensor),
+    .tp_repr = parameter_repr,
+    .tp_dealloc = rl_tensor_dealloc,
+    .tp_hash = hash,
+    .tp_richcompare = richcompare,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .tp_traverse = rl_tensor_traverse,
+    .tp_clear = rl_tensor_clear,
+    .tp_new = parameter_new,
+    .tp_init = parameter_init,
+    .tp_free = PyObject_GC_Del,
+    .tp_doc = "Parameter(data=None, requires_grad=True): a tensor that modules register and optimizers train.",
+};

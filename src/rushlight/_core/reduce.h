@@ -1,0 +1,70 @@
+/* reduce.h -- the template of a reduction kernel.
+ *
+ * RL_REDUCE(NAME, TI, LD, ACC, TO, ST, IDENTITY, STEP, JOIN): LD reads an element, STEP(a, x) folds x into
+ * the accumulator a, JOIN(a, b) joins two accumulators.  Rows are folded pairwise over blocks of 16
+ * lanes: vectorised, and as accurate as summing in a tree.  Columns are folded a row at a time, with
+ * a second level of accumulators every 64 rows for the same accuracy.
+ */
+#ifndef RL_REDUCE_H
+#define RL_REDUCE_H
+#include "rl.h"
+#include "types.h"
+
+#define RL_LANES 16
+#define RL_BLOCK 512
+#define RL_COLS 128
+
+#define RL_REDUCE(NAME, TI, LD, ACC, TO, ST, IDENTITY, STEP, JOIN)                                       \
+    static ACC NAME##_row(const char *in, int64_t n, int64_t sn) {                                       \
+        if (n > RL_BLOCK) {                                                                              \
+            int64_t half = (n / 2 + RL_BLOCK - 1) / RL_BLOCK * RL_BLOCK;                                 \
+            if (half >= n) half = RL_BLOCK;                                                              \
+            ACC a = NAME##_row(in, half, sn), b = NAME##_row(in + half * sn, n - half, sn);              \
+            return JOIN(a, b);                                                                           \
+        }                                                                                                \
+        ACC a[RL_LANES];                                                                                 \
+        int64_t i = 0;                                                                                   \
+        if (n < RL_LANES) {                                                                              \
+            ACC r = IDENTITY;                                                                            \
+            for (; i < n; i++) { const ACC x = LD(*(const TI *)(in + i * sn)); r = STEP(r, x); }         \
+            return r;                                                                                    \
+        }                                                                                                \
+        for (int l = 0; l < RL_LANES; l++) a[l] = IDENTITY;                                              \
+        if (sn == (int64_t)sizeof(TI)) {                                                                 \
+            const TI *p = (const TI *)in;                                                                \
+            for (; i + RL_LANES <= n; i += RL_LANES)                                                     \
+                for (int l = 0; l < RL_LANES; l++) { const ACC x = LD(p[i + l]); a[l] = STEP(a[l], x); } \
+        } else {                                                                                         \
+            for (; i + RL_LANES <= n; i += RL_LANES)                                                     \
+                for (int l = 0; l < RL_LANES; l++) {                                                     \
+                    const ACC x = LD(*(const TI *)(in + (i + l) * sn));                                  \
+                    a[l] = STEP(a[l], x);                                                                \
+                }                                                                                        \
+        }                                                                                                \
+        for (int l = 0; i < n; i++, l++) { const ACC x = LD(*(const TI *)(in + i * sn)); a[l] = STEP(a[l], x); } \
+        for (int w = RL_LANES / 2; w; w /= 2)                                                            \
+            for (int l = 0; l < w; l++) a[l] = JOIN(a[l], a[l + w]);                                     \
+        return a[0];                                                                                     \
+    }                                                                                                    \
+    static void NAME(char *out, const char *in, int64_t n, int64_t sn, int64_t m, int64_t so, int64_t sm) { \
+        if (m >= 4 && sm == (int64_t)sizeof(TI) && sn != sm) {                                           \
+            for (int64_t j0 = 0; j0 < m; j0 += RL_COLS) {                                                \
+                int64_t w = m - j0 < RL_COLS ? m - j0 : RL_COLS;                                         \
+                ACC acc[RL_COLS], part[RL_COLS];                                                         \
+                for (int64_t j = 0; j < w; j++) acc[j] = IDENTITY;                                       \
+                for (int64_t i0 = 0; i0 < n; i0 += 64) {                                                 \
+                    int64_t i1 = i0 + 64 < n ? i0 + 64 : n;                                              \
+                    for (int64_t j = 0; j < w; j++) part[j] = IDENTITY;                                  \
+                    for (int64_t i = i0; i < i1; i++) {                                                  \
+                        const TI *p = (const TI *)(in + i * sn) + j0;                                    \
+                        for (int64_t j = 0; j < w; j++) { const ACC x = LD(p[j]); part[j] = STEP(part[j], x); } \
+                    }                                                                                    \
+                    for (int64_t j = 0; j < w; j++) acc[j] = JOIN(acc[j], part[j]);                      \
+                }                                                                                        \
+                for (int64_t j = 0; j < w; j++) *(TO *)(out + (j0 + j) * so) = ST(acc[j]);               \
+            }                                                                                            \
+            return;                                                                                      \
+        }                                                                                                \
+        for (int64_t j = 0; j < m; j++) *(TO *)(out + j * so) = ST(NAME##_row(in + j * sm, n, sn));      \
+    }
+#endif

@@ -1,0 +1,45 @@
+"""Matrix products."""
+
+from rushlight._ops.define import composite, native
+
+native("mm(Tensor input, Tensor mat2) -> Tensor", out=True,
+       derivative={"input": "mm(grad, conj(t(mat2)))", "mat2": "mm(conj(t(input)), grad)"}, doc="The product of two matrices: (n, k) @ (k, m).")  # fmt: skip
+native("bmm(Tensor input, Tensor mat2) -> Tensor", out=True,
+       derivative={"input": "bmm(grad, conj(transpose(mat2, 1, 2)))", "mat2": "bmm(conj(transpose(input, 1, 2)), grad)"},
+       doc="Products of matrices, one a batch entry: (b, n, k) @ (b, k, m).")  # fmt: skip
+native("mv(Tensor input, Tensor vec) -> Tensor", out=True,
+       derivative={"input": "unsqueeze(grad, 1) * conj(unsqueeze(vec, 0))", "vec": "mv(conj(t(input)), grad)"},
+       doc="A matrix times a vector: (n, k) @ (k,).")  # fmt: skip
+native("dot(Tensor input, Tensor tensor) -> Tensor", out=True, derivative={"input": "grad * conj(tensor)", "tensor": "grad * conj(input)"},
+       doc="The inner product of two vectors.")  # fmt: skip
+native("addmm(Tensor input, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", out=True, inplace=True,
+       derivative={"input": "grad * beta", "mat1": "mm(grad, conj(t(mat2))) * alpha", "mat2": "mm(conj(t(mat1)), grad) * alpha"},
+       doc="beta * input + alpha * (mat1 @ mat2).")  # fmt: skip
+composite("outer(Tensor input, Tensor vec2) -> Tensor", "mul(unsqueeze(input, 1), vec2)", out=True, alias=("ger",), doc="All products of two vectors: (n,), (m,) -> (n, m).")
+native("matmul(Tensor input, Tensor other) -> Tensor", records=True, out=True,
+       doc="The matrix product with NumPy's rules: vectors are rows or columns, leading dimensions broadcast.")  # fmt: skip
+composite("baddbmm(Tensor input, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+          "input * beta + bmm(batch1, batch2) * alpha", out=True, inplace=True, doc="beta * input + alpha * (batch1 @ batch2).")  # fmt: skip
+composite("addbmm(Tensor input, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+          "input * beta + sum_dim(bmm(batch1, batch2), [0]) * alpha", out=True, inplace=True, doc="beta * input + alpha * sum over batches of batch1 @ batch2.")  # fmt: skip
+composite("addmv(Tensor input, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+          "input * beta + mv(mat, vec) * alpha", out=True, inplace=True, doc="beta * input + alpha * (mat @ vec).")  # fmt: skip
+composite("addr(Tensor input, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+          "input * beta + outer(vec1, vec2) * alpha", out=True, inplace=True, doc="beta * input + alpha * outer(vec1, vec2).")  # fmt: skip
+native("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", namespaces=("nn.functional",), method=False,
+       node="AddmmBackward0", edges=["bias", "input", "weight"],
+       derivative={"bias": "grad if grad.ndim == 1 else sum_dim(reshape(grad, [-1, grad.shape[-1]]), [0])",
+                   "input": "linear_input_backward(grad, weight)", "weight": "linear_weight_backward(grad, input)"},
+       doc="input @ weight.T + bias; input is (..., in), weight (out, in), bias (out,).")  # fmt: skip
+composite("linear_input_backward(Tensor grad, Tensor weight) -> Tensor", """
+if grad.ndim == 2:
+    return mm(grad, weight)
+return matmul(grad, weight)
+""", function=False, method=False)  # fmt: skip
+composite("linear_weight_backward(Tensor grad, Tensor input) -> Tensor", """
+if grad.ndim == 2:
+    return mm(t(grad), input)
+if grad.ndim == 1:
+    return outer(grad, input)
+return mm(t(reshape(grad, [-1, grad.shape[-1]])), reshape(input, [-1, input.shape[-1]]))
+""", function=False, method=False)  # fmt: skip

@@ -1,0 +1,313 @@
+"""Elementwise arithmetic, comparison and elementary functions."""
+
+from rushlight._ops.define import binary, comparison, composite, native, op, unary
+
+# ---------------------------------------------------------------- arithmetic
+
+binary("add", "a + alpha * b", {"input": "grad", "other": "grad if alpha == 1 else grad * alpha"}, params="Scalar alpha=1",
+       complex="a + MUL(alpha, b)", bool="a | (alpha != 0 && b)",
+       doc="""input + alpha * other. Shapes broadcast; dtypes promote.
+
+       >>> import rushlight as torch
+       >>> torch.add(torch.tensor([1., 2.]), 3)
+       tensor([4., 5.])
+       """)  # fmt: skip
+binary("sub", "a - alpha * b", {"input": "grad", "other": "-grad if alpha == 1 else grad * (-alpha)"}, params="Scalar alpha=1",
+       complex="a - MUL(alpha, b)", alias=("subtract",),
+       doc="input - alpha * other. Shapes broadcast; dtypes promote; bool is refused.")  # fmt: skip
+binary("rsub", "alpha * -a + b", {"input": "-grad if alpha == 1 else grad * (-alpha)", "other": "grad"}, params="Scalar alpha=1",
+       complex="b - MUL(alpha, a)", inplace=False, out=False, node="RsubBackward1", method=True,
+       doc="other - alpha * input.")  # fmt: skip
+binary("mul", "a * b", {"input": "grad * conj(other)", "other": "grad * conj(input)"}, complex="MUL(a, b)", bool="a & b",
+       alias=("multiply",), doc="input * other, element by element. Shapes broadcast; dtypes promote.")  # fmt: skip
+op("div(Tensor input, Operand other) -> Tensor", kind="binary", kernel={"default": "a / b", "complex": "DIV(a, b)"}, in_rule="float",
+   derivative={"input": "grad / conj(other)", "other": "-grad * conj(input / other / other)"}, inplace=True, out=True,
+   alias=("divide", "true_divide"), doc="input / other in floating point. Shapes broadcast; integers become the default float.")  # fmt: skip
+binary("floor_divide", "floordiv(a, b)", None, doc="floor(input / other), rounding towards minus infinity.")
+binary("remainder", "pymod(a, b)", {"input": "grad", "other": "-grad * div_floor(input, other)"},
+       doc="Python's %: the result has the sign of other.")  # fmt: skip
+composite("div_floor(Tensor input, Tensor other) -> Tensor", "floor_divide(input, other)", function=False, method=False)
+binary("fmod", "fmod(a, b)", {"input": "grad", "other": "-grad * trunc(input / other)"}, int="fmod_int(a, b)",
+       doc="C's fmod: the result has the sign of input.")  # fmt: skip
+
+unary("neg", "-x", "-grad", complex="-x", alias=("negative",), doc="-input.")
+unary("abs", "fabs(x)", "grad * sgn(input)", int="(x < 0 ? -x : x)", complex="abs(x)", result="real", alias=("absolute",),
+      doc="|input|; of complex numbers the modulus.")  # fmt: skip
+op("sign(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, derivative="grad * 0",
+   kernel={"float": "(x != x ? x : (x > 0) - (x < 0))", "int": "((x > 0) - (x < 0))", "bool": "x"},
+   doc="-1, 0 or 1 by the sign of each element.")  # fmt: skip
+native("sgn(Tensor input) -> Tensor", inplace=True, out=True, derivative="sgn_backward(grad, input)", code="""
+Tensor *impl_sgn(Tensor *input) {
+    if (!RL_IS_COMPLEX(input->dtype)) return rl_sign(input);
+    Tensor *a = rl_abs(input), *zero = a ? rl_eq(a, a) : NULL, *q = a ? rl_div(input, a) : NULL, *r = NULL;
+    Py_XDECREF(zero);
+    Tensor *none = rl_wrap_double(0.0);
+    zero = a && none ? rl_eq(a, none) : NULL;
+    if (zero && q) r = rl_masked_fill(q, zero, none);
+    Py_XDECREF(a); Py_XDECREF(zero); Py_XDECREF(q); Py_XDECREF(none);
+    return r;
+}
+""", doc="input / |input|, 0 at 0.")  # fmt: skip
+composite("sgn_backward(Tensor grad, Tensor input) -> Tensor", """
+if is_complex(input.dtype):
+    a = abs(input)
+    s = sgn(input)
+    return masked_fill((grad - real(grad * conj(s)) * s) / a, a == 0, 0.0)
+return grad * 0
+""", function=False, method=False)  # fmt: skip
+unary("reciprocal", "1 / x", "-grad * conj(result * result)", complex="DIV(1, x)", float_result=True, doc="1 / input.")
+unary("square", "x * x", "grad * (2 * conj(input))", complex="MUL(x, x)", bool="x", node="PowBackward0", doc="input ** 2.")
+unary("positive", "x", "grad", complex="x", inplace=False, doc="+input.")
+native("conj_physical(Tensor input) -> Tensor", inplace=True, out=True, derivative="conj(grad)", node="ConjPhysicalBackward0", code="""
+Tensor *impl_conj_physical(Tensor *input) {
+    Tensor *r = rl_clone_raw(input);
+    if (!r || r->device != RL_CPU) return r;
+    if (input->dtype == RL_C64) for (int64_t i = 0; i < r->numel; i++) ((float *)r->storage->data)[2 * i + 1] *= -1;
+    if (input->dtype == RL_C128) for (int64_t i = 0; i < r->numel; i++) ((double *)r->storage->data)[2 * i + 1] *= -1;
+    return r;
+}
+""", doc="The complex conjugate, computed at once.")  # fmt: skip
+native("conj(Tensor input) -> Tensor", records=True, code="""
+Tensor *rl_conj(Tensor *input) {
+    if (RL_LIKELY(!RL_IS_COMPLEX(input->dtype))) return (Tensor *)Py_NewRef((PyObject *)input);
+    return rl_conj_physical(input);
+}
+""", doc="The complex conjugate; real tensors are returned as they are. Unlike PyTorch's it is not a lazy view.")  # fmt: skip
+
+# ---------------------------------------------------------------- powers
+
+native("pow.Tensor_Scalar(Tensor input, Scalar exponent) -> Tensor", inplace=True, out=True, node="PowBackward0",
+       derivative="pow_scalar_backward(grad, input, exponent)", code="""
+Tensor *impl_pow_Tensor_Scalar(Tensor *input, Scalar exponent) {
+    double e = rl_scalar_double(exponent);
+    if (RL_IS_INEXACT(input->dtype) && exponent.kind != 'c') {
+        if (e == 2) return rl_square(input);
+        if (e == 1) return rl_clone_raw(input);
+        if (e == 0.5) return rl_sqrt(input);
+        if (e == -0.5) return rl_rsqrt(input);
+        if (e == -1) return rl_reciprocal(input);
+        if (e == 3) {
+            Tensor *s = rl_square(input), *r = s ? rl_mul(s, input) : NULL;
+            Py_XDECREF(s);
+            return r;
+        }
+        if (e == -2) {
+            Tensor *s = rl_square(input), *r = s ? rl_reciprocal(s) : NULL;
+            Py_XDECREF(s);
+            return r;
+        }
+    }
+    if (RL_IS_INTEGRAL(input->dtype) && exponent.kind == 'i' && exponent.u.i < 0) {
+        PyErr_SetString(PyExc_RuntimeError, "Integers to negative integer powers are not allowed.");
+        return NULL;
+    }
+    Tensor *n = rl_wrap_scalar(exponent), *r = n ? rl_pow(input, n) : NULL;
+    Py_XDECREF(n);
+    return r;
+}
+""", doc="input ** exponent.")  # fmt: skip
+op("pow(Tensor input, Operand exponent) -> Tensor", kind="binary", inplace=True, out=True, node="PowBackward1",
+   kernel={"float": "pow(a, b)", "int": "pow_int(a, b)", "bool": "(a | !b)", "complex": "pow(a, b)"},
+   derivative={"input": "pow_backward_base(grad, input, exponent)", "exponent": "pow_backward_exponent(grad, input, exponent, result)"},
+   doc="input ** exponent. Shapes broadcast; dtypes promote.")  # fmt: skip
+composite("pow.Scalar(Scalar input, Tensor exponent) -> Tensor", "pow_of_number(input, exponent)", out=True, method=False)  # fmt: skip
+native("pow_of_number(Scalar input, Tensor exponent) -> Tensor", records=True, function=False, method=False, code="""
+Tensor *rl_pow_of_number(Scalar input, Tensor *exponent) {
+    Tensor *n = rl_wrap_scalar(input), *r = n ? rl_pow(n, exponent) : NULL;
+    Py_XDECREF(n);
+    return r;
+}
+""")  # fmt: skip
+composite("pow_scalar_backward(Tensor grad, Tensor input, Scalar exponent) -> Tensor", """
+if exponent == 0:
+    return zeros_like(input)
+if exponent == 2:
+    return grad * conj(input * 2)
+return grad * conj(pow_Tensor_Scalar(input, exponent - 1) * exponent)
+""", function=False, method=False)  # fmt: skip
+composite("pow_backward_base(Tensor grad, Tensor input, Tensor exponent) -> Tensor",
+          "grad * conj(masked_fill(exponent * pow(input, exponent - 1), exponent == 0, 0.0))", function=False, method=False)  # fmt: skip
+composite("pow_backward_exponent(Tensor grad, Tensor input, Tensor exponent, Tensor result) -> Tensor", """
+if is_complex(exponent.dtype):
+    none = logical_and(input == 0, real(exponent) >= 0)
+else:
+    none = logical_and(input == 0, exponent >= 0)
+return grad * conj(masked_fill(result * log(input), none, 0.0))
+""", function=False, method=False)  # fmt: skip
+unary("sqrt", "sqrt(x)", "grad / (2 * conj(result))", complex="sqrt(x)", float_result=True, doc="The square root; NaN below zero.")
+unary("rsqrt", "rsqrt(x)", "-0.5 * grad * conj(result * result * result)", complex="DIV(1, sqrt(x))", float_result=True,
+      doc="1 / sqrt(input).")  # fmt: skip
+
+# ---------------------------------------------------------------- elementary functions
+
+_E = dict(float_result=True)
+unary("exp", "exp(x)", "grad * conj(result)", complex="exp(x)", **_E, doc="e ** input.")
+unary("exp2", "exp2(x)", "grad * conj(result) * 0.6931471805599453", **_E, doc="2 ** input.")
+unary("expm1", "expm1(x)", "grad * conj(result + 1)", complex="exp(x) - 1", **_E, doc="exp(input) - 1, exact near zero.")
+unary("log", "log(x)", "grad / conj(input)", complex="log(x)", **_E, doc="The natural logarithm.")
+unary("log2", "log2(x)", "grad / conj(input * 0.6931471805599453)", complex="log(x) * 1.4426950408889634f", **_E, doc="The logarithm to base 2.")
+unary("log10", "log10(x)", "grad / conj(input * 2.302585092994046)", complex="log(x) * 0.4342944819032518f", **_E,
+      doc="The logarithm to base 10.")  # fmt: skip
+unary("log1p", "log1p(x)", "grad / conj(input + 1)", complex="log(1 + x)", **_E, doc="log(1 + input), exact near zero.")
+unary("sin", "sin(x)", "grad * conj(cos(input))", complex="sin(x)", **_E, doc="Sine of each element, in radians.")
+unary("cos", "cos(x)", "grad * conj(-sin(input))", complex="cos(x)", **_E, doc="Cosine of each element, in radians.")
+unary("tan", "tan(x)", "grad * conj(1 + result * result)", complex="tan(x)", **_E, doc="Tangent of each element, in radians.")
+unary("asin", "asin(x)", "grad * conj(rsqrt(1 - input * input))", complex="asin(x)", **_E, alias=("arcsin",), doc="Inverse sine, in radians.")
+unary("acos", "acos(x)", "grad * -conj(rsqrt(1 - input * input))", complex="acos(x)", **_E, alias=("arccos",), doc="Inverse cosine, in radians.")
+unary("atan", "atan(x)", "grad / conj(input * input + 1)", complex="atan(x)", **_E, alias=("arctan",), doc="Inverse tangent, in radians.")
+unary("sinh", "sinh(x)", "grad * conj(cosh(input))", complex="sinh(x)", **_E, doc="Hyperbolic sine.")
+unary("cosh", "cosh(x)", "grad * conj(sinh(input))", complex="cosh(x)", **_E, doc="Hyperbolic cosine.")
+unary("tanh", "tanh(x)", "tanh_backward(grad, result)", complex="tanh(x)", **_E, doc="Hyperbolic tangent.")
+unary("asinh", "asinh(x)", "grad * conj(rsqrt(input * input + 1))", complex="asinh(x)", **_E, alias=("arcsinh",), doc="Inverse hyperbolic sine.")
+unary("acosh", "acosh(x)", "grad * conj(rsqrt(input - 1) * rsqrt(input + 1))", complex="acosh(x)", **_E, alias=("arccosh",),
+      doc="Inverse hyperbolic cosine.")  # fmt: skip
+unary("atanh", "atanh(x)", "grad / conj(1 - input * input)", complex="atanh(x)", **_E, alias=("arctanh",), doc="Inverse hyperbolic tangent.")
+unary("sigmoid", "sigmoid(x)", "sigmoid_backward(grad, result)", complex="DIV(1, (1 + exp(-x)))", **_E, alias=(),
+      doc="1 / (1 + exp(-input)).")  # fmt: skip
+unary("erf", "erf(x)", "grad * exp(-input * input) * 1.1283791670955126", **_E, doc="The error function.")
+unary("erfc", "erfc(x)", "grad * exp(-input * input) * -1.1283791670955126", **_E, doc="1 - erf(input), exact for large input.")
+unary("lgamma", "lgamma(x)", "grad * digamma(input)", **_E, doc="log |gamma(input)|.")
+op("sigmoid_backward(Tensor grad_output, Tensor output) -> Tensor", kind="binary", kernel={"float": "a * (b * (1 - b))", "complex": "MUL(a, conj(MUL(b, 1 - b)))"},
+   derivative={"grad_output": "sigmoid_backward(grad, output)", "output": "grad * conj(grad_output) * (1 - 2 * output)"}, function=False, method=False,
+   node="SigmoidBackwardBackward0")  # fmt: skip
+op("tanh_backward(Tensor grad_output, Tensor output) -> Tensor", kind="binary", kernel={"float": "a * (1 - b * b)", "complex": "MUL(a, conj(1 - MUL(b, b)))"},
+   derivative={"grad_output": "tanh_backward(grad, output)", "output": "grad * conj(grad_output) * output * -2"}, function=False, method=False,
+   node="TanhBackwardBackward0")  # fmt: skip
+binary("atan2", "atan2(a, b)", {"input": "grad * other / (input * input + other * other)", "other": "grad * -input / (input * input + other * other)"},
+       float_result=True, alias=("arctan2",), doc="The angle of the point (other, input), in radians.")  # fmt: skip
+op("hypot(Tensor input, Operand other) -> Tensor", kind="binary", kernel={"float": "hypot(a, b)"},
+       derivative={"input": "grad * (input / result)", "other": "grad * (other / result)"}, inplace=True, out=True,
+       doc="sqrt(input**2 + other**2).")  # fmt: skip
+
+# ---------------------------------------------------------------- rounding
+
+for _name, _c, _doc in (("floor", "floor(x)", "The largest integer not above."), ("ceil", "ceil(x)", "The smallest integer not below."),
+                        ("trunc", "trunc(x)", "The integer part.")):  # fmt: skip
+    op(f"{_name}(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, kernel={"float": _c, "int": "x"}, derivative="grad * 0",
+       alias=("fix",) if _name == "trunc" else (), doc=_doc)  # fmt: skip
+op("round(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, kernel={"float": "nearbyint(x)", "int": "x"},
+   derivative="grad * 0", doc="The nearest integer, halves to even.")  # fmt: skip
+composite("round.decimals(Tensor input, *, int decimals) -> Tensor", "round_scaled(input, 10.0 ** decimals)", out=True)
+op("round_scaled(Tensor input, float scale) -> Tensor", kind="unary", kernel={"float": "nearbyint(x * scale) / scale"},
+   derivative="grad * 0", function=False, method=False)  # fmt: skip
+op("frac(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, kernel={"float": "x - trunc(x)"}, derivative="grad",
+   doc="input - trunc(input).")  # fmt: skip
+
+# ---------------------------------------------------------------- comparison and logic
+
+comparison("eq", "a == b", complex="a == b", doc="input == other.")
+comparison("ne", "a != b", complex="a != b", alias=("not_equal",), doc="input != other.")
+comparison("lt", "a < b", alias=("less",), doc="input < other.")
+comparison("le", "a <= b", alias=("less_equal",), doc="input <= other.")
+comparison("gt", "a > b", alias=("greater",), doc="input > other.")
+comparison("ge", "a >= b", alias=("greater_equal",), doc="input >= other.")
+comparison("logical_and", "(a != 0) && (b != 0)", complex="(a != 0) && (b != 0)", doc="Both are non-zero.")
+comparison("logical_or", "(a != 0) || (b != 0)", complex="(a != 0) || (b != 0)", doc="One is non-zero.")
+comparison("logical_xor", "(a != 0) != (b != 0)", complex="(a != 0) != (b != 0)", doc="Exactly one is non-zero.")
+unary("logical_not", "x == 0", bool="!x", complex="x == 0", result="bool", doc="The element is zero.")
+for _name, _c, _b in (("bitwise_and", "a & b", "a & b"), ("bitwise_or", "a | b", "a | b"), ("bitwise_xor", "a ^ b", "a ^ b")):
+    op(f"{_name}(Tensor input, Operand other) -> Tensor", kind="binary", inplace=True, out=True, kernel={"int": _c, "bool": _b},
+       doc=f"{_c.split()[1]} of the bits; of booleans the logical operation.")  # fmt: skip
+op("bitwise_not(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, kernel={"int": "~x", "bool": "!x"}, doc="The bits inverted.")
+for _name, _c in (("bitwise_left_shift", "b < 0 || b >= (int64_t)sizeof(a) * 8 ? 0 : (int64_t)((uint64_t)a << b)"),
+                  ("bitwise_right_shift", "b < 0 || b >= (int64_t)sizeof(a) * 8 ? (a < 0 ? -1 : 0) : a >> b")):  # fmt: skip
+    op(f"{_name}(Tensor input, Operand other) -> Tensor", kind="binary", inplace=True, out=True, kernel={"int": _c}, doc="Bits shifted.")
+unary("isnan", "x != x", int="0", bool="0", complex="(RE(x) != RE(x)) || (IM(x) != IM(x))", result="bool", inplace=False, out=False, doc="The element is NaN.")
+unary("isinf", "isinf(x)", int="0", bool="0", complex="isinf(RE(x)) || isinf(IM(x))", result="bool", inplace=False, out=False, doc="The element is infinite.")
+unary("isfinite", "x - x == 0", int="1", bool="1", complex="(RE(x) - RE(x) == 0) && (IM(x) - IM(x) == 0)", result="bool", inplace=False, out=False,
+      doc="Neither infinite nor NaN.")  # fmt: skip
+unary("isposinf", "isinf(x) && x > 0", int="0", bool="0", result="bool", inplace=False, doc="The element is +inf.")
+unary("isneginf", "isinf(x) && x < 0", int="0", bool="0", result="bool", inplace=False, doc="The element is -inf.")
+unary("signbit", "signbit(x)", int="x < 0", bool="0", result="bool", inplace=False, doc="The sign bit is set.")
+
+# ---------------------------------------------------------------- extremes
+
+for _name, _cmp, _alias in (("maximum", ">", ()), ("minimum", "<", ())):
+    op(f"{_name}(Tensor input, Operand other) -> Tensor", kind="binary", out=True,
+       kernel={"float": f"a != a ? a : b != b ? b : a {_cmp} b ? a : b", "int": f"a {_cmp} b ? a : b", "bool": "a | b" if _cmp == ">" else "a & b"},
+       derivative={"input": f"where(input == other, grad / 2, masked_fill(grad, input {'<' if _cmp == '>' else '>'} other, 0.0))",
+                   "other": f"where(input == other, grad / 2, masked_fill(grad, input {_cmp} other, 0.0))"},
+       doc=f"The {_name[:7]} of two elements; NaN wins.")  # fmt: skip
+for _name, _cmp in (("fmax", ">="), ("fmin", "<=")):
+    op(f"{_name}(Tensor input, Operand other) -> Tensor", kind="binary", out=True,
+       kernel={"float": f"a != a ? b : b != b ? a : a {_cmp} b ? a : b", "int": f"a {_cmp} b ? a : b", "bool": "a | b" if _cmp == ">=" else "a & b"},
+       derivative={"input": f"masked_fill(grad, logical_not(logical_or(input {_cmp} other, isnan(other))), 0.0)",
+                   "other": f"masked_fill(grad, logical_or(input {_cmp} other, isnan(other)), 0.0)"},
+       doc="Like the extreme of two elements, but numbers win over NaN.")  # fmt: skip
+op("clamp(Tensor input, Scalar? min=None, Scalar? max=None) -> Tensor", kind="native", inplace=True, out=True, alias=("clip",),
+   derivative="masked_fill(grad, logical_not(clamp_keeps(input, min, max)), 0.0)", code="""
+Tensor *impl_clamp(Tensor *input, Scalar min, Scalar max) {
+    if (!min.kind && !max.kind) {
+        PyErr_SetString(PyExc_RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None");
+        return NULL;
+    }
+    Tensor *lo = min.kind ? rl_wrap_scalar(min) : NULL, *hi = max.kind ? rl_wrap_scalar(max) : NULL;
+    Tensor *a = lo ? rl_maximum(input, lo) : (Tensor *)Py_NewRef((PyObject *)input);
+    Tensor *r = a && hi ? rl_minimum(a, hi) : a ? (Tensor *)Py_NewRef((PyObject *)a) : NULL;
+    Py_XDECREF(a); Py_XDECREF(lo); Py_XDECREF(hi);
+    return r;
+}
+""", doc="Elements below min become min, above max become max.")  # fmt: skip
+composite("clamp_keeps(Tensor input, Scalar? min, Scalar? max) -> Tensor", """
+if max is None:
+    return input >= min
+if min is None:
+    return input <= max
+return logical_and(input >= min, input <= max)
+""", function=False, method=False)  # fmt: skip
+native("clamp.Tensor(Tensor input, Tensor? min=None, Tensor? max=None) -> Tensor", records=True, inplace=False, out=True, code="""
+Tensor *rl_clamp_Tensor(Tensor *input, Tensor *min, Tensor *max) {
+    if (!min && !max) {
+        PyErr_SetString(PyExc_RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None");
+        return NULL;
+    }
+    Tensor *a = min ? rl_maximum(input, min) : (Tensor *)Py_NewRef((PyObject *)input);
+    Tensor *r = a && max ? rl_minimum(a, max) : a ? (Tensor *)Py_NewRef((PyObject *)a) : NULL;
+    Py_XDECREF(a);
+    return r;
+}
+""")  # fmt: skip
+composite("clamp_min(Tensor input, Scalar min) -> Tensor", "clamp(input, min, None)", inplace=True, out=True, doc="Elements below min become min.")
+composite("clamp_max(Tensor input, Scalar max) -> Tensor", "clamp(input, None, max)", inplace=True, out=True, doc="Elements above max become max.")
+
+# ---------------------------------------------------------------- three operands
+
+op("where(Tensor condition, Operand input, Operand other) -> Tensor", kind="ternary", bool_mask=1, out=True,
+   kernel={"default": "a ? b : c", "bool": "a ? b : c", "complex": "a ? b : c"},
+   derivative={"input": "where(condition, grad, 0.0)", "other": "where(condition, 0.0, grad)"},
+   edges=["condition", "input", "other"],
+   doc="input where condition holds, other elsewhere.")  # fmt: skip
+op("addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor", kind="ternary", inplace=True, out=True,
+   kernel={"default": "a + value * b * c", "complex": "a + MUL(MUL(value, b), c)"},
+   derivative={"input": "grad", "tensor1": "grad * conj(tensor2 * value)", "tensor2": "grad * conj(tensor1 * value)"},
+   doc="input + value * tensor1 * tensor2.")  # fmt: skip
+op("addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor", kind="ternary", inplace=True, out=True,
+   kernel={"float": "a + value * (b / c)", "complex": "a + MUL(value, DIV(b, c))"},
+   derivative={"input": "grad", "tensor1": "grad * conj(value / tensor2)", "tensor2": "-grad * conj(value * tensor1 / (tensor2 * tensor2))"},
+   doc="input + value * tensor1 / tensor2.")  # fmt: skip
+op("lerp(Tensor input, Tensor end, Operand weight) -> Tensor", kind="ternary", inplace=True, out=True,
+   kernel={"float": "(c < 0.5f ? a + c * (b - a) : b - (b - a) * (1 - c))", "complex": "a + MUL(c, b - a)"},
+   derivative={"input": "grad * conj(1 - weight)", "end": "grad * conj(weight)", "weight": "grad * conj(end - input)"},
+   doc="input + weight * (end - input).")  # fmt: skip
+
+# ---------------------------------------------------------------- complex parts
+
+native("real(Tensor input) -> Tensor", records=True, code="""
+Tensor *rl_real(Tensor *input) {
+    if (!RL_IS_COMPLEX(input->dtype)) return (Tensor *)Py_NewRef((PyObject *)input);
+    Tensor *pair = rl_view_as_real(input), *r = pair ? rl_select(pair, -1, 0) : NULL;
+    Py_XDECREF(pair);
+    return r;
+}
+""", method=False, doc="The real part, as a view; real tensors are returned as they are.")  # fmt: skip
+native("imag(Tensor input) -> Tensor", records=True, code="""
+Tensor *rl_imag(Tensor *input) {
+    if (!RL_IS_COMPLEX(input->dtype)) {
+        PyErr_SetString(PyExc_RuntimeError, "imag is not implemented for tensors with non-complex dtypes.");
+        return NULL;
+    }
+    Tensor *pair = rl_view_as_real(input), *r = pair ? rl_select(pair, -1, 1) : NULL;
+    Py_XDECREF(pair);
+    return r;
+}
+""", method=False, doc="The imaginary part, as a view.")  # fmt: skip

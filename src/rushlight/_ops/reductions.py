@@ -1,0 +1,241 @@
+"""Sums, means, extremes and what is folded like them."""
+
+from rushlight._ops.define import composite, native, reduction
+
+_ZERO, _ADD = "0", "a + x"
+_SUM = dict(identity={"default": "0", "complex": "0"}, step={"default": "a + x", "complex": "a + x"}, acc="wide", rule="sum")
+
+reduction("sum(Tensor input, *, dtype? dtype=None) -> Tensor", derivative="expand(grad, input.shape)", doc="""The sum of all elements; integers add up in int64.
+
+          >>> import rushlight as torch
+          >>> torch.arange(4).sum()
+          tensor(6)
+          """, **_SUM)  # fmt: skip
+reduction("sum.dim(Tensor input, int[1]? dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor", node="SumBackward1", out=True,
+          derivative="expand_reduced(grad, input.shape, dim, keepdim)", **_SUM)  # fmt: skip
+reduction("prod(Tensor input, *, dtype? dtype=None) -> Tensor", identity={"default": "1", "complex": "1"},
+          step={"default": "a * x", "complex": "MUL(a, x)"}, acc="wide", rule="sum",
+          derivative="prod_backward(grad, input, result)", doc="The product of all elements.")  # fmt: skip
+reduction("prod.dim(Tensor input, int dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor", identity={"default": "1", "complex": "1"},
+          step={"default": "a * x", "complex": "MUL(a, x)"}, acc="wide", rule="sum", node="ProdBackward1", out=True,
+          derivative="prod_dim_backward(grad, input, result, dim, keepdim)")  # fmt: skip
+composite("prod_backward(Tensor grad, Tensor input, Tensor result) -> Tensor",
+          "reshape(prod_dim_backward(grad, reshape(input, [-1]), result, 0, False), input.shape)", function=False, method=False)  # fmt: skip
+composite("prod_dim_backward(Tensor grad, Tensor input, Tensor result, int dim, bool keepdim) -> Tensor", """
+if input.ndim == 0:
+    return clone(grad)
+g = grad
+if not keepdim:
+    g = unsqueeze(grad, dim)
+return g * conj(prod_of_others(input, dim))
+""", function=False, method=False)  # fmt: skip
+composite("prod_of_others(Tensor input, int dim) -> Tensor", """
+n = input.shape[dim]
+if n == 0:
+    return ones_like(input)
+before = cumprod(cat([ones_like(narrow(input, dim, 0, 1)), narrow(input, dim, 0, n - 1)], dim), dim)
+after = flip(cumprod(cat([ones_like(narrow(input, dim, 0, 1)), narrow(flip(input, [dim]), dim, 0, n - 1)], dim), dim), [dim])
+return before * after
+""", function=False, method=False)  # fmt: skip
+
+native("mean(Tensor input, *, dtype? dtype=None) -> Tensor", derivative="expand(grad / input.numel, input.shape)", code="""
+static Tensor *mean_of(Tensor *t, Ints dim, bool keepdim, RLDType dtype) {
+    RLDType dt = dtype == RL_NODTYPE ? (RLDType)t->dtype : dtype;
+    if (!RL_IS_INEXACT(dt)) {
+        PyErr_Format(PyExc_RuntimeError, dtype == RL_NODTYPE
+                     ? "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: %s"
+                     : "mean(): optional dtype must be either a floating point or complex dtype. Got: %s", rl_dtypes[dt].legacy);
+        return NULL;
+    }
+    Tensor *s = rl_sum_dim(t, dim, keepdim, dtype);
+    if (!s) return NULL;
+    Tensor *n = rl_wrap_double((double)rl_dim_count(t, dim)), *r = n ? rl_div_(s, n) : NULL;
+    Py_XDECREF(n);
+    Py_DECREF(s);
+    return r;
+}
+Tensor *impl_mean(Tensor *t, RLDType dtype) { return mean_of(t, (Ints){NULL, -1}, false, dtype); }
+""", doc="The mean of all elements, which must be floating point or complex.")  # fmt: skip
+native("mean.dim(Tensor input, int[1]? dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor", node="MeanBackward1", out=True,
+       derivative="expand_reduced(grad, input.shape, dim, keepdim) / dim_count_of(input.shape, dim)", code="""
+Tensor *impl_mean_dim(Tensor *t, Ints dim, bool keepdim, RLDType dtype) { return mean_of(t, dim, keepdim, dtype); }
+""")  # fmt: skip
+
+_TOP = {"float": "(-INFINITY)", "u8": "0", "i8": "INT8_MIN", "i16": "INT16_MIN", "i32": "INT32_MIN", "i64": "INT64_MIN", "bool": "0"}
+_BOTTOM = {"float": "INFINITY", "u8": "UINT8_MAX", "i8": "INT8_MAX", "i16": "INT16_MAX", "i32": "INT32_MAX", "i64": "INT64_MAX", "bool": "1"}
+_MAX = {"float": "(a > x || a != a) ? a : x", "int": "a > x ? a : x", "bool": "a | x"}
+_MIN = {"float": "(a < x || a != a) ? a : x", "int": "a < x ? a : x", "bool": "a & x"}
+for _name, _identity, _step in (("max", _TOP, _MAX), ("min", _BOTTOM, _MIN)):
+    reduction(f"{_name}(Tensor input) -> Tensor", identity=_identity, step=_step, needs_elements=True, out=True,
+              derivative="evenly_backward(grad, input, result)", doc=f"The {_name}imum of all elements; NaN wins.")  # fmt: skip
+    reduction(f"a{_name}(Tensor input, int[1] dim=[], bool keepdim=False) -> Tensor", identity=_identity, step=_step, needs_elements=True,
+              out=True, derivative="extreme_dim_backward(grad, input, result, dim, keepdim)",
+              doc=f"The {_name}imum along dimensions; equal elements share the gradient.")  # fmt: skip
+composite("evenly_backward(Tensor grad, Tensor input, Tensor result) -> Tensor", """
+mask = logical_or(input == result, logical_and(isnan(input), isnan(result)))
+return mask * (grad / sum(mask))
+""", function=False, method=False)  # fmt: skip
+composite("extreme_dim_backward(Tensor grad, Tensor input, Tensor result, int[] dim, bool keepdim) -> Tensor", """
+g = expand_reduced(grad, input.shape, dim, keepdim)
+r = expand_reduced(result, input.shape, dim, keepdim)
+mask = logical_or(input == r, logical_and(isnan(input), isnan(r)))
+return mask * g / sum_dim(mask, dim, True)
+""", function=False, method=False)  # fmt: skip
+for _name, _identity, _step in (("all", "1", "a && x"), ("any", "0", "a || x")):
+    _spec = dict(identity={"default": _identity, "complex": _identity}, step={"default": _step, "complex": _step}, load="x != 0", acc="bool",
+                 rule="bool", out=True)  # fmt: skip
+    reduction(f"{_name}(Tensor input) -> Tensor", doc=f"Whether {_name} elements are non-zero.", **_spec)
+    reduction(f"{_name}.dim(Tensor input, int[1]? dim, bool keepdim=False) -> Tensor", **_spec)
+
+# ---------------------------------------------------------------- positions of extremes
+
+_ARG = """
+#include "types.h"
+#define ARG_KERNEL(NAME, T, LD, A, BETTER)                                                                        \\
+    static void NAME(const char *in, int64_t n, int64_t step, char *value, int64_t *index) {                      \\
+        int64_t best = 0;                                                                                         \\
+        A top = LD(*(const T *)in);                                                                               \\
+        for (int64_t i = 1; i < n && top == top; i++) {                                                           \\
+            const A x = LD(*(const T *)(in + i * step));                                                          \\
+            if (BETTER) { top = x; best = i; }                                                                    \\
+        }                                                                                                         \\
+        *index = best;                                                                                            \\
+        if (value) *(T *)value = *(const T *)(in + best * step);                                                  \\
+    }
+#define ARG_EACH(OP, BETTER)                                                                                      \\
+    ARG_KERNEL(OP##_BOOL, uint8_t, LD_BOOL, int, BETTER) ARG_KERNEL(OP##_U8, uint8_t, LD_U8, int, BETTER)         \\
+    ARG_KERNEL(OP##_I8, int8_t, LD_I8, int, BETTER) ARG_KERNEL(OP##_I16, int16_t, LD_I16, int, BETTER)            \\
+    ARG_KERNEL(OP##_I32, int32_t, LD_I32, int32_t, BETTER) ARG_KERNEL(OP##_I64, int64_t, LD_I64, int64_t, BETTER) \\
+    ARG_KERNEL(OP##_F16, uint16_t, LD_F16, float, BETTER) ARG_KERNEL(OP##_BF16, uint16_t, LD_BF16, float, BETTER) \\
+    ARG_KERNEL(OP##_F32, float, LD_F32, float, BETTER) ARG_KERNEL(OP##_F64, double, LD_F64, double, BETTER)       \\
+    static void (*const OP##_kernels[RL_NDTYPES])(const char *, int64_t, int64_t, char *, int64_t *) = {          \\
+        [RL_BOOL] = OP##_BOOL, [RL_U8] = OP##_U8, [RL_I8] = OP##_I8, [RL_I16] = OP##_I16, [RL_I32] = OP##_I32,    \\
+        [RL_I64] = OP##_I64, [RL_F16] = OP##_F16, [RL_BF16] = OP##_BF16, [RL_F32] = OP##_F32, [RL_F64] = OP##_F64};
+ARG_EACH(argmax, (x > top || x != x))
+ARG_EACH(argmin, (x < top || x != x))
+
+/* The first extreme along `dim`; NaN wins.  value may be NULL. */
+static int extreme_along(Tensor *t, int64_t dim, bool keepdim, bool top, Tensor **value, Tensor **index, const char *name) {
+    if ((dim = rl_wrap_dim(dim, t->ndim)) == INT64_MIN) return -1;
+    void (*kernel)(const char *, int64_t, int64_t, char *, int64_t *) = top ? argmax_kernels[t->dtype] : argmin_kernels[t->dtype];
+    if (!kernel) return rl_not_implemented(name, (RLDType)t->dtype);
+    int64_t size[RL_MAXDIM], count[RL_MAXDIM] = {0}, n = t->ndim ? t->size[dim] : 1, step = t->ndim ? t->stride[dim] : 1;
+    int nd = 0, item = RL_ITEMSIZE(t->dtype);
+    for (int i = 0; i < t->ndim; i++) if (i != dim) size[nd++] = t->size[i]; else if (keepdim) size[nd++] = 1;
+    if (n == 0) {
+        PyErr_Format(PyExc_IndexError, "%s(): Expected reduction dim %lld to have non-zero size.", name, (long long)dim);
+        return -1;
+    }
+    *index = rl_empty(nd, size, RL_I64, t->device);
+    if (!*index) return -1;
+    if (value && !(*value = rl_empty(nd, size, (RLDType)t->dtype, t->device))) { Py_CLEAR(*index); return -1; }
+    if (t->device != RL_CPU) return 0;
+    const char *p = t->data;
+    for (int64_t k = 0; k < (*index)->numel; k++) {
+        kernel(p, n, step * item, value ? (*value)->data + k * item : NULL, (int64_t *)(*index)->data + k);
+        for (int d = t->ndim - 1; d >= 0; d--) {
+            if (d == dim) continue;
+            p += t->stride[d] * item;
+            if (++count[d] < t->size[d]) break;
+            p -= t->stride[d] * item * t->size[d];
+            count[d] = 0;
+        }
+    }
+    return 0;
+}
+static Tensor *arg_extreme(Tensor *t, int64_t dim, bool keepdim, bool top, const char *name) {
+    Tensor *index = NULL, *flat = NULL;
+    if (dim == RL_NO_INT) {
+        if (t->numel == 0) {
+            PyErr_Format(PyExc_IndexError, "%s(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument.", name);
+            return NULL;
+        }
+        Tensor *c = rl_contiguous_raw(t);
+        flat = c ? rl_alias(c, 1, &c->numel, (int64_t[]){1}, c->data) : NULL;
+        Py_XDECREF(c);
+        if (!flat) return NULL;
+        int bad = extreme_along(flat, 0, false, top, NULL, &index, name);
+        Py_DECREF(flat);
+        if (bad < 0) return NULL;
+        if (keepdim) {
+            int64_t ones[RL_MAXDIM];
+            for (int i = 0; i < t->ndim; i++) ones[i] = 1;
+            rl_set_geometry(index, t->ndim, ones, NULL);
+        }
+        return index;
+    }
+    return extreme_along(t, dim, keepdim, top, NULL, &index, name) < 0 ? NULL : index;
+}
+"""
+native("argmax(Tensor input, int? dim=None, bool keepdim=False) -> Tensor", out=True, code=_ARG + """
+Tensor *impl_argmax(Tensor *t, int64_t dim, bool keepdim) { return arg_extreme(t, dim, keepdim, true, "argmax"); }
+""", doc="The position of the (first) maximum: of all elements, or along dim.")  # fmt: skip
+native("argmin(Tensor input, int? dim=None, bool keepdim=False) -> Tensor", out=True, code="""
+Tensor *impl_argmin(Tensor *t, int64_t dim, bool keepdim) { return arg_extreme(t, dim, keepdim, false, "argmin"); }
+""", doc="The position of the (first) minimum: of all elements, or along dim.")  # fmt: skip
+for _name in ("max", "min"):
+    native(f"{_name}.dim(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", out=True, node=f"{_name.title()}Backward0",
+           derivative="value_selecting_backward(grad_values, dim, indices, input.shape, keepdim)", code=f"""
+int impl_{_name}_dim(Tensor *t, int64_t dim, bool keepdim, Tensor **out) {{
+    return extreme_along(t, dim, keepdim, {"true" if _name == "max" else "false"}, &out[0], &out[1], "{_name}");
+}}
+""")  # fmt: skip
+    composite(f"{_name}.other(Tensor input, Tensor other) -> Tensor", f"{_name}imum(input, other)", out=True)
+composite("value_selecting_backward(Tensor grad, int dim, Tensor indices, int[] sizes, bool keepdim) -> Tensor", """
+out = zeros_like_shape(grad, sizes)
+if len(sizes) == 0:
+    return grad + out
+if keepdim:
+    return scatter(out, dim, indices, grad)
+return scatter(out, dim, unsqueeze(indices, dim), unsqueeze(grad, dim))
+""", function=False, method=False)  # fmt: skip
+
+# ---------------------------------------------------------------- spread
+
+native("var.correction(Tensor input, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor", out=True, node="VarBackward0",
+       derivative="var_backward(grad, input, dim, correction, keepdim)", code="""
+static Tensor *variance(Tensor *t, Ints dim, Scalar correction, bool keepdim, const char *name) {
+    if (!RL_IS_INEXACT(t->dtype)) {
+        PyErr_Format(PyExc_RuntimeError, "%s only support floating point and complex dtypes", name);
+        return NULL;
+    }
+    double c = correction.kind ? rl_scalar_double(correction) : 1, n = (double)rl_dim_count(t, dim) - c;
+    Tensor *m = rl_mean_dim(t, dim, true, RL_NODTYPE), *d = m ? rl_sub(t, m, RL_ONE) : NULL;
+    Py_XDECREF(m);
+    if (!d) return NULL;
+    if (RL_IS_COMPLEX(d->dtype)) { Tensor *a = rl_abs(d); Py_DECREF(d); if (!(d = a)) return NULL; }
+    Tensor *sq = rl_square(d), *s = sq ? rl_sum_dim(sq, dim, keepdim, RL_NODTYPE) : NULL;
+    Py_XDECREF(sq);
+    Py_DECREF(d);
+    if (!s) return NULL;
+    if (n <= 0 && PyErr_WarnEx(PyExc_UserWarning, "var(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor "
+                               "(input numel divided by output numel).", 1) < 0) { Py_DECREF(s); return NULL; }
+    Tensor *count = rl_wrap_double(n < 0 ? 0 : n), *r = count ? rl_div_(s, count) : NULL;
+    Py_XDECREF(count);
+    Py_DECREF(s);
+    return r;
+}
+Tensor *impl_var_correction(Tensor *t, Ints dim, Scalar correction, bool keepdim) { return variance(t, dim, correction, keepdim, "var"); }
+""", doc="The variance; correction is subtracted from the count (1: Bessel's).")  # fmt: skip
+native("std.correction(Tensor input, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor", out=True, node="StdBackward0",
+       derivative="std_backward(grad, result, input, dim, correction, keepdim)", code="""
+Tensor *impl_std_correction(Tensor *t, Ints dim, Scalar correction, bool keepdim) {
+    Tensor *v = variance(t, dim, correction, keepdim, "std"), *r = v ? rl_sqrt_(v) : NULL;
+    Py_XDECREF(v);
+    return r;
+}
+""", doc="The standard deviation; correction is subtracted from the count (1: Bessel's).")  # fmt: skip
+for _name in ("var", "std"):
+    composite(f"{_name}(Tensor input, bool unbiased) -> Tensor", f"{_name}_correction(input, None, correction=1 if unbiased else 0)")
+    composite(f"{_name}.dim(Tensor input, int[1]? dim, bool unbiased, bool keepdim=False) -> Tensor",
+              f"{_name}_correction(input, dim, correction=1 if unbiased else 0, keepdim=keepdim)", out=True)  # fmt: skip
+composite("var_backward(Tensor grad, Tensor input, int[]? dim, Scalar? correction, bool keepdim) -> Tensor", """
+c = 1.0
+if not (correction is None):
+    c = double(correction)
+n = dim_count(input, dim) - c
+g = expand_reduced(grad, input.shape, dim, keepdim)
+return (2.0 / n) * g * (input - mean_dim(input, dim, True))
+""", function=False, method=False)  # fmt: skip
+composite("std_backward(Tensor grad, Tensor result, Tensor input, int[]? dim, Scalar? correction, bool keepdim) -> Tensor",
+          "var_backward(masked_fill(grad / (result * 2), result == 0, 0.0), input, dim, correction, keepdim)", function=False, method=False)  # fmt: skip
