@@ -1,0 +1,156 @@
+/* scan.c -- running folds along a dimension: sums, products, extremes, logsumexp, linear recurrences. */
+#include "rl_ops.h"
+#include "rows.h"
+#include "types.h"
+
+/* Accumulators are wider than elements, as PyTorch's are: a float32 sum runs in float64. */
+#define W_BOOL int64_t
+#define W_U8 int64_t
+#define W_I8 int64_t
+#define W_I16 int64_t
+#define W_I32 int64_t
+#define W_I64 int64_t
+#define W_F16 float
+#define W_BF16 float
+#define W_F32 double
+#define W_F64 double
+#define W_C64 c128
+#define W_C128 c128
+
+#define EACH_REAL(F) F(BOOL) F(U8) F(I8) F(I16) F(I32) F(I64) F(F16) F(BF16) F(F32) F(F64)
+#define EACH_FLOAT(F) F(F16) F(BF16) F(F32) F(F64)
+#define ENTRY(NAME, D) [RL_##D] = NAME##_##D
+#define REAL_ENTRIES(NAME)                                                                                    \
+    ENTRY(NAME, BOOL), ENTRY(NAME, U8), ENTRY(NAME, I8), ENTRY(NAME, I16), ENTRY(NAME, I32), ENTRY(NAME, I64), \
+    ENTRY(NAME, F16), ENTRY(NAME, BF16), ENTRY(NAME, F32), ENTRY(NAME, F64)
+#define COMPLEX_ENTRIES(NAME) ENTRY(NAME, C64), ENTRY(NAME, C128)
+
+typedef void (*RowKernel)(Rows *r);
+
+/* t[0] is read, t[1] written; `a` is the accumulator and `x` the element. */
+#define FOLD(NAME, D, IDENTITY, STEP)                                                      \
+    static void NAME##_##D(Rows *r) {                                                      \
+        W_##D a = IDENTITY;                                                                \
+        for (int64_t i = 0; i < r->n; i++) {                                               \
+            const W_##D x = LD_##D(*(const T_##D *)(r->p[0] + i * r->step[0]));            \
+            a = STEP;                                                                      \
+            *(T_##D *)(r->p[1] + i * r->step[1]) = ST_##D(a);                              \
+        }                                                                                  \
+    }
+#define CUMSUM(D) FOLD(cumsum, D, 0, a + x)
+#define CUMPROD(D) FOLD(cumprod, D, 1, a * x)
+EACH_REAL(CUMSUM)
+CUMSUM(C64)
+CUMSUM(C128)
+EACH_REAL(CUMPROD)
+FOLD(cumprod, C64, 1, cmul_C128(a, x))
+FOLD(cumprod, C128, 1, cmul_C128(a, x))
+
+/* log(exp(a) + exp(x)) around the larger of the two, so that infinities survive. */
+static inline double log_add(double a, double x) {
+    const double top = a > x || a != a ? a : x, low = a > x || a != a ? x : a;
+    return top != low || isfinite(top) ? top + log1p(exp(low - top)) : top;
+}
+#define LOGCUMSUMEXP(D) FOLD(logcumsumexp, D, -INFINITY, log_add(a, x))
+EACH_FLOAT(LOGCUMSUMEXP)
+
+/* s[k] = b[k] + a[k] * s[k - 1]: t[0] holds a, t[1] b, t[2] takes s. a[0] is not read. */
+#define RECURRENCE(D, MULTIPLY)                                                            \
+    static void recurrence_##D(Rows *r) {                                                  \
+        W_##D s = 0;                                                                       \
+        for (int64_t i = 0; i < r->n; i++) {                                               \
+            const W_##D b = LD_##D(*(const T_##D *)(r->p[1] + i * r->step[1]));            \
+            if (i) {                                                                       \
+                const W_##D a = LD_##D(*(const T_##D *)(r->p[0] + i * r->step[0]));        \
+                s = b + MULTIPLY(a, s);                                                    \
+            } else {                                                                       \
+                s = b;                                                                     \
+            }                                                                              \
+            *(T_##D *)(r->p[2] + i * r->step[2]) = ST_##D(s);                              \
+        }                                                                                  \
+    }
+#define TIMES(a, b) ((a) * (b))
+#define RECURRENCE_REAL(D) RECURRENCE(D, TIMES)
+EACH_REAL(RECURRENCE_REAL)
+RECURRENCE(C64, cmul_C128)
+RECURRENCE(C128, cmul_C128)
+
+/* The extreme so far and where it is, the last of equals; NaN wins. t[1] takes values, t[2] int64 positions. */
+#define EXTREME(NAME, D, BETTER)                                                           \
+    static void NAME##_##D(Rows *r) {                                                      \
+        A_##D top = 0;                                                                     \
+        int64_t at = 0;                                                                    \
+        for (int64_t i = 0; i < r->n; i++) {                                               \
+            const A_##D x = LD_##D(*(const T_##D *)(r->p[0] + i * r->step[0]));            \
+            if (i == 0 || x != x || (top == top && x BETTER top)) { top = x; at = i; }     \
+            *(T_##D *)(r->p[1] + i * r->step[1]) = ST_##D(top);                            \
+            *(int64_t *)(r->p[2] + i * r->step[2]) = at;                                   \
+        }                                                                                  \
+    }
+#define CUMMAX(D) EXTREME(cummax, D, >=)
+#define CUMMIN(D) EXTREME(cummin, D, <=)
+EACH_REAL(CUMMAX)
+EACH_REAL(CUMMIN)
+
+static const RowKernel cumsum_kernels[RL_NDTYPES] = {REAL_ENTRIES(cumsum), COMPLEX_ENTRIES(cumsum)};
+static const RowKernel cumprod_kernels[RL_NDTYPES] = {REAL_ENTRIES(cumprod), COMPLEX_ENTRIES(cumprod)};
+static const RowKernel recurrence_kernels[RL_NDTYPES] = {REAL_ENTRIES(recurrence), COMPLEX_ENTRIES(recurrence)};
+static const RowKernel cummax_kernels[RL_NDTYPES] = {REAL_ENTRIES(cummax)};
+static const RowKernel cummin_kernels[RL_NDTYPES] = {REAL_ENTRIES(cummin)};
+static const RowKernel logcumsumexp_kernels[RL_NDTYPES] = {
+    ENTRY(logcumsumexp, F16), ENTRY(logcumsumexp, BF16), ENTRY(logcumsumexp, F32), ENTRY(logcumsumexp, F64)};
+
+static int run(const RowKernel *kernels, const char *name, int64_t dim, int n, Tensor *const *t) {
+    const RowKernel kernel = kernels[t[0]->dtype];
+    if (!kernel) return rl_not_implemented(name, (RLDType)t[0]->dtype);
+    if (t[0]->device != RL_CPU || t[0]->numel == 0) return 0;
+    Rows r;
+    for (rl_rows_begin(&r, dim, n, t); r.left; rl_rows_next(&r)) kernel(&r);
+    return 0;
+}
+
+static Tensor *folded(const RowKernel *kernels, const char *name, Tensor *input, int64_t dim, RLDType dtype) {
+    if ((dim = rl_wrap_dim(dim, input->ndim)) == INT64_MIN) return NULL;
+    Tensor *x = rl_to_dtype_raw(input, dtype), *out = x ? rl_empty(x->ndim, x->size, dtype, x->device) : NULL;
+    if (out && run(kernels, name, dim, 2, (Tensor *[]){x, out}) < 0) Py_CLEAR(out);
+    Py_XDECREF(x);
+    return out;
+}
+
+static RLDType sum_dtype(Tensor *t, RLDType asked) {
+    return asked != RL_NODTYPE ? asked : RL_IS_INTEGRAL(t->dtype) ? RL_I64 : (RLDType)t->dtype;
+}
+
+Tensor *impl_cumsum(Tensor *input, int64_t dim, RLDType dtype) {
+    return folded(cumsum_kernels, "cumsum_out_cpu", input, dim, sum_dtype(input, dtype));
+}
+
+Tensor *impl_cumprod(Tensor *input, int64_t dim, RLDType dtype) {
+    return folded(cumprod_kernels, "cumprod_out_cpu", input, dim, sum_dtype(input, dtype));
+}
+
+Tensor *impl_logcumsumexp(Tensor *input, int64_t dim) {
+    const RLDType dt = RL_IS_INTEGRAL(input->dtype) ? rl_default_dtype : (RLDType)input->dtype;
+    return folded(logcumsumexp_kernels, "logcumsumexp_out_cpu", input, dim, dt);
+}
+
+Tensor *impl_linear_recurrence(Tensor *a, Tensor *b, int64_t dim) {
+    if ((dim = rl_wrap_dim(dim, a->ndim)) == INT64_MIN) return NULL;
+    Tensor *c = rl_to_dtype_raw(b, (RLDType)a->dtype), *out = c ? rl_empty(a->ndim, a->size, (RLDType)a->dtype, a->device) : NULL;
+    if (out && run(recurrence_kernels, "linear_recurrence", dim, 3, (Tensor *[]){a, c, out}) < 0) Py_CLEAR(out);
+    Py_XDECREF(c);
+    return out;
+}
+
+static int running_extreme(const RowKernel *kernels, const char *name, Tensor *input, int64_t dim, Tensor **out) {
+    if ((dim = rl_wrap_dim(dim, input->ndim)) == INT64_MIN) return -1;
+    out[0] = rl_empty(input->ndim, input->size, (RLDType)input->dtype, input->device);
+    out[1] = out[0] ? rl_empty(input->ndim, input->size, RL_I64, input->device) : NULL;
+    if (out[1] && run(kernels, name, dim, 3, (Tensor *[]){input, out[0], out[1]}) == 0) return 0;
+    Py_CLEAR(out[0]);
+    Py_CLEAR(out[1]);
+    return -1;
+}
+
+int impl_cummax(Tensor *input, int64_t dim, Tensor **out) { return running_extreme(cummax_kernels, "cummax_cpu", input, dim, out); }
+int impl_cummin(Tensor *input, int64_t dim, Tensor **out) { return running_extreme(cummin_kernels, "cummin_cpu", input, dim, out); }
