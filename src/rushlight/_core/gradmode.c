@@ -146,7 +146,7 @@ static PyObject *block_call(PyObject *self, PyObject *args, PyObject *kw) {
     return decorate(self, func);
 }
 
-static PyObject *clone(PyObject *self, PyObject *u) {
+static PyObject *block_clone(PyObject *self, PyObject *u) {
     (void)u;
     PyTypeObject *type = Py_TYPE(self);
     bool has_mode = PyType_IsSubtype(type, &SetGradEnabled_Type) || PyType_IsSubtype(type, &InferenceMode_Type);
@@ -165,7 +165,7 @@ static PyGetSetDef mode_getset[] = {{"prev", get_prev, NULL, NULL, NULL}, {"mode
 #define METHODS(NAME, ENTER, LEAVE)                                                     \
     static PyMethodDef NAME[] = {{"__enter__", ENTER, METH_NOARGS, NULL},               \
                                  {"__exit__", (PyCFunction)(void (*)(void))LEAVE, METH_FASTCALL, NULL}, \
-                                 {"clone", clone, METH_NOARGS, "Another one like it."}, {0}};
+                                 {"clone", block_clone, METH_NOARGS, "Another one like it."}, {0}};
 METHODS(no_grad_methods, no_grad_enter, leave)
 METHODS(enable_grad_methods, enable_grad_enter, leave)
 METHODS(set_methods, set_enter, set_leave)

@@ -121,10 +121,10 @@ static PyObject *node_call(PyObject *self, PyObject *args, PyObject *kw) {
     if (kw && PyDict_GET_SIZE(kw)) return PyErr_Format(PyExc_TypeError, "%s() takes no keyword arguments", n->def->name);
     Py_ssize_t got = PyTuple_GET_SIZE(args);
     if (got != n->n_outputs)
-        return PyErr_Format(PyExc_RuntimeError, "%s takes %d gradients, but got %zd", n->def->name, n->n_outputs, got);
+        return PyErr_Format(PyExc_TypeError, "expected %d arguments, got %zd instead", n->n_outputs, got);
     for (Py_ssize_t i = 0; i < got; i++) {
         PyObject *o = PyTuple_GET_ITEM(args, i);
-        if (o != Py_None && !RL_IS_TENSOR(o)) return PyErr_Format(PyExc_TypeError, "expected Tensor or None, but got %s", Py_TYPE(o)->tp_name);
+        if (o != Py_None && !RL_IS_TENSOR(o)) return PyErr_Format(PyExc_TypeError, "argument %zd is not a Variable", i);
     }
     Tensor **in = PyMem_Calloc((size_t)n->n_outputs + n->n_edges + 1, sizeof *in), **out = in + n->n_outputs;
     if (!in) return PyErr_NoMemory();
@@ -300,7 +300,7 @@ static int input_edge(PyObject *o, bool accumulate, Edge *edge) {
         return -1;
     }
     if (!RL_IS_TENSOR(o)) {
-        PyErr_Format(PyExc_TypeError, "all inputs have to be Tensors or GradientEdges, but got %s", Py_TYPE(o)->tp_name);
+        PyErr_Format(PyExc_RuntimeError, "all inputs have to be Tensors or GradientEdges, but got %s", Py_TYPE(o)->tp_name);
         return -1;
     }
     Tensor *t = (Tensor *)o;
@@ -441,7 +441,7 @@ static PyMethodDef functions[] = {
     {0}};
 
 int rl_autograd_init(PyObject *m) {
-    if (PyType_Ready(&RLNode_Type) < 0 || PyModule_AddObjectRef(m, "Node", (PyObject *)&RLNode_Type) < 0) return -1;
+    if (PyType_Ready(&RLNode_Type) < 0 || PyModule_AddObjectRef(m, "_Node", (PyObject *)&RLNode_Type) < 0) return -1;
     if (PyModule_AddFunctions(m, functions) < 0) return -1;
     return rl_gradmode_init(m) < 0 || rl_function_init(m) < 0 ? -1 : 0;
 }

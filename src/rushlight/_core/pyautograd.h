@@ -3,6 +3,11 @@
 #define RL_PYAUTOGRAD_H
 #include "parse.h"
 
+/* node.c: the slots of Node, for the types derived from it. */
+void rl_node_dealloc(PyObject *self);
+int rl_node_traverse(PyObject *self, visitproc visit, void *arg);
+int rl_node_clear(PyObject *self);
+
 /* A node as Python sees it (new reference): from then on its type is that of its operation, so that
  * type(y.grad_fn).__name__ is "MulBackward0" and grad_fn._saved_self exists.  NULL gives None. */
 PyObject *rl_node_object(Node *n);
