@@ -3,6 +3,7 @@
 #include "generator.h"
 #include "rl_ops.h"
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 /* ---------------------------------------------------------------- drawing into any layout */
@@ -352,9 +353,8 @@ int rl_zero_gradients(Node *n, Tensor **in, Tensor **out) {
     for (int i = 0; i < n->n_edges; i++) {
         if (!n->edges[i].node) continue;
         Ints size = n->args[i].ints;
-        out[i] = rl_full_scalar(size.n, size.v, RL_ONE, (RLDType)in[0]->dtype, in[0]->device);
+        out[i] = rl_full_scalar(size.n, size.v, (Scalar){'i', {.i = 0}, 0}, (RLDType)in[0]->dtype, in[0]->device);
         if (!out[i]) return -1;
-        memset(out[i]->data, 0, (size_t)out[i]->numel * RL_ITEMSIZE(out[i]->dtype));
     }
     return 0;
 }
