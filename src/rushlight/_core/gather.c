@@ -5,6 +5,7 @@
  * made.  One walk serves all plans, in whichever direction and with whatever combination of values.
  */
 #include "gather.h"
+#include "runtime.h"
 #include "rl_ops.h"
 #include "types.h"
 #include <stdlib.h>
@@ -80,14 +81,14 @@ PyObject *rl_ints_list(int n, const int64_t *v) {
     return l;
 }
 
-static void shape_error(PyObject *type, const char *format, int n1, const int64_t *s1, int n2, const int64_t *s2) {
+void rl_shape_error(PyObject *type, const char *format, int n1, const int64_t *s1, int n2, const int64_t *s2) {
     PyObject *a = rl_ints_list(n1, s1), *b = rl_ints_list(n2, s2);
     if (a && b) PyErr_Format(type, format, a, b);
     Py_XDECREF(a);
     Py_XDECREF(b);
 }
 
-Tensor *rl_zeros(Tensor *like, int ndim, const int64_t *size) {
+Tensor *rl_zeros_as(Tensor *like, int ndim, const int64_t *size) {
     return rl_full_scalar(ndim, size, (Scalar){'i', {.i = 0}, 0}, (RLDType)like->dtype, like->device);
 }
 
@@ -146,7 +147,7 @@ static Tensor *mask_offsets(Tensor *t, int dim, Tensor *mask) {
     return out;
 }
 
-static int check_mask(Tensor *t, int dim, Tensor *mask, int position) {
+static int check_mask(Tensor *t, int dim, Tensor *mask) {
     for (int d = 0; d < mask->ndim; d++) {
         if (dim + d < t->ndim && mask->size[d] == t->size[dim + d]) continue;
         PyObject *a = rl_ints_list(mask->ndim, mask->size), *b = rl_ints_list(t->ndim, t->size);
@@ -154,7 +155,6 @@ static int check_mask(Tensor *t, int dim, Tensor *mask, int position) {
                                  "tensor %S at index %d", a, d, b, dim + d);
         Py_XDECREF(a);
         Py_XDECREF(b);
-        (void)position;
         return -1;
     }
     return 0;
@@ -178,7 +178,7 @@ static int factors(Tensor *t, Tensors indices, Factor *f, bool *taken) {
         if (ix->dtype == RL_BOOL || ix->dtype == RL_U8) {
             if (ix->dtype == RL_U8 && PyErr_WarnEx(PyExc_UserWarning, "indexing with dtype torch.uint8 is now deprecated, please use a "
                                                    "dtype torch.bool instead.", 1) < 0) goto fail;
-            if (check_mask(t, dim, ix, k) < 0) goto fail;
+            if (check_mask(t, dim, ix) < 0) goto fail;
             f[n].t = mask_offsets(t, dim, ix);
             f[n].size = -1;
             f[n].stride = 1;
@@ -374,7 +374,7 @@ int rl_plan_run(const RLPlan *p, int mode, Tensor *t, char *b, bool single, cons
 }
 
 /* Writes `value`, broadcast to the plan's shape. */
-static int plan_write(const RLPlan *p, int mode, Tensor *t, Tensor *value, const char *op) {
+int rl_plan_write(const RLPlan *p, int mode, Tensor *t, Tensor *value, const char *op) {
     if (value->numel == 1) return rl_plan_run(p, mode, t, value->data, true, op);
     Tensor *v = rl_broadcast_raw(value, p->ndim, p->size);
     if (!v) return -1;
@@ -383,7 +383,7 @@ static int plan_write(const RLPlan *p, int mode, Tensor *t, Tensor *value, const
     return rc;
 }
 
-static Tensor *plan_read(const RLPlan *p, Tensor *t, const char *op) {
+Tensor *rl_plan_read(const RLPlan *p, Tensor *t, const char *op) {
     Tensor *out = rl_empty(p->ndim, p->size, (RLDType)t->dtype, t->device);
     if (out && rl_plan_run(p, PT_GET, t, out->data, false, op) < 0) Py_CLEAR(out);
     return out;
@@ -413,7 +413,7 @@ static int apply_index(Node *n, Tensor **in, Tensor **out) {
     if (!in[0] || !n->edges[0].node) return 0;
     if (unpack_indices(n, indices) < 0) return -1;
     Ints size = n->args[0].ints;
-    Tensor *zeros = rl_zeros(in[0], size.n, size.v);
+    Tensor *zeros = rl_zeros_as(in[0], size.n, size.v);
     if (zeros) out[0] = rl_index_put(zeros, (Tensors){indices, n->n_saved}, in[0], true);
     Py_XDECREF(zeros);
     for (int i = 0; i < n->n_saved; i++) Py_XDECREF(indices[i]);
@@ -425,7 +425,7 @@ static const NodeDef index_def = {"IndexBackward0", apply_index, 0, 1, NULL};
 Tensor *rl_index(Tensor *input, Tensors indices) {
     RLPlan p;
     if (rl_plan_index(&p, input, indices) < 0) return NULL;
-    Tensor *out = plan_read(&p, input, "index_cpu");
+    Tensor *out = rl_plan_read(&p, input, "index_cpu");
     rl_plan_free(&p);
     if (!out || !rl_any_grad1(input)) return out;
     Node *n = rl_node_new(&index_def, 1);
@@ -452,7 +452,7 @@ static int apply_index_put(Node *n, Tensor **in, Tensor **out) {
     Tensors list = {indices, n->n_saved};
     if (n->edges[0].node) {
         if (n->args[1].i) out[0] = (Tensor *)Py_NewRef((PyObject *)in[0]);
-        else if ((zero = rl_zeros(in[0], 0, NULL))) out[0] = rl_index_put(in[0], list, zero, false);
+        else if ((zero = rl_zeros_as(in[0], 0, NULL))) out[0] = rl_index_put(in[0], list, zero, false);
         if (!out[0]) goto done;
     }
     if (n->edges[1].node) {
@@ -495,10 +495,10 @@ static int index_put_raw(Tensor *self, Tensors indices, Tensor *values, bool acc
     int nd = rl_broadcast_shapes(2, both, shape), rc = -1;
     if (nd != p.ndim || memcmp(shape, p.size, (size_t)nd * sizeof(int64_t)) != 0) {
         PyErr_Clear();
-        shape_error(PyExc_RuntimeError, "shape mismatch: value tensor of shape %S cannot be broadcast to indexing result of shape %S",
+        rl_shape_error(PyExc_RuntimeError, "shape mismatch: value tensor of shape %S cannot be broadcast to indexing result of shape %S",
                     values->ndim, values->size, p.ndim, p.size);
     } else {
-        rc = plan_write(&p, accumulate ? PT_ADD : PT_PUT, self, values, "index_put");
+        rc = rl_plan_write(&p, accumulate ? PT_ADD : PT_PUT, self, values, "index_put");
     }
     rl_plan_free(&p);
     return rc;

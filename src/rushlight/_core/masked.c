@@ -1,0 +1,200 @@
+/* masked.c -- operations that a mask steers: masked_fill, masked_select, masked_scatter, nonzero. */
+#include "gather.h"
+#include "rl_ops.h"
+#include "runtime.h"
+
+/* ---------------------------------------------------------------- masked_fill */
+
+#define FILL(T)                                                                              \
+    static void fill_##T(void *out, const char *mask, int64_t n, const void *value) {        \
+        T *restrict o = out, v = *(const T *)value;                                          \
+        for (int64_t i = 0; i < n; i++) o[i] = mask[i] ? v : o[i];                           \
+    }
+typedef struct { uint64_t lo, hi; } wide;
+FILL(uint8_t)
+FILL(uint16_t)
+FILL(uint32_t)
+FILL(uint64_t)
+FILL(wide)
+
+static void fill(void *out, const char *mask, int64_t n, const void *value, int64_t item) {
+    switch (item) {
+        case 1: fill_uint8_t(out, mask, n, value); break;
+        case 2: fill_uint16_t(out, mask, n, value); break;
+        case 4: fill_uint32_t(out, mask, n, value); break;
+        case 8: fill_uint64_t(out, mask, n, value); break;
+        default: fill_wide(out, mask, n, value);
+    }
+}
+
+static Tensor *fill_value(Tensor *input, Tensor *mask, Tensor *value) {
+    if (mask->dtype != RL_BOOL) {
+        PyErr_Format(PyExc_RuntimeError, "masked_fill_ only supports boolean masks, but got mask with dtype %s", rl_dtypes[mask->dtype].name);
+        return NULL;
+    }
+    if (value->ndim) {
+        PyErr_Format(PyExc_RuntimeError, "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with %d dimension(s).",
+                     value->ndim);
+        return NULL;
+    }
+    if (!rl_can_cast((RLDType)value->dtype, (RLDType)input->dtype)) {
+        PyErr_Format(PyExc_RuntimeError, "value cannot be converted to type %s without overflow", rl_dtypes[input->dtype].name);
+        return NULL;
+    }
+    return rl_to_dtype_raw(value, (RLDType)input->dtype);
+}
+
+Tensor *impl_masked_fill(Tensor *input, Tensor *mask, Tensor *value) {
+    int64_t size[RL_MAXDIM];
+    Tensor *both[2] = {mask, input}, *v = fill_value(input, mask, value), *m = NULL, *out = NULL;
+    if (!v) return NULL;
+    int ndim = rl_broadcast_shapes(2, both, size);
+    if (ndim < 0) goto done;
+    out = ndim == input->ndim && memcmp(size, input->size, (size_t)ndim * sizeof(int64_t)) == 0
+              ? rl_clone_raw(input) : rl_empty(ndim, size, (RLDType)input->dtype, input->device);
+    if (!out || (!rl_same_shape(out, input) && rl_copy_raw(out, input) < 0)) { Py_CLEAR(out); goto done; }
+    if (out->device != RL_CPU) goto done;
+    if (RL_IS_CONTIGUOUS(out)) {
+        if ((m = rl_broadcast_raw(mask, ndim, size))) fill(out->data, m->data, out->numel, v->data, RL_ITEMSIZE(out->dtype));
+    } else if ((m = rl_empty_strided(ndim, size, out->stride, RL_BOOL, RL_CPU))) {
+        /* in the order in which a clone lies in memory, which is dense */
+        if (rl_copy_raw(m, mask) < 0) Py_CLEAR(m);
+        else fill(out->data, m->data, out->numel, v->data, RL_ITEMSIZE(out->dtype));
+    }
+    if (!m) Py_CLEAR(out);
+done:
+    Py_XDECREF(m);
+    Py_DECREF(v);
+    return out;
+}
+
+/* ---------------------------------------------------------------- masked_select, masked_scatter */
+
+/* Input and mask in their common shape, contiguous. */
+static int together(Tensor *input, Tensor *mask, Tensor **t, Tensor **m) {
+    int64_t size[RL_MAXDIM];
+    Tensor *both[2] = {mask, input};
+    int ndim = rl_broadcast_shapes(2, both, size);
+    *t = *m = NULL;
+    if (ndim < 0) return -1;
+    *t = rl_broadcast_raw(input, ndim, size);
+    *m = rl_broadcast_raw(mask, ndim, size);
+    if (*t && *m) return 0;
+    Py_CLEAR(*t);
+    Py_CLEAR(*m);
+    return -1;
+}
+
+static int64_t count_set(const Tensor *m) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < m->numel; i++) n += m->data[i] != 0;
+    return n;
+}
+
+/* Byte offsets, in a contiguous tensor of `item` bytes an element, where the mask holds. */
+static int64_t *set_offsets(const Tensor *m, int64_t n, int64_t item) {
+    int64_t *off = rl_alloc((size_t)(n + 1) * sizeof(int64_t));
+    if (!off) { PyErr_NoMemory(); return NULL; }
+    for (int64_t i = 0, k = 0; i < m->numel; i++) if (m->data[i]) off[k++] = i * item;
+    return off;
+}
+
+Tensor *impl_masked_select(Tensor *input, Tensor *mask) {
+    Tensor *t, *m, *out = NULL;
+    if (mask->dtype != RL_BOOL) { PyErr_SetString(PyExc_RuntimeError, "masked_select: expected BoolTensor for mask"); return NULL; }
+    if (together(input, mask, &t, &m) < 0) return NULL;
+    int64_t n = count_set(m), item = RL_ITEMSIZE(t->dtype), *off = set_offsets(m, n, item);
+    if (off && (out = rl_empty(1, &n, (RLDType)t->dtype, t->device)))
+        rl_points(PT_GET, (RLDType)t->dtype, "masked_select")(t->data, off, out->data, item, n);
+    if (off) rl_dealloc(off, (size_t)(n + 1) * sizeof(int64_t));
+    Py_DECREF(t);
+    Py_DECREF(m);
+    return out;
+}
+
+Tensor *impl_masked_scatter(Tensor *input, Tensor *mask, Tensor *source) {
+    Tensor *t, *m, *out = NULL, *src = NULL;
+    if (input->dtype != source->dtype) {
+        PyErr_Format(PyExc_RuntimeError, "masked_scatter: expected self and source to have same dtypes but got%s and %s",
+                     rl_dtypes[input->dtype].legacy, rl_dtypes[source->dtype].legacy);
+        return NULL;
+    }
+    if (mask->dtype != RL_BOOL) {
+        PyErr_Format(PyExc_RuntimeError, "masked_scatter_ only supports boolean masks, but got mask with dtype %s", rl_dtypes[mask->dtype].legacy);
+        return NULL;
+    }
+    if (together(input, mask, &t, &m) < 0) return NULL;
+    int64_t n = count_set(m), item = RL_ITEMSIZE(t->dtype), *off = NULL;
+    if (source->numel < n) { PyErr_SetString(PyExc_RuntimeError, "Number of elements of source < number of ones in mask"); goto done; }
+    if ((off = set_offsets(m, n, item)) && (src = rl_contiguous_raw(source)) && (out = rl_clone_raw(t)))
+        rl_points(PT_PUT, (RLDType)t->dtype, "masked_scatter")(out->data, off, src->data, item, n);
+done:
+    if (off) rl_dealloc(off, (size_t)(n + 1) * sizeof(int64_t));
+    Py_XDECREF(src);
+    Py_DECREF(t);
+    Py_DECREF(m);
+    return out;
+}
+
+/* grad of masked_select: its elements put back where they came from. */
+Tensor *rl_masked_select_backward(Tensor *grad, Ints shape, Tensor *mask) {
+    int64_t size[RL_MAXDIM];
+    Tensor like = {.ndim = (uint8_t)shape.n, .size = (int64_t *)shape.v}, *both[2] = {mask, &like};
+    int ndim = rl_broadcast_shapes(2, both, size);
+    Tensor *zeros = ndim < 0 ? NULL : rl_zeros_as(grad, ndim, size), *full = zeros ? rl_masked_scatter(zeros, mask, grad) : NULL;
+    Tensor *out = full ? rl_sum_to(full, shape.n, shape.v) : NULL;
+    Py_XDECREF(zeros);
+    Py_XDECREF(full);
+    return out;
+}
+
+/* grad of masked_scatter for source, of which only as many elements as the mask holds were used. */
+Tensor *rl_masked_scatter_backward(Tensor *grad, Tensor *mask, Ints shape) {
+    Tensor *used = rl_masked_select(grad, mask), *rest = NULL, *all = NULL, *out = NULL;
+    if (!used) return NULL;
+    int64_t left = rl_count_of(shape) - used->numel;
+    if ((rest = rl_zeros_as(grad, 1, &left)) && (all = rl_cat((Tensors){(Tensor *[]){used, rest}, 2}, 0))) out = rl_reshape(all, shape);
+    Py_DECREF(used);
+    Py_XDECREF(rest);
+    Py_XDECREF(all);
+    return out;
+}
+
+/* ---------------------------------------------------------------- nonzero */
+
+static Tensor *as_mask(Tensor *t) {
+    Tensor *b = rl_to_dtype_raw(t, RL_BOOL), *c = b ? rl_contiguous_raw(b) : NULL;
+    Py_XDECREF(b);
+    return c;
+}
+
+Tensor *impl_argwhere(Tensor *input) {
+    Tensor *m = as_mask(input);
+    if (!m) return NULL;
+    int64_t size[2] = {count_set(m), m->ndim}, at[RL_MAXDIM] = {0};
+    Tensor *out = rl_empty(2, size, RL_I64, RL_CPU);
+    int64_t *o = out ? (int64_t *)out->data : NULL;
+    for (int64_t i = 0; out && i < m->numel; i++) {
+        if (m->data[i]) for (int d = 0; d < m->ndim; d++) *o++ = at[d];
+        for (int d = m->ndim - 1; d >= 0 && ++at[d] == m->size[d]; d--) at[d] = 0;
+    }
+    Py_DECREF(m);
+    return out;
+}
+
+PyObject *rl_nonzero(Tensor *input, bool as_tuple) {
+    Tensor *at = rl_argwhere(input);
+    if (!at || !as_tuple) return (PyObject *)at;
+    PyObject *out = NULL;
+    if (input->ndim) {
+        out = rl_unbind(at, 1);
+    } else {
+        /* a single number counts as a vector of one */
+        Tensor *row = rl_full_scalar(1, &at->size[0], (Scalar){'i', {.i = 0}, 0}, RL_I64, RL_CPU);
+        out = row ? rl_return_tuple(1, &row) : NULL;
+    }
+    Py_DECREF(at);
+    return out;
+}
+
+PyObject *rl_where_cond(Tensor *condition) { return rl_nonzero(condition, true); }
