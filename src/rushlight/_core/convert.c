@@ -162,7 +162,12 @@ PyObject *impl_is_signed(Tensor *input) { return PyBool_FromLong(rl_dtypes[input
 PyObject *impl_numel(Tensor *input) { return PyLong_FromLongLong(input->numel); }
 PyObject *impl_get_device(Tensor *input) { (void)input; return PyLong_FromLong(-1); }
 PyObject *impl_is_pinned(Tensor *input, int device) { (void)input; (void)device; Py_RETURN_FALSE; }
-PyObject *impl_is_shared(Tensor *input) { (void)input; Py_RETURN_FALSE; }
+Tensor *impl_pin_memory(Tensor *input, int device) {
+    (void)input;
+    (void)device;
+    PyErr_SetString(PyExc_RuntimeError, "Cannot access accelerator device when none is available.");
+    return NULL;
+}
 
 PyObject *impl_result_type_of(Tensor *tensor, Tensor *other) {
     RLDType dt = rl_result_type(2, (Tensor *[]){tensor, other});

@@ -19,7 +19,7 @@ Tensor *rl_with_grad(Tensor *t, bool requires_grad) {
 /* ---------------------------------------------------------------- nested sequences */
 
 /* Sizes and dtype come from two looks at the data before anything is stored: the sizes from the first
- * element of each level, the dtype from all elements. */
+ * element of each level, the dtype from all elements. Tensors among the elements count as numbers. */
 typedef struct { int ndim; int64_t size[RL_MAXDIM]; RLDType dt; } Shape;
 
 static bool is_sequence(PyObject *o) {
@@ -37,7 +37,7 @@ static int append_size(Shape *s, int64_t n, PyObject *o) {
 }
 
 static int append_array_sizes(Shape *s, PyObject *o) {
-    Tensor *t = RL_IS_TENSOR(o) ? (Tensor *)Py_NewRef(o) : rl_from_numpy_array(o, false);
+    Tensor *t = rl_from_numpy_array(o, false);
     if (!t) return -1;
     int r = 0;
     for (int i = 0; r == 0 && i < t->ndim; i++) r = append_size(s, t->size[i], o);
@@ -48,11 +48,11 @@ static int append_array_sizes(Shape *s, PyObject *o) {
 static int find_sizes(PyObject *o, Shape *s) {
     Py_INCREF(o);
     int r = 0;
-    while (r == 0 && !PyFloat_CheckExact(o) && !PyLong_CheckExact(o)) {
+    while (r == 0 && !PyFloat_CheckExact(o) && !PyLong_CheckExact(o) && !RL_IS_TENSOR(o)) {
         if (PyUnicode_Check(o)) {
             PyErr_SetString(PyExc_ValueError, "too many dimensions 'str'");
             r = -1;
-        } else if (RL_IS_TENSOR(o) || rl_is_numpy(o)) {
+        } else if (rl_is_numpy(o)) {
             r = append_array_sizes(s, o);
             break;
         } else if (is_sequence(o)) {
@@ -221,14 +221,13 @@ static int fill_from_array(PyObject *o, const Shape *s, int dim, char *at, Tenso
 
 static int fill(PyObject *o, const Shape *s, int dim, char *at) {
     if (dim == s->ndim) return store(o, s->dt, at);
-    if (RL_IS_TENSOR(o)) return store(o, s->dt, at);         /* all its sizes are 1, or store() refuses it */
     if (rl_is_numpy(o)) {
         Tensor *array = rl_from_numpy_array(o, false);
         int r = array ? fill_from_array(o, s, dim, at, array) : -1;
         Py_XDECREF(array);
         return r;
     }
-    if (!is_sequence(o)) { PyErr_SetString(PyExc_TypeError, "not a sequence"); return -1; }
+    if (!is_sequence(o) && !RL_IS_TENSOR(o)) { PyErr_SetString(PyExc_TypeError, "not a sequence"); return -1; }
     PyObject *items = PySequence_Fast(o, "not a sequence");
     if (!items) return -1;
     int64_t n = PySequence_Fast_GET_SIZE(items), step = RL_ITEMSIZE(s->dt);
@@ -299,7 +298,7 @@ static Tensor *placed(Tensor *t, int device) {               /* takes over t */
     return r;
 }
 
-Tensor *impl_tensor(PyObject *data, RLDType dtype, int device, bool requires_grad, int pin_memory) {
+Tensor *impl_tensor(PyObject *data, RLDType dtype, int device, int pin_memory, bool requires_grad) {
     (void)pin_memory;
     if (RL_IS_TENSOR(data)) {
         if (PyErr_WarnEx(PyExc_UserWarning, "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() "
@@ -316,7 +315,7 @@ Tensor *impl_as_tensor(PyObject *data, RLDType dtype, int device) {
     return placed(t, device);
 }
 
-Tensor *impl_new_tensor(Tensor *input, PyObject *data, RLDType dtype, int device, bool requires_grad, int pin_memory) {
+Tensor *impl_new_tensor(Tensor *input, PyObject *data, RLDType dtype, int device, int pin_memory, bool requires_grad) {
     (void)pin_memory;
     if (dtype == RL_NODTYPE) dtype = (RLDType)input->dtype;
     return rl_with_grad(placed(rl_tensor_from_py(data, dtype, true), device < 0 ? input->device : device), requires_grad);

@@ -6,10 +6,22 @@
 
 static const Scalar zero = {'i', {.i = 0}, 0};
 
+static int check_sizes(Ints size) {
+    for (int i = 0; i < size.n; i++) {
+        if (RL_LIKELY(size.v[i] >= 0)) continue;
+        PyObject *all = rl_size_object(size.n, size.v), *list = all ? PySequence_List(all) : NULL;
+        if (list) PyErr_Format(PyExc_RuntimeError, "Trying to create tensor with negative dimension %lld: %R", (long long)size.v[i], list);
+        Py_XDECREF(all);
+        Py_XDECREF(list);
+        return -1;
+    }
+    return 0;
+}
+
 /* Where the result goes: a fresh tensor, or `out` brought to the right size (its dtype must then agree). */
 static Tensor *target(Tensor *out, Ints size, RLDType given, RLDType otherwise, int device) {
     RLDType dt = given != RL_NODTYPE ? given : otherwise;
-    if (!out) return rl_empty(size.n, size.v, dt, device < 0 ? rl_default_device : device);
+    if (!out) return check_sizes(size) < 0 ? NULL : rl_empty(size.n, size.v, dt, device < 0 ? rl_default_device : device);
     if (given != RL_NODTYPE && given != out->dtype) {
         PyErr_Format(PyExc_RuntimeError, "dtype %s does not match dtype of out parameter (%s)", rl_dtypes[given].legacy, rl_dtypes[out->dtype].legacy);
         return NULL;
@@ -42,7 +54,7 @@ static Tensor *fill_with(Tensor *t, Scalar v) {              /* takes over t */
 
 #define UNUSED (void)layout, (void)pin_memory
 
-Tensor *impl_empty_size(Ints size, Tensor *out, RLDType dtype, int layout, int device, bool requires_grad, int pin_memory, int memory_format) {
+Tensor *rl_empty_size(Ints size, Tensor *out, RLDType dtype, int layout, int device, int pin_memory, bool requires_grad, int memory_format) {
     UNUSED;
     Tensor *t = target(out, size, dtype, rl_default_dtype, device);
     if (t && memory_format > RL_PRESERVE_FORMAT && !out) {
@@ -51,11 +63,13 @@ Tensor *impl_empty_size(Ints size, Tensor *out, RLDType dtype, int layout, int d
     }
     return rl_with_grad(t, requires_grad);
 }
-Tensor *impl_zeros(Ints size, Tensor *out, RLDType dtype, int layout, int device, bool requires_grad, int pin_memory) {
+Tensor *rl_zeros_size(Ints size, Tensor *out, RLDType dtype, int layout, int device, int pin_memory, bool requires_grad) {
     UNUSED;
+    for (int i = 0; i < size.n; i++)
+        if (size.v[i] < 0) { PyErr_SetString(PyExc_RuntimeError, "zeros: Dimension size must be non-negative."); return NULL; }
     return rl_with_grad(fill_with(target(out, size, dtype, rl_default_dtype, device), zero), requires_grad);
 }
-Tensor *impl_ones(Ints size, Tensor *out, RLDType dtype, int layout, int device, bool requires_grad, int pin_memory) {
+Tensor *rl_ones_size(Ints size, Tensor *out, RLDType dtype, int layout, int device, int pin_memory, bool requires_grad) {
     UNUSED;
     return rl_with_grad(fill_with(target(out, size, dtype, rl_default_dtype, device), RL_ONE), requires_grad);
 }
@@ -77,24 +91,20 @@ static RLDType dtype_of(Scalar v) {
     return v.kind == 'b' ? RL_BOOL : v.kind == 'i' ? RL_I64 : v.kind == 'c' ? rl_default_complex() : rl_default_dtype;
 }
 
-Tensor *impl_full(Ints size, Scalar fill_value, Tensor *out, RLDType dtype, int layout, int device, bool requires_grad, int pin_memory) {
+Tensor *rl_full_size(Ints size, Scalar fill_value, Tensor *out, RLDType dtype, int layout, int device, int pin_memory, bool requires_grad) {
     UNUSED;
     RLDType dt = dtype != RL_NODTYPE ? dtype : out ? (RLDType)out->dtype : dtype_of(fill_value);
     if (check_fits(fill_value, dt) < 0) return NULL;
     return rl_with_grad(fill_with(target(out, size, dtype, dt, device), fill_value), requires_grad);
 }
 
-Tensor *impl_empty_strided_size(Ints size, Ints stride, RLDType dtype, int layout, int device, bool requires_grad, int pin_memory) {
+Tensor *impl_empty_strided_size(Ints size, Ints stride, RLDType dtype, int layout, int device, int pin_memory, bool requires_grad) {
     UNUSED;
     if (size.n != stride.n) {
         PyErr_Format(PyExc_RuntimeError, "dimensionality of sizes (%d) must match dimensionality of strides (%d)", size.n, stride.n);
         return NULL;
     }
-    for (int i = 0; i < size.n; i++) {
-        if (size.v[i] >= 0) continue;
-        PyErr_Format(PyExc_RuntimeError, "Trying to create tensor with negative dimension %lld", (long long)size.v[i]);
-        return NULL;
-    }
+    if (check_sizes(size) < 0) return NULL;
     return rl_with_grad(rl_empty_strided(size.n, size.v, stride.v, dtype == RL_NODTYPE ? rl_default_dtype : dtype,
                                          device < 0 ? rl_default_device : device), requires_grad);
 }
@@ -117,7 +127,7 @@ static Tensor *like(Tensor *input, RLDType dtype, int device, int memory_format)
     return t;
 }
 
-#define LIKE_ARGS RLDType dtype, int layout, int device, bool requires_grad, int pin_memory, int memory_format
+#define LIKE_ARGS RLDType dtype, int layout, int device, int pin_memory, bool requires_grad, int memory_format
 Tensor *impl_empty_like_tensor(Tensor *input, LIKE_ARGS) { UNUSED; return rl_with_grad(like(input, dtype, device, memory_format), requires_grad); }
 Tensor *impl_zeros_like(Tensor *input, LIKE_ARGS) { UNUSED; return rl_with_grad(fill_with(like(input, dtype, device, memory_format), zero), requires_grad); }
 Tensor *impl_ones_like(Tensor *input, LIKE_ARGS) { UNUSED; return rl_with_grad(fill_with(like(input, dtype, device, memory_format), RL_ONE), requires_grad); }
@@ -127,7 +137,7 @@ Tensor *impl_full_like(Tensor *input, Scalar fill_value, LIKE_ARGS) {
     return rl_with_grad(fill_with(like(input, dtype, device, memory_format), fill_value), requires_grad);
 }
 
-#define NEW_ARGS RLDType dtype, int layout, int device, bool requires_grad, int pin_memory
+#define NEW_ARGS RLDType dtype, int layout, int device, int pin_memory, bool requires_grad
 #define NEW_TARGET target(NULL, size, dtype, (RLDType)input->dtype, device < 0 ? input->device : device)
 Tensor *impl_new_empty(Tensor *input, Ints size, NEW_ARGS) { UNUSED; return rl_with_grad(NEW_TARGET, requires_grad); }
 Tensor *impl_new_zeros(Tensor *input, Ints size, NEW_ARGS) { UNUSED; return rl_with_grad(fill_with(NEW_TARGET, zero), requires_grad); }
@@ -139,16 +149,14 @@ Tensor *impl_new_full(Tensor *input, Ints size, Scalar fill_value, NEW_ARGS) {
 }
 Tensor *impl_new_empty_strided(Tensor *input, Ints size, Ints stride, NEW_ARGS) {
     return impl_empty_strided_size(size, stride, dtype == RL_NODTYPE ? (RLDType)input->dtype : dtype, layout,
-                                   device < 0 ? input->device : device, requires_grad, pin_memory);
+                                   device < 0 ? input->device : device, pin_memory, requires_grad);
 }
 
 /* ---------------------------------------------------------------- ranges */
 
-/* Fills t from value(i), computed in double or, for integers, in int64. */
+/* Element i of t is EXPR. */
 #define EACH(t, T, EXPR) \
     { T *p_ = (T *)(t)->data; for (int64_t i = 0; i < (t)->numel; i++) p_[i] = (T)(EXPR); break; }
-#define EACH16(t, ST, EXPR) \
-    { uint16_t *p_ = (uint16_t *)(t)->data; for (int64_t i = 0; i < (t)->numel; i++) p_[i] = ST((float)(EXPR)); break; }
 
 /* Writes through a contiguous stand-in where `t` (an out=) has gaps. */
 static Tensor *written(Tensor *t, int (*write)(Tensor *, const void *), const void *ctx) {
@@ -163,13 +171,30 @@ static Tensor *written(Tensor *t, int (*write)(Tensor *, const void *), const vo
 
 typedef struct { double start, step; int64_t istart, istep; } Arange;
 
+/* PyTorch computes W values at once from the first of them (which it rounds to the dtype), two such vectors at a
+ * time, and what is left one by one; so do we, for the sake of the same last bits. */
+#define VECTORS(t, T, W, ACC, FMA, LD, ST)                                                             \
+    {                                                                                                  \
+        T *p = (T *)(t)->data;                                                                         \
+        const int64_t n = (t)->numel, in_vectors = n / (2 * W) * (2 * W);                              \
+        const ACC start = (ACC)a->start, step = (ACC)a->step;                                          \
+        for (int64_t i = 0; i < n; i++) {                                                              \
+            int64_t first = i < in_vectors ? i / W * W : i;                                            \
+            T base = ST(FMA(step, (ACC)first, start));                                                 \
+            p[i] = ST(FMA((ACC)(i - first), step, (ACC)LD(base)));                                     \
+        }                                                                                              \
+        break;                                                                                         \
+    }
+#define SAME(v) (v)
+#define TO_FLOAT(v) ((float)(v))
+
 static int write_arange(Tensor *t, const void *ctx) {
     const Arange *a = ctx;
     switch (t->dtype) {
-        case RL_F32: EACH(t, float, a->start + a->step * (double)i)
-        case RL_F64: EACH(t, double, a->start + a->step * (double)i)
-        case RL_F16: EACH16(t, rl_f32_to_f16, (float)a->start + (float)a->step * (float)i)
-        case RL_BF16: EACH16(t, rl_f32_to_bf16, (float)a->start + (float)a->step * (float)i)
+        case RL_F32: VECTORS(t, float, 8, double, fma, SAME, TO_FLOAT)
+        case RL_F64: VECTORS(t, double, 4, double, fma, SAME, SAME)
+        case RL_F16: VECTORS(t, uint16_t, 16, float, fmaf, rl_f16_to_f32, rl_f32_to_f16)
+        case RL_BF16: VECTORS(t, uint16_t, 16, float, fmaf, rl_bf16_to_f32, rl_f32_to_bf16)
         case RL_I64: EACH(t, int64_t, a->istart + a->istep * i)
         case RL_I32: EACH(t, int32_t, a->istart + a->istep * i)
         case RL_I16: EACH(t, int16_t, a->istart + a->istep * i)
@@ -183,13 +208,10 @@ static int write_arange(Tensor *t, const void *ctx) {
 static int check_range(double start, double end, double step) {
     if (step == 0) PyErr_SetString(PyExc_RuntimeError, "step must be nonzero");
     else if (!isfinite(start) || !isfinite(end)) {
-        PyObject *a = PyFloat_FromDouble(start), *b = PyFloat_FromDouble(end);
         char sa[32], sb[32];
         snprintf(sa, sizeof sa, "%g", start);
         snprintf(sb, sizeof sb, "%g", end);
         PyErr_Format(PyExc_RuntimeError, "unsupported range: %s -> %s", sa, sb);
-        Py_XDECREF(a);
-        Py_XDECREF(b);
     } else if ((step > 0 && end < start) || (step < 0 && end > start)) {
         PyErr_SetString(PyExc_RuntimeError, "upper bound and lower bound inconsistent with step sign");
     } else {
@@ -206,7 +228,7 @@ static int real_number(Scalar v) {
     return -1;
 }
 
-Tensor *impl_arange_start_step(Scalar start, Scalar end, Scalar step, Tensor *out, RLDType dtype, int layout, int device, bool requires_grad, int pin_memory) {
+Tensor *rl_arange_start_step(Scalar start, Scalar end, Scalar step, Tensor *out, RLDType dtype, int layout, int device, int pin_memory, bool requires_grad) {
     UNUSED;
     if (real_number(start) < 0 || real_number(end) < 0 || real_number(step) < 0) return NULL;
     Arange a = {rl_scalar_double(start), rl_scalar_double(step), rl_scalar_int(start), rl_scalar_int(step)};
@@ -225,14 +247,14 @@ Tensor *impl_arange_start_step(Scalar start, Scalar end, Scalar step, Tensor *ou
     int64_t n = (int64_t)count;
     return rl_with_grad(written(target(out, (Ints){&n, 1}, dtype, dt, device), write_arange, &a), requires_grad);
 }
-Tensor *impl_arange_start(Scalar start, Scalar end, RLDType dtype, int layout, int device, bool requires_grad, int pin_memory) {
-    return impl_arange_start_step(start, end, RL_ONE, NULL, dtype, layout, device, requires_grad, pin_memory);
+Tensor *impl_arange_start(Scalar start, Scalar end, RLDType dtype, int layout, int device, int pin_memory, bool requires_grad) {
+    return rl_arange_start_step(start, end, RL_ONE, NULL, dtype, layout, device, pin_memory, requires_grad);
 }
-Tensor *impl_arange(Scalar end, Tensor *out, RLDType dtype, int layout, int device, bool requires_grad, int pin_memory) {
-    return impl_arange_start_step(zero, end, RL_ONE, out, dtype, layout, device, requires_grad, pin_memory);
+Tensor *rl_arange(Scalar end, Tensor *out, RLDType dtype, int layout, int device, int pin_memory, bool requires_grad) {
+    return rl_arange_start_step(zero, end, RL_ONE, out, dtype, layout, device, pin_memory, requires_grad);
 }
 
-Tensor *impl_range(Scalar start, Scalar end, Scalar step, Tensor *out, RLDType dtype, int layout, int device, bool requires_grad, int pin_memory) {
+Tensor *rl_range(Scalar start, Scalar end, Scalar step, Tensor *out, RLDType dtype, int layout, int device, int pin_memory, bool requires_grad) {
     UNUSED;
     if (PyErr_WarnEx(PyExc_UserWarning, "torch.range is deprecated and will be removed in a future release because its behavior is inconsistent "
                      "with Python's range builtin. Instead, use torch.arange, which produces values in [start, end).", 1) < 0) return NULL;
@@ -246,13 +268,13 @@ Tensor *impl_range(Scalar start, Scalar end, Scalar step, Tensor *out, RLDType d
 typedef struct { Scalar start, end; double base; int64_t steps; bool log; } Linspace;
 
 /* From both ends towards the middle, so that the last value is exactly `end` and the values are symmetric. */
-#define TOWARDS(T, S, POWER, ST)                                                                            \
+#define TOWARDS(T, S, POWER, FMA, ST)                                                                           \
     {                                                                                                       \
         const S lo = (S)rl_scalar_double(l->start), hi = (S)rl_scalar_double(l->end);                       \
         const S step = n > 1 ? (hi - lo) / (S)(n - 1) : 0;                                                  \
         T *p = (T *)t->data;                                                                                \
         for (int64_t i = 0; i < n; i++) {                                                                   \
-            S v = i < n / 2 || n == 1 ? lo + step * (S)i : hi - step * (S)(n - i - 1);                      \
+            S v = i < n / 2 ? FMA(step, (S)i, lo) : FMA(-step, (S)(n - i - 1), hi);                      \
             p[i] = ST(l->log ? POWER((S)l->base, v) : v);                                                   \
         }                                                                                                   \
         break;                                                                                              \
@@ -263,21 +285,20 @@ typedef struct { Scalar start, end; double base; int64_t steps; bool log; } Lins
 #define ST_INT16(v) AS(int16_t, v)
 #define ST_INT32(v) AS(int32_t, v)
 #define ST_INT64(v) AS(int64_t, v)
-#define SAME(v) (v)
 
 static int write_linspace(Tensor *t, const void *ctx) {
     const Linspace *l = ctx;
     const int64_t n = l->steps;
     switch (t->dtype) {
-        case RL_F32: TOWARDS(float, float, powf, SAME)
-        case RL_F64: TOWARDS(double, double, pow, SAME)
-        case RL_F16: TOWARDS(uint16_t, float, powf, rl_f32_to_f16)
-        case RL_BF16: TOWARDS(uint16_t, float, powf, rl_f32_to_bf16)
-        case RL_U8: TOWARDS(uint8_t, double, pow, ST_BYTE)
-        case RL_I8: TOWARDS(int8_t, double, pow, ST_INT8)
-        case RL_I16: TOWARDS(int16_t, double, pow, ST_INT16)
-        case RL_I32: TOWARDS(int32_t, double, pow, ST_INT32)
-        case RL_I64: TOWARDS(int64_t, double, pow, ST_INT64)
+        case RL_F32: TOWARDS(float, float, powf, fmaf, SAME)
+        case RL_F64: TOWARDS(double, double, pow, fma, SAME)
+        case RL_F16: TOWARDS(uint16_t, float, powf, fmaf, rl_f32_to_f16)
+        case RL_BF16: TOWARDS(uint16_t, float, powf, fmaf, rl_f32_to_bf16)
+        case RL_U8: TOWARDS(uint8_t, double, pow, fma, ST_BYTE)
+        case RL_I8: TOWARDS(int8_t, double, pow, fma, ST_INT8)
+        case RL_I16: TOWARDS(int16_t, double, pow, fma, ST_INT16)
+        case RL_I32: TOWARDS(int32_t, double, pow, fma, ST_INT32)
+        case RL_I64: TOWARDS(int64_t, double, pow, fma, ST_INT64)
         default: return rl_not_implemented(l->log ? "logspace_cpu" : "linspace_cpu", (RLDType)t->dtype);
     }
     return 0;
@@ -287,18 +308,18 @@ static Tensor *spaced(Linspace l, Tensor *out, RLDType dtype, int device, bool r
     if (l.steps < 0) { PyErr_SetString(PyExc_RuntimeError, "number of steps must be non-negative"); return NULL; }
     return rl_with_grad(written(target(out, (Ints){&l.steps, 1}, dtype, rl_default_dtype, device), write_linspace, &l), requires_grad);
 }
-Tensor *impl_linspace(Scalar start, Scalar end, int64_t steps, Tensor *out, RLDType dtype, int layout, int device, bool requires_grad, int pin_memory) {
+Tensor *rl_linspace(Scalar start, Scalar end, int64_t steps, Tensor *out, RLDType dtype, int layout, int device, int pin_memory, bool requires_grad) {
     UNUSED;
     return spaced((Linspace){start, end, 0, steps, false}, out, dtype, device, requires_grad);
 }
-Tensor *impl_logspace(Scalar start, Scalar end, int64_t steps, double base, Tensor *out, RLDType dtype, int layout, int device, bool requires_grad, int pin_memory) {
+Tensor *rl_logspace(Scalar start, Scalar end, int64_t steps, double base, Tensor *out, RLDType dtype, int layout, int device, int pin_memory, bool requires_grad) {
     UNUSED;
     return spaced((Linspace){start, end, base, steps, true}, out, dtype, device, requires_grad);
 }
 
 /* ---------------------------------------------------------------- matrices */
 
-Tensor *impl_eye_m(int64_t n, int64_t m, Tensor *out, RLDType dtype, int layout, int device, bool requires_grad, int pin_memory) {
+Tensor *rl_eye_m(int64_t n, int64_t m, Tensor *out, RLDType dtype, int layout, int device, int pin_memory, bool requires_grad) {
     UNUSED;
     if (n < 0 || m < 0) {
         PyErr_Format(PyExc_RuntimeError, "%c must be greater or equal to 0, got %lld", n < 0 ? 'n' : 'm', (long long)(n < 0 ? n : m));
@@ -313,8 +334,8 @@ Tensor *impl_eye_m(int64_t n, int64_t m, Tensor *out, RLDType dtype, int layout,
     Py_XDECREF((PyObject *)fill_with(diagonal, RL_ONE));
     return rl_with_grad(t, requires_grad);
 }
-Tensor *impl_eye(int64_t n, Tensor *out, RLDType dtype, int layout, int device, bool requires_grad, int pin_memory) {
-    return impl_eye_m(n, n, out, dtype, layout, device, requires_grad, pin_memory);
+Tensor *rl_eye(int64_t n, Tensor *out, RLDType dtype, int layout, int device, int pin_memory, bool requires_grad) {
+    return rl_eye_m(n, n, out, dtype, layout, device, pin_memory, requires_grad);
 }
 
 /* (row, column) of each element with column - row <= offset (lower) or >= offset (upper), row by row. */

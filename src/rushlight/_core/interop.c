@@ -202,7 +202,7 @@ PyObject *rl_py_array(FASTKW_ARGS) {
         else if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kw, i), "copy") == 0) copy = args[n + i];
     }
     PyObject *a = to_array(T(self), false);
-    if (a && dtype != Py_None) Py_SETREF(a, PyObject_CallMethod(a, "astype", "OsOO", dtype, "K", Py_False, Py_True));
+    if (a && dtype != Py_None) Py_SETREF(a, PyObject_CallMethod(a, "astype", "OssOO", dtype, "K", "unsafe", Py_True, Py_False));
     if (a && copy == Py_True) Py_SETREF(a, PyObject_CallMethod(a, "copy", NULL));
     return a;
 }

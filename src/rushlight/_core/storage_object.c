@@ -1,6 +1,9 @@
 /* storage_object.c -- storages as Python sees them: UntypedStorage (bytes) and TypedStorage (numbers). */
 #include "create.h"
 #include "rl_ops.h"
+#if !defined(_WIN32)
+#include <sys/mman.h>
+#endif
 
 /* There is one UntypedStorage per Storage while any is alive, so that `is` and id() tell shared memory. */
 typedef struct {
@@ -366,3 +369,37 @@ Tensor *impl_resize_(Tensor *input, Ints size, int memory_format) {
 Tensor *impl_resize_as_(Tensor *input, Tensor *the_template, int memory_format) {
     return impl_resize_(input, (Ints){the_template->size, the_template->ndim}, memory_format);
 }
+
+/* ---------------------------------------------------------------- memory shared with forked processes */
+
+#if defined(_WIN32)
+Tensor *impl_share_memory_(Tensor *input) {
+    (void)input;
+    PyErr_SetString(PyExc_NotImplementedError, "share_memory_() needs processes that fork");
+    return NULL;
+}
+PyObject *impl_is_shared(Tensor *input) { (void)input; Py_RETURN_FALSE; }
+#else
+static void release_shared(Storage *s) { munmap(s->data, s->capacity); }
+
+PyObject *impl_is_shared(Tensor *input) { return PyBool_FromLong(input->storage->release == release_shared); }
+
+Tensor *impl_share_memory_(Tensor *input) {
+    Storage *s = input->storage;
+    if (s->release == release_shared || s->nbytes == 0 || s->device != RL_CPU) return (Tensor *)Py_NewRef((PyObject *)input);
+    if (s->refs > 1 || !s->resizable) {                      /* others hold addresses into it */
+        PyErr_SetString(PyExc_RuntimeError, "share_memory_(): the memory is in use by other tensors or arrays");
+        return NULL;
+    }
+    char *p = mmap(NULL, s->nbytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) return (Tensor *)PyErr_SetFromErrno(PyExc_OSError);
+    memcpy(p, s->data, s->nbytes);
+    input->data = p + (input->data - s->data);
+    rl_dealloc(s->data, s->capacity);
+    s->data = p;
+    s->capacity = s->nbytes;
+    s->resizable = false;
+    s->release = release_shared;
+    return (Tensor *)Py_NewRef((PyObject *)input);
+}
+#endif

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from rushlight._ops.define import native
 
-OPTIONS = "dtype? dtype=None, layout? layout=None, device? device=None, bool requires_grad=False, bool? pin_memory=None"
-OUT = "*, Tensor? out=None, " + OPTIONS  # written straight into, unlike the table's own out=
+OPTIONS = "dtype? dtype=None, layout? layout=None, device? device=None, bool? pin_memory=False, bool requires_grad=False"
+OUT = "*, Tensor? out=None, " + OPTIONS  # which the bodies write into by themselves: `records`
 LIKE = "*, " + OPTIONS + ", memory_format? memory_format=None"
 NEW = "*, " + OPTIONS
 
 # ---------------------------------------------------------------- constants
 
-native(f"empty.size(int[] size, {OUT}, memory_format? memory_format=None) -> Tensor", method=False,
+native(f"empty.size(int[] size, {OUT}, memory_format? memory_format=None) -> Tensor", method=False, records=True,
        doc="A tensor of the given size with whatever the memory holds.")  # fmt: skip
-native(f"zeros(int[] size, {OUT}) -> Tensor", method=False, doc="A tensor of zeros.")
-native(f"ones(int[] size, {OUT}) -> Tensor", method=False, doc="A tensor of ones.")
-native(f"full(int[] size, Scalar fill_value, {OUT}) -> Tensor", method=False,
+native(f"zeros.size(int[] size, {OUT}) -> Tensor", method=False, records=True, doc="A tensor of zeros.")
+native(f"ones.size(int[] size, {OUT}) -> Tensor", method=False, records=True, doc="A tensor of ones.")
+native(f"full.size(int[] size, Scalar fill_value, {OUT}) -> Tensor", method=False, records=True,
        doc="A tensor of one value; its dtype is inferred from the value.")  # fmt: skip
 native(f"empty_strided.size(int[] size, int[] stride, {NEW}) -> Tensor", method=False,
        doc="An uninitialised tensor with the given strides.")  # fmt: skip
@@ -40,19 +40,19 @@ native(f"new_empty_strided(Tensor input, int[] size, int[] stride, {NEW}) -> Ten
 
 # ---------------------------------------------------------------- ranges and matrices
 
-native(f"arange(Scalar end, {OUT}) -> Tensor", method=False,
+native(f"arange(Scalar end, {OUT}) -> Tensor", method=False, records=True,
        doc="arange(start=0, end, step=1): ceil((end - start) / step) values from start on. Integers give int64.")  # fmt: skip
 native(f"arange.start(Scalar start, Scalar end, {NEW}) -> Tensor", method=False)
-native(f"arange.start_step(Scalar start, Scalar end, Scalar step, {OUT}) -> Tensor", method=False)
-native(f"range(Scalar start, Scalar end, Scalar step=1, {OUT}) -> Tensor", method=False,
+native(f"arange.start_step(Scalar start, Scalar end, Scalar step, {OUT}) -> Tensor", method=False, records=True)
+native(f"range(Scalar start, Scalar end, Scalar step=1, {OUT}) -> Tensor", method=False, records=True,
        doc="As arange, with end included; deprecated by PyTorch.")  # fmt: skip
-native(f"linspace(Scalar start, Scalar end, int steps, {OUT}) -> Tensor", method=False,
+native(f"linspace(Scalar start, Scalar end, int steps, {OUT}) -> Tensor", method=False, records=True,
        doc="Evenly spaced values from start to end, both included.")  # fmt: skip
-native(f"logspace(Scalar start, Scalar end, int steps, float base=10.0, {OUT}) -> Tensor", method=False,
+native(f"logspace(Scalar start, Scalar end, int steps, float base=10.0, {OUT}) -> Tensor", method=False, records=True,
        doc="base ** x for x evenly spaced from start to end.")  # fmt: skip
-native(f"eye(int n, {OUT}) -> Tensor", method=False, doc="The identity matrix, n by n or n by m.")
-native(f"eye.m(int n, int m, {OUT}) -> Tensor", method=False)
-TRIANGLE = "int row, int col, int offset=0, *, dtype? dtype=None, layout? layout=None, device? device=None, bool? pin_memory=None"
+native(f"eye(int n, {OUT}) -> Tensor", method=False, records=True, doc="The identity matrix, n by n or n by m.")
+native(f"eye.m(int n, int m, {OUT}) -> Tensor", method=False, records=True)
+TRIANGLE = "int row, int col, int offset=0, *, dtype? dtype=None, layout? layout=None, device? device=None, bool? pin_memory=False"
 native(f"tril_indices({TRIANGLE}) -> Tensor", method=False, doc="Rows and columns of the lower triangle of a row by col matrix.")
 native(f"triu_indices({TRIANGLE}) -> Tensor", method=False, doc="Rows and columns of the upper triangle of a row by col matrix.")
 
@@ -68,7 +68,7 @@ native("polar(Tensor abs, Tensor angle) -> Tensor", method=False, out=True,
 
 # ---------------------------------------------------------------- from data
 
-DATA = "*, dtype? dtype=None, device? device=None, bool requires_grad=False, bool? pin_memory=None"
+DATA = "*, dtype? dtype=None, device? device=None, bool? pin_memory=False, bool requires_grad=False"
 native(f"tensor(object data, {DATA}) -> Tensor", method=False,
        doc="A tensor with a copy of data: a number, nested sequences of numbers, an array.")  # fmt: skip
 native("as_tensor(object data, dtype? dtype=None, device? device=None) -> Tensor", method=False,
@@ -76,7 +76,7 @@ native("as_tensor(object data, dtype? dtype=None, device? device=None) -> Tensor
 native("asarray(object obj, *, dtype? dtype=None, device? device=None, bool? copy=None, bool requires_grad=False) -> Tensor",
        method=False, doc="A tensor that shares the memory of obj where it can, or must (copy=False), or must not (copy=True).")  # fmt: skip
 native(f"new_tensor(Tensor input, object data, {DATA}) -> Tensor", function=False, doc="A copy of data, with the dtype and device of self.")
-native("scalar_tensor(Scalar s, *, dtype? dtype=None, layout? layout=None, device? device=None, bool? pin_memory=None, "
+native("scalar_tensor(Scalar s, *, dtype? dtype=None, layout? layout=None, device? device=None, bool? pin_memory=False, "
        "bool requires_grad=False) -> Tensor", method=False, doc="A number as a tensor without dimensions.")  # fmt: skip
 native("from_numpy(object ndarray) -> Tensor", method=False, doc="A tensor over the memory of a NumPy array.")
 native("frombuffer(object buffer, *, dtype dtype, int count=-1, int offset=0, bool requires_grad=False) -> Tensor", method=False,
@@ -106,6 +106,9 @@ native("can_cast.to(dtype from_, dtype to) -> object", method=False, doc="Whethe
 
 native("get_device(Tensor input) -> object", doc="Index of the accelerator; -1 on the CPU.")
 native("is_pinned(Tensor input, device? device=None) -> object", function=False, doc="Whether memory is pinned: never.")
+native("pin_memory(Tensor input, device? device=None) -> Tensor", function=False, doc="Raises: there is no device to pin memory for.")
+native("share_memory_(Tensor input) -> Tensor", function=False,
+       doc="Moves the memory to where processes forked later see the same; RuntimeError while views of it exist.")  # fmt: skip
 native("is_shared(Tensor input) -> object", function=False, doc="Whether the memory is shared with other processes.")
 native("set_(Tensor input, object? source=None, int storage_offset=0, int[]? size=None, int[]? stride=None) -> Tensor", function=False,
        doc="Makes self a window on the memory of a tensor or storage.")  # fmt: skip
