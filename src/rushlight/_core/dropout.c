@@ -179,14 +179,14 @@ Tensor *rl_dropout_train(Tensor *input, double p, bool train) {
 
 /* ---------------------------------------------------------------- rrelu */
 
-/* Negative elements times a slope drawn from [lower, upper); rng NULL: times the middle of it. */
+/* Negative elements times a slope drawn from [lower, upper), bounds rounded to T; rng NULL: times the middle of them. */
 #define SLOPED(T)                                                                                            \
     static void sloped_##T(RLRandom *rng, const T *x, T *out, T *noise, int64_t n, double lower, double upper) { \
         for (int64_t i = 0; i < n; i++) {                                                                    \
             double slope = 1;                                                                                \
             if (!(x[i] > 0)) {                                                                               \
                 slope = (lower + upper) / 2;                                                                 \
-                if (rng && x[i] <= 0) rl_uniform_f64(rng, &slope, 1, lower, upper);                          \
+                if (rng && x[i] <= 0) slope = rl_random_unit(rng) * ((double)(T)upper - (T)lower) + (T)lower; \
             }                                                                                                \
             noise[i] = (T)slope;                                                                             \
             out[i] = x[i] * noise[i];                                                                        \

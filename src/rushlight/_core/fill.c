@@ -43,6 +43,7 @@ static int copy_part(Tensor *to, Tensor *block, int64_t at, int64_t n) {
 /* Draws numbers of type `drawn` and casts them into self, in the order of its memory: PyTorch's serial
  * loops run through the dimensions by stride. */
 static int fill(Tensor *self, RLDType drawn, Draw draw, const Law *law, PyObject *generator) {
+    if (rl_check_overlap(self, 0, NULL) < 0) return -1;
     if (self->numel == 0 || self->device != RL_CPU) return 0;
     RLRandom *rng = rl_rng(generator);
     if (RL_IS_CONTIGUOUS(self) && self->dtype == drawn) {
@@ -131,6 +132,8 @@ static int in_range(double v, const char *name, RLDType dt) {
 
 /* ---------------------------------------------------------------- real numbers */
 
+/* Where a check asks for elements first: PyTorch comes to it only after it has let empty tensors go. */
+
 static void draw_uniform(RLRandom *r, void *out, int64_t n, const Law *law) {
     switch (law->dtype) {
         case RL_F64: rl_uniform_f64(r, out, n, law->a, law->b); break;
@@ -177,7 +180,7 @@ int rl_fill_normal(Tensor *self, double mean, double std, PyObject *generator) {
         Py_XDECREF(real);
         return bad;
     }
-    if (!RL_IS_FLOAT(dt) || !limits[dt].cpp) return rl_not_implemented("normal_kernel_cpu", dt);
+    if ((!RL_IS_FLOAT(dt) || !limits[dt].cpp) && self->numel) return rl_not_implemented("normal_kernel_cpu", dt);
     const Law law = {.a = mean, .b = std, .dtype = dt};
     if (RL_IS_CONTIGUOUS(self)) return fill(self, dt, draw_normal, &law, generator);
     return fill(self, RL_F64, draw_normal_serial, &law, generator);
@@ -189,7 +192,7 @@ static void draw_cauchy(RLRandom *r, void *out, int64_t n, const Law *law) { rl_
 static void draw_log_normal(RLRandom *r, void *out, int64_t n, const Law *law) { rl_log_normal(r, out, n, law->a, law->b); }
 
 int rl_fill_exponential(Tensor *self, double lambda, PyObject *generator) {
-    if (!RL_IS_FLOAT(self->dtype))
+    if (!RL_IS_FLOAT(self->dtype) && self->numel)
         return refuse("Exponential distribution is a continuous probability distribution. dtype must be a floating point but you "
                       "specified %s", rl_dtypes[self->dtype].legacy);
     if (!(lambda > 0)) return refuse("exponential_ expects lambda > 0.0, but found lambda=%g", lambda);
@@ -198,7 +201,7 @@ int rl_fill_exponential(Tensor *self, double lambda, PyObject *generator) {
 
 static int fill_geometric(Tensor *self, double p, PyObject *generator) {
     if (!(p > 0 && p < 1)) return refuse("geometric_ expects p to be in (0, 1), but got p=%g", p);
-    if (RL_IS_COMPLEX(self->dtype) || self->dtype == RL_BOOL) return rl_not_implemented("geometric_cpu", (RLDType)self->dtype);
+    if ((RL_IS_COMPLEX(self->dtype) || self->dtype == RL_BOOL) && self->numel) return rl_not_implemented("geometric_cpu", (RLDType)self->dtype);
     return fill(self, RL_F64, draw_geometric, &(Law){.a = p}, generator);
 }
 
@@ -206,13 +209,15 @@ static int fill_cauchy(Tensor *self, double median, double sigma, PyObject *gene
     if (!(sigma > 0)) return refuse("cauchy_ expects sigma > 0.0, but found sigma=%g", sigma);
     if (!RL_IS_FLOAT(self->dtype))
         return refuse("Cauchy distribution is a continuous probability distribution. dtype must be a floating point but you "
-                      "specified %s", limits[self->dtype].cpp ? limits[self->dtype].cpp : rl_dtypes[self->dtype].name);
+                      "specified %s", self->dtype == RL_C64    ? "c10::complex<float>"
+                                      : self->dtype == RL_C128 ? "c10::complex<double>"
+                                      : limits[self->dtype].cpp ? limits[self->dtype].cpp : rl_dtypes[self->dtype].name);
     return fill(self, RL_F64, draw_cauchy, &(Law){.a = median, .b = sigma}, generator);
 }
 
 static int fill_log_normal(Tensor *self, double mean, double std, PyObject *generator) {
     if (!(std > 0)) return refuse("log_normal_ expects std > 0.0, but found std=%g", std);
-    if (!RL_IS_FLOAT(self->dtype)) return rl_not_implemented("log_normal_cpu", (RLDType)self->dtype);
+    if (!RL_IS_FLOAT(self->dtype) && self->numel) return rl_not_implemented("log_normal_cpu", (RLDType)self->dtype);
     return fill(self, RL_F64, draw_log_normal, &(Law){.a = mean, .b = std}, generator);
 }
 
@@ -222,12 +227,13 @@ static void draw_bernoulli(RLRandom *r, void *out, int64_t n, const Law *law) { 
 
 int rl_fill_bernoulli(Tensor *self, double p, PyObject *generator) {
     if (!(p >= 0 && p <= 1)) return refuse("bernoulli_ expects p to be in [0, 1], but got p=%g", p);
-    if (RL_IS_COMPLEX(self->dtype)) return rl_not_implemented("bernoulli_scalar_cpu_", (RLDType)self->dtype);
+    if (RL_IS_COMPLEX(self->dtype) && self->numel) return rl_not_implemented("bernoulli_scalar_cpu_", (RLDType)self->dtype);
     return fill(self, self->dtype == RL_BOOL ? RL_BOOL : RL_U8, draw_bernoulli, &(Law){.a = p}, generator);
 }
 
 int rl_fill_bernoulli_each(Tensor *self, Tensor *p, PyObject *generator) {
     if (!RL_IS_FLOAT(p->dtype)) return rl_not_implemented("bernoulli_tensor_cpu_p_", (RLDType)p->dtype);
+    if (rl_check_overlap(self, 0, NULL) < 0) return -1;
     const int mode = rl_grad_mode;
     rl_grad_mode = 0;
     Tensor *wide = rl_expand(p, (Ints){self->size, self->ndim}, false);
@@ -311,8 +317,13 @@ static int representable(int64_t v, const char *name, RLDType dt) {
 int rl_fill_random(Tensor *self, int64_t from, int64_t to, PyObject *generator) {
     const RLDType dt = (RLDType)self->dtype;
     const bool is_float = RL_IS_FLOAT(dt);
-    if (to == RL_NO_INT && from == INT64_MIN) /* every int64: a range of 2^64, which is written 0 */
+    if (to == RL_NO_INT && from == INT64_MIN) { /* every int64: a range of 2^64, which is written 0 */
+        static const char kernel[] = "random_full_64_bits_range_kernel_cpu";
+        if (self->numel && (dt == RL_BOOL || RL_IS_COMPLEX(dt))) return rl_not_implemented(kernel, dt);
+        if (self->numel && dt != RL_I64 && dt != RL_F64 && dt != RL_F32 && dt != RL_BF16)
+            return refuse("%s handles only int64, double, float and bfloat16", kernel);
         return fill(self, RL_I64, draw_from_to, &(Law){.range = 0, .base = from}, generator);
+    }
     int64_t last;
     if (to != RL_NO_INT) {
         if (!(from < to)) return refuse("random_ expects 'from' to be less than 'to', but got from=%lld >= to=%lld", (long long)from, (long long)to);
@@ -333,7 +344,8 @@ int rl_fill_random(Tensor *self, int64_t from, int64_t to, PyObject *generator) 
     } else {
         last = dt == RL_I64 ? INT64_MAX : (int64_t)limits[dt].max;
     }
-    if (!limits[dt].cpp) return refuse("check_random_bounds handles only integral, floating-point and boolean types");
+    if (!limits[dt].cpp)
+        return refuse("%s handles only integral, floating-point and boolean types", to == RL_NO_INT ? "random_from_to_impl" : "check_random_bounds");
     if (representable(from, "from", dt) < 0 || representable(last, "to - 1", dt) < 0) return -1;
     return fill(self, RL_I64, draw_from_to, &(Law){.range = (uint64_t)last - (uint64_t)from + 1, .base = from}, generator);
 }
@@ -341,7 +353,7 @@ int rl_fill_random(Tensor *self, int64_t from, int64_t to, PyObject *generator) 
 /* random_() without bounds: every value of an integer type, and of a float's exact integers 0 .. 2^digits. */
 static int fill_random_full(Tensor *self, PyObject *generator) {
     const RLDType dt = (RLDType)self->dtype;
-    if (!limits[dt].cpp) return rl_not_implemented("random_kernel_cpu", dt);
+    if (!limits[dt].cpp) return self->numel ? rl_not_implemented("random_kernel_cpu", dt) : 0;
     Law law = {.range = (UINT64_C(1) << limits[dt].digits) + RL_IS_FLOAT(dt), .wide = dt == RL_I64 || dt == RL_F64};
     return fill(self, RL_I64, draw_full, &law, generator);
 }
@@ -372,10 +384,6 @@ FORGETS(geometric_node, "GeometricBackward0")
 FORGETS(cauchy_node, "CauchyBackward0")
 FORGETS(log_normal_node, "LogNormalBackward0")
 
-static int writable(Tensor *self) {
-    return rl_check_inplace(self, rl_any_grad1(self)) < 0 ? -1 : rl_check_overlap(self, 0, NULL);
-}
-
 /* After the write: what self was no longer matters, so its gradient (and p's) is zero. */
 static Tensor *overwritten(Tensor *self, Tensor *p, const NodeDef *def) {
     rl_bump(self);
@@ -395,10 +403,10 @@ static Tensor *overwritten(Tensor *self, Tensor *p, const NodeDef *def) {
     return (Tensor *)Py_NewRef((PyObject *)self);
 }
 
-#define METHOD(SIGNATURE, FILL, P, NODE)                      \
-    Tensor *SIGNATURE {                                       \
-        if (writable(self) < 0 || FILL < 0) return NULL;      \
-        return overwritten(self, P, &NODE);                   \
+#define METHOD(SIGNATURE, FILL, P, NODE)                                             \
+    Tensor *SIGNATURE {                                                              \
+        if (rl_check_inplace(self, rl_any_grad1(self)) < 0 || FILL < 0) return NULL; \
+        return overwritten(self, P, &NODE);                                          \
     }
 METHOD(rl_normal_(Tensor *self, double mean, double std, PyObject *g), rl_fill_normal(self, mean, std, g), NULL, normal_node)
 METHOD(rl_uniform_(Tensor *self, double from, double to, PyObject *g), rl_fill_uniform(self, from, to, g), NULL, uniform_node)

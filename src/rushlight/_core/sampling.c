@@ -1,4 +1,5 @@
 /* sampling.c -- new tensors of random numbers: rand, randint, randperm, normal, bernoulli, multinomial, ... */
+#include "create.h"
 #include "fill.h"
 #include "generator.h"
 #include "rl_ops.h"
@@ -10,7 +11,7 @@
 
 /* `out` made as large as size, or a new tensor. */
 static Tensor *target(Ints size, RLDType dtype, RLDType otherwise, int device, Tensor *out) {
-    if (!out) return rl_empty(size.n, size.v, dtype == RL_NODTYPE ? otherwise : dtype, device < 0 ? RL_CPU : device);
+    if (!out) return rl_empty(size.n, size.v, dtype == RL_NODTYPE ? otherwise : dtype, device < 0 ? rl_default_device : device);
     if (dtype != RL_NODTYPE && dtype != (RLDType)out->dtype) {
         PyErr_Format(PyExc_RuntimeError, "dtype %s does not match dtype of out parameter (%s)", rl_dtypes[dtype].legacy,
                      rl_dtypes[out->dtype].legacy);
@@ -47,16 +48,9 @@ static Tensor *target_like(Tensor *t, RLDType dtype, int device, int format) {
 
 /* The filled tensor, or NULL where it was refused; takes over t. */
 static Tensor *finished(Tensor *t, int bad, bool requires_grad) {
-    if (!bad && requires_grad) {
-        if (RL_IS_INEXACT(t->dtype)) {
-            t->flags |= RLF_REQUIRES_GRAD;
-        } else {
-            PyErr_SetString(PyExc_RuntimeError, "Only Tensors of floating point and complex dtype can require gradients");
-            bad = -1;
-        }
-    }
-    if (bad) Py_CLEAR(t);
-    return t;
+    if (!bad) return rl_with_grad(t, requires_grad);
+    Py_DECREF(t);
+    return NULL;
 }
 
 #define OPTIONS RLDType dtype, int layout, int device, int pin_memory, bool requires_grad
@@ -114,19 +108,19 @@ Tensor *rl_randint_like(Tensor *input, int64_t high, PyObject *generator, OPTION
 
 /* ---------------------------------------------------------------- permutations */
 
-/* The dtype must hold 0 .. n (PyTorch checks n, not n - 1), floats one more. */
+/* PyTorch's limits: an integer dtype must hold n - 1; floats lose integers from 2^digits + 2 on, and nobody minds in bfloat16. */
 static int permutation_fits(int64_t n, RLDType dt) {
     switch (dt) {
         case RL_U8: case RL_I8: case RL_I16: case RL_I32: {
             const int64_t most = dt == RL_U8 ? UINT8_MAX : dt == RL_I8 ? INT8_MAX : dt == RL_I16 ? INT16_MAX : INT32_MAX;
             const char *name = dt == RL_U8 ? "uint8_t" : dt == RL_I8 ? "int8_t" : dt == RL_I16 ? "int16_t" : "int";
-            if (n <= most) return 0;
+            if (n - 1 <= most) return 0;
             PyErr_Format(PyExc_RuntimeError, "value cannot be converted to type %s without overflow", name);
             return -1;
         }
-        case RL_I64: return 0;
-        case RL_F16: case RL_BF16: case RL_F32: case RL_F64: {
-            const int64_t most = dt == RL_F16 ? 2049 : dt == RL_BF16 ? 257 : dt == RL_F32 ? 16777217 : INT64_C(9007199254740993);
+        case RL_I64: case RL_BF16: return 0;
+        case RL_F16: case RL_F32: case RL_F64: {
+            const int64_t most = dt == RL_F16 ? 2049 : dt == RL_F32 ? 16777217 : INT64_C(9007199254740993);
             if (n <= most) return 0;
             PyErr_Format(PyExc_RuntimeError, "n cannot be greater than %lld for %s type.", (long long)most, rl_dtypes[dt].legacy);
             return -1;
