@@ -1,0 +1,4 @@
+"""`torch.backends.quantized`: no engines."""
+
+engine = "none"
+supported_engines = ["none"]
