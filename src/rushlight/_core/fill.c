@@ -319,7 +319,7 @@ int rl_fill_random(Tensor *self, int64_t from, int64_t to, PyObject *generator) 
     const bool is_float = RL_IS_FLOAT(dt);
     if (to == RL_NO_INT && from == INT64_MIN) { /* every int64: a range of 2^64, which is written 0 */
         static const char kernel[] = "random_full_64_bits_range_kernel_cpu";
-        if (self->numel && (dt == RL_BOOL || RL_IS_COMPLEX(dt))) return rl_not_implemented(kernel, dt);
+        if (self->numel && (dt == RL_BOOL || dt == RL_F16 || RL_IS_COMPLEX(dt))) return rl_not_implemented(kernel, dt);
         if (self->numel && dt != RL_I64 && dt != RL_F64 && dt != RL_F32 && dt != RL_BF16)
             return refuse("%s handles only int64, double, float and bfloat16", kernel);
         return fill(self, RL_I64, draw_from_to, &(Law){.range = 0, .base = from}, generator);
