@@ -564,6 +564,13 @@ static PyObject *tensor_from_bytes(PyObject *m, PyObject *args) {
     return (PyObject *)t;
 }
 
+static PyObject *storage_bytes(PyObject *m, PyObject *t) {
+    (void)m;
+    if (RL_IS_TENSOR(t)) return rl_py_storage_bytes(t, NULL);
+    PyErr_Format(PyExc_TypeError, "_storage_bytes(): argument must be Tensor, not %s", Py_TYPE(t)->tp_name);
+    return NULL;
+}
+
 /* ---------------------------------------------------------------- registration */
 
 #define FAST(f) ((PyCFunction)(void (*)(void))(f)), METH_FASTCALL | METH_KEYWORDS
@@ -586,6 +593,7 @@ PyMethodDef rl_create_methods[] = {
 
 static PyMethodDef functions[] = {
     {"_tensor_from_bytes", tensor_from_bytes, METH_VARARGS, "A copy of a buffer as a one-dimensional tensor."},
+    {"_storage_bytes", storage_bytes, METH_O, "A memoryview of all of a tensor's storage."},
     {"set_default_dtype", set_default_dtype, METH_O, "The dtype that Python floats become."},
     {"get_default_dtype", get_default_dtype, METH_NOARGS, "The dtype that Python floats become."},
     {"set_default_tensor_type", set_default_tensor_type, METH_O, "As set_default_dtype, by tensor type or its name."},

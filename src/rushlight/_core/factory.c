@@ -274,7 +274,7 @@ typedef struct { Scalar start, end; double base; int64_t steps; bool log; } Lins
         const S step = n > 1 ? (hi - lo) / (S)(n - 1) : 0;                                                  \
         T *p = (T *)t->data;                                                                                \
         for (int64_t i = 0; i < n; i++) {                                                                   \
-            S v = i < n / 2 ? FMA(step, (S)i, lo) : FMA(-step, (S)(n - i - 1), hi);                      \
+            S v = i < n / 2 || n == 1 ? FMA(step, (S)i, lo) : FMA(-step, (S)(n - i - 1), hi);                      \
             p[i] = ST(l->log ? POWER((S)l->base, v) : v);                                                   \
         }                                                                                                   \
         break;                                                                                              \

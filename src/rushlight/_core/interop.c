@@ -222,6 +222,7 @@ PyObject *rl_py_array_wrap(FASTKW_ARGS) {
 
 /* ---------------------------------------------------------------- raw memory */
 
+/* For reading and writing files: not to be kept over a resize, so the block is not pinned. */
 PyObject *rl_py_storage_bytes(PyObject *self, PyObject *unused) {
     (void)unused;
     Storage *s = T(self)->storage;
@@ -232,11 +233,7 @@ PyObject *rl_py_storage_bytes(PyObject *self, PyObject *unused) {
     e->shape[0] = n;
     e->strides[0] = 1;
     e->t = rl_from_storage(s, 0, 1, &n, &one, RL_U8);
-    PyObject *view = NULL;
-    if (e->t) {
-        rl_pin_block(s);
-        view = PyMemoryView_FromObject((PyObject *)e);
-    }
+    PyObject *view = e->t ? PyMemoryView_FromObject((PyObject *)e) : NULL;
     Py_DECREF(e);
     return view;
 }
