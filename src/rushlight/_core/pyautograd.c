@@ -374,7 +374,7 @@ static PyObject *run_backward(PyObject *m, PyObject *const *args, Py_ssize_t n) 
 /* ---------------------------------------------------------------- Tensor.backward */
 
 static PyObject *backward_with_inputs(Tensor *t, PyObject *gradient, bool keep, bool create, PyObject *inputs) {
-    PyObject *list = RL_IS_TENSOR(inputs) || PyObject_TypeCheck(inputs, &RLNode_Type) ? PyTuple_Pack(1, inputs) : PySequence_Tuple(inputs);
+    PyObject *list = RL_IS_TENSOR(inputs) ? PyTuple_Pack(1, inputs) : PySequence_Tuple(inputs);
     if (!list) return NULL;
     PyObject *r = NULL, *roots = PyTuple_Pack(1, t), *seeds = gradient ? PyTuple_Pack(1, gradient) : NULL;
     if (PyTuple_GET_SIZE(list) == 0) PyErr_SetString(PyExc_RuntimeError, "`inputs` argument to `backward()` cannot be empty.");

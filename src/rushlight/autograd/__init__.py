@@ -41,6 +41,13 @@ def _tuple(values, count: int) -> tuple:
     return (values,) if isinstance(values, _Tensor) else tuple(values)
 
 
+def _wanted(inputs) -> tuple:
+    """Inputs as a tuple; a GradientEdge, itself a tuple, is one input."""
+    if isinstance(inputs, _Tensor) or (isinstance(inputs, tuple) and inputs and isinstance(inputs[0], _C._Node)):
+        return (inputs,)
+    return tuple(inputs)
+
+
 def backward(
     tensors: _C.Tensor | Sequence[_C.Tensor],
     grad_tensors: _C.Tensor | Sequence[_C.Tensor | None] | None = None,
@@ -72,7 +79,7 @@ def backward(
             )
         grad_tensors = grad_variables
     if inputs is not None:
-        inputs = (inputs,) if isinstance(inputs, _Tensor) else tuple(inputs)
+        inputs = _wanted(inputs)
         if not inputs:
             raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     roots = (tensors,) if isinstance(tensors, _Tensor) else tuple(tensors)
@@ -119,7 +126,7 @@ def grad(
             stacklevel=2,
         )
     roots = (outputs,) if isinstance(outputs, _Tensor) else tuple(outputs)
-    wanted = (inputs,) if isinstance(inputs, _Tensor) else tuple(inputs)
+    wanted = _wanted(inputs)
     seeds = None if grad_outputs is None else _tuple(grad_outputs, len(roots))
     keep = create_graph if retain_graph is None else retain_graph
     if is_grads_batched and seeds is not None:
@@ -161,7 +168,6 @@ def __getattr__(name: str):
         value = __import__(f"{__name__}.{name}", fromlist=("*",))
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # Importing the submodule of the same name has just put the module here: PyTorch has the function.
     globals()[name] = value
     return value
 

@@ -129,7 +129,8 @@ class Error(Function):
         raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
 
 
-Error._backward_cls.__name__ = "Error"
+# Printed as the native node that PyTorch has in this place.
+Error._backward_cls = type("Error", (BackwardCFunction,), {"_forward_cls": Error, "__module__": "builtins"})
 
 
 def once_differentiable(fn: Callable) -> Callable:
