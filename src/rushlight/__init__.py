@@ -17,15 +17,16 @@ if TYPE_CHECKING:
 
 from rushlight import _C
 
-# Everything native that PyTorch has in its root: operations, types, dtypes, constants.
-globals().update(_C._root)
-Tensor = _C.Tensor
-
 inf = float("inf")
 nan = float("nan")
 pi = 3.141592653589793
 e = 2.718281828459045
 newaxis = None
+
+# Everything native that PyTorch has in its root: operations, types, dtypes.  From here on names such as `float`, `sum`
+# and `max` mean ours, not Python's.
+globals().update(_C._root)
+Tensor = _C.Tensor
 
 _SUBMODULES = frozenset(
     """nn optim autograd utils linalg fft special random cuda backends accelerator amp mps xpu version types overrides testing

@@ -256,7 +256,7 @@ class Gradient:
                 lines.append(f"n->args[{i}].{ARG_FIELD[ctype]} = {c};")
         return [indent + line for line in lines]
 
-    def record_results(self, indent: str, out: str = "out") -> list[str]:
+    def record_results(self, indent: str, out: str = "y_") -> list[str]:
         lines = []
         for i, s in enumerate(self.saved):
             if s not in self.results:
@@ -296,7 +296,7 @@ def ew_call(op: Op, into: str | None = None) -> list[str]:
         items = ", ".join(forms[p.type].format(p.name) for p in numbers)
         lines.append(f"    EwParam q_[] = {{{items}}};")
         params = "q_"
-    lines.append(f"    out = rl_ew_into(&ew_{op.cname}, {into}, in_, {params});" if into else f"    out = rl_ew(&ew_{op.cname}, in_, {params});")
+    lines.append(f"    y_ = rl_ew_into(&ew_{op.cname}, {into}, in_, {params});" if into else f"    y_ = rl_ew(&ew_{op.cname}, in_, {params});")
     return lines
 
 
@@ -307,7 +307,7 @@ def red_call(op: Op) -> list[str]:
         dim = "(Ints){&dim, 1}"
     keep = "keepdim" if "keepdim" in names else "false"
     dtype = "dtype" if "dtype" in names else "RL_NODTYPE"
-    return [f"    out = rl_reduce(&red_{op.cname}, {op.params[0].name}, {dim}, {keep}, {dtype});"]
+    return [f"    y_ = rl_reduce(&red_{op.cname}, {op.params[0].name}, {dim}, {keep}, {dtype});"]
 
 
 def forward(op: Op) -> str:
@@ -322,7 +322,7 @@ def forward(op: Op) -> str:
         lines.insert(0, composite(op, "static " + prototype(op, "impl_")))
     single = not multi(op)
     ret = returns(op).strip()
-    lines.append(f"    {'Tensor *out = NULL' if ret == 'Tensor *' else 'PyObject *out = NULL' if single else 'int out = -1'};")
+    lines.append(f"    {'Tensor *y_ = NULL' if ret == 'Tensor *' else 'PyObject *y_ = NULL' if single else 'int y_ = -1'};")
     if gradient:
         lines.append("    Node *n = NULL;")
         lines.append(f"    const bool record = {any_grad(op, gradient)};")
@@ -331,33 +331,33 @@ def forward(op: Op) -> str:
     elif op.reduce:
         lines += red_call(op)
     else:
-        compute = f"out = impl_{op.cname}({call_args(op)});"
+        compute = f"y_ = impl_{op.cname}({call_args(op)});"
         if op.kind == "python":
             compute = python_call(op)
         if gradient and not op.view:
             compute = f"if (record) {{ rl_grad_mode = 0; {compute} rl_grad_mode = 1; }} else {compute}"
         lines.append("    " + compute)
-    bad = "!out" if single else "out < 0"
+    bad = "!y_" if single else "y_ < 0"
     if not gradient:
         if op.view and ret == "Tensor *":
-            lines.append(f"    if (out) rl_make_view(out, {op.params[0].name});")
-        lines += ["    return out;", "}", ""]
+            lines.append(f"    if (y_) rl_make_view(y_, {op.params[0].name});")
+        lines += ["    return y_;", "}", ""]
         return "\n".join(lines)
-    lines.append(f"    if (RL_UNLIKELY({bad})) return out;")
+    lines.append(f"    if (RL_UNLIKELY({bad})) return y_;")
     if op.view:
-        lines.append(f"    rl_make_view(out, {op.params[0].name});")
-    lines.append("    if (record" + (" && RL_IS_INEXACT(out->dtype)" if single and ret == "Tensor *" and not op.view else "") + ") {")
+        lines.append(f"    rl_make_view(y_, {op.params[0].name});")
+    lines.append("    if (record" + (" && RL_IS_INEXACT(y_->dtype)" if single and ret == "Tensor *" and not op.view else "") + ") {")
     lines += gradient.record("        ")
     if single:
         lines += gradient.record_results("        ")
-        lines.append("        rl_set_history(out, n, 0);")
+        lines.append("        rl_set_history(y_, n, 0);")
     else:
         lines.append(f"        if (rl_node_outputs(n, {op.n_out}) < 0) goto fail;")
         lines += gradient.record_results("        ")
         lines.append(f"        for (int i = 0; i < {op.n_out}; i++) if (out_[i] && RL_IS_INEXACT(out_[i]->dtype)) rl_set_history(out_[i], n, i);")
-    lines += ["        Py_DECREF(n);", "    }", "    return out;", "fail:", "    Py_XDECREF(n);"]
+    lines += ["        Py_DECREF(n);", "    }", "    return y_;", "fail:", "    Py_XDECREF(n);"]
     if single:
-        lines += ["    Py_XDECREF(out);", "    return NULL;", "}", ""]
+        lines += ["    Py_XDECREF(y_);", "    return NULL;", "}", ""]
     else:
         lines += [f"    for (int i = 0; i < {op.n_out}; i++) Py_CLEAR(out_[i]);", "    return -1;", "}", ""]
     return "\n".join(lines)
@@ -413,10 +413,10 @@ def python_call(op: Op) -> str:
     function = op.python.__name__  # type: ignore[union-attr]
     args = f"(PyObject *[]){{{', '.join(parts) or 'NULL'}}}, {n}"
     if multi(op):
-        return f'out = rl_call_python_multi("{module}", "{function}", {args}, {op.n_out}, out_);'
+        return f'y_ = rl_call_python_multi("{module}", "{function}", {args}, {op.n_out}, out_);'
     if op.results[0].type == "Tensor":
-        return f'out = rl_call_python_tensor("{module}", "{function}", {args});'
-    return f'out = rl_call_python("{module}", "{function}", {args});'
+        return f'y_ = rl_call_python_tensor("{module}", "{function}", {args});'
+    return f'y_ = rl_call_python("{module}", "{function}", {args});'
 
 
 # ---------------------------------------------------------------- in place
@@ -443,7 +443,7 @@ def inplace(op: Op) -> str:
                   "    Py_DECREF(before);",
                   f"    return rl_inplace_finish({self}, result);", "}", ""]  # fmt: skip
         return "\n".join(lines)
-    lines.append("    Tensor *out = NULL;")
+    lines.append("    Tensor *y_ = NULL;")
     if gradient:
         lines += ["    Node *n = NULL;", f"    const bool record = {any_grad(op, gradient)} && RL_IS_INEXACT({self}->dtype);",
                   f"    if (RL_UNLIKELY(record || {self}->base)) {{",
@@ -453,11 +453,11 @@ def inplace(op: Op) -> str:
         lines.append(f"    if (rl_check_inplace({self}, rl_any_grad1({self})) < 0) return NULL;")
     lines += ew_call(op, into=self)
     if gradient:
-        lines += ["    if (!out) goto fail;", f"    rl_bump({self});", "    if (n) {", *gradient.record_results("        ", out=self),
-                  f"        if (rl_rebase_history({self}, n, 0) < 0) goto fail;", "        Py_DECREF(n);", "    }", "    return out;",
-                  "fail:", "    Py_XDECREF(n);", "    Py_XDECREF(out);", "    return NULL;", "}", ""]  # fmt: skip
+        lines += ["    if (!y_) goto fail;", f"    rl_bump({self});", "    if (n) {", *gradient.record_results("        ", out=self),
+                  f"        if (rl_rebase_history({self}, n, 0) < 0) goto fail;", "        Py_DECREF(n);", "    }", "    return y_;",
+                  "fail:", "    Py_XDECREF(n);", "    Py_XDECREF(y_);", "    return NULL;", "}", ""]  # fmt: skip
     else:
-        lines += [f"    if (out) rl_bump({self});", "    return out;", "}", ""]
+        lines += [f"    if (y_) rl_bump({self});", "    return y_;", "}", ""]
     return "\n".join(lines)
 
 

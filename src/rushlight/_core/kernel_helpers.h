@@ -1,6 +1,7 @@
 /* kernel_helpers.h -- small scalar functions that kernel expressions of the table may name. */
 #ifndef RL_KERNEL_HELPERS_H
 #define RL_KERNEL_HELPERS_H
+#include "special.h"
 #include <limits.h>
 #include <math.h>
 #include <stdint.h>

@@ -458,12 +458,15 @@ static PyObject *python_half(const char *module, const char *name) {
     Py_XDECREF(m);
     return f;
 }
-static PyObject *repr(PyObject *self) {
-    PyObject *f = python_half("rushlight._tensor_str", "_str");
+static PyObject *formatted(PyObject *self, const char *name) {
+    PyObject *f = python_half("rushlight._tensor_str", name);
+    rl_torch_function_off++;
     PyObject *r = f ? PyObject_CallOneArg(f, self) : NULL;
+    rl_torch_function_off--;
     Py_XDECREF(f);
     return r;
 }
+static PyObject *repr(PyObject *self) { return special(self) ? overridden("__repr__", self, NULL) : formatted(self, "_str"); }
 
 /* ---------------------------------------------------------------- pickling, copying */
 
@@ -671,12 +674,7 @@ static PyObject *parameter_new(PyTypeObject *type, PyObject *args, PyObject *kw)
     return (PyObject *)r;
 }
 
-static PyObject *parameter_repr(PyObject *self) {
-    PyObject *s = repr(self);
-    PyObject *r = s ? PyUnicode_FromFormat("Parameter containing:\n%U", s) : NULL;
-    Py_XDECREF(s);
-    return r;
-}
+static PyObject *parameter_repr(PyObject *self) { return formatted(self, "_parameter_str"); }
 static int parameter_init(PyObject *self, PyObject *args, PyObject *kw) { (void)self; (void)args; (void)kw; return 0; }
 
 PyTypeObject RLParameter_Type = {

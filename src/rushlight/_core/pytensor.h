@@ -26,6 +26,7 @@ PyObject *rl_py_storage_bytes(PyObject *self, PyObject *u);
 PyObject *rl_tensor_tp_new(PyTypeObject *type, PyObject *args, PyObject *kw);
 Tensor *rl_tensor_from_py(PyObject *o, RLDType dtype, bool copy);
 int rl_create_init(PyObject *m);
+extern PyMethodDef rl_create_methods[];                      /* Tensor methods of create.c and interop.c */
 
 int rl_pytypes_init(PyObject *m);
 int rl_generator_init(PyObject *m);

@@ -6,6 +6,10 @@
  * is exact, and the roundings of floating-point work are spelt out with fma().  (Without hardware
  * FMA, fma() is a library call: right, but slow.)
  */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O3") /* the block loops are worth vectorising */
+#endif
+
 #include "random.h"
 
 #include <math.h>
