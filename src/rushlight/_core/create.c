@@ -266,13 +266,6 @@ static Tensor *own_copy(Tensor *t, RLDType dt) {
     return r;
 }
 
-static bool has_dlpack(PyObject *o) {
-    PyObject *f = NULL;
-    if (_PyObject_LookupAttr(o, PyUnicode_InternFromString("__dlpack__"), &f) < 0) PyErr_Clear();
-    Py_XDECREF(f);
-    return f != NULL;
-}
-
 Tensor *rl_tensor_from_py(PyObject *o, RLDType dtype, bool copy) {
     if (PyList_CheckExact(o) || PyTuple_CheckExact(o) || PyFloat_CheckExact(o) || PyLong_Check(o)) return from_sequence(o, dtype);
     if (RL_IS_TENSOR(o)) {
@@ -282,7 +275,7 @@ Tensor *rl_tensor_from_py(PyObject *o, RLDType dtype, bool copy) {
     }
     Tensor *shared;
     if (rl_is_numpy(o)) shared = rl_from_numpy_array(o, !copy);
-    else if (PyUnicode_Check(o) || PyBytes_Check(o) || PyComplex_Check(o) || !has_dlpack(o)) return from_sequence(o, dtype);
+    else if (PyUnicode_Check(o) || PyBytes_Check(o) || PyComplex_Check(o) || !PyObject_HasAttrString(o, "__dlpack__")) return from_sequence(o, dtype);
     else shared = rl_from_dlpack_object(o);
     if (!shared) return NULL;
     Tensor *r = copy ? own_copy(shared, dtype == RL_NODTYPE ? (RLDType)shared->dtype : dtype)
@@ -340,7 +333,7 @@ Tensor *impl_asarray(PyObject *obj, RLDType dtype, int device, int copy, bool re
         t = rl_tensor_from_py(obj, dtype, copy == 1);
     }
     if (t && copy == 0 && !buffer) {
-        bool alias = array || has_dlpack(obj);
+        bool alias = array || PyObject_HasAttrString(obj, "__dlpack__");
         RLDType have = RL_IS_TENSOR(obj) ? (RLDType)((Tensor *)obj)->dtype : alias && rl_is_numpy(obj) ? rl_numpy_dtype(obj) : (RLDType)t->dtype;
         if (!alias) PyErr_SetString(PyExc_ValueError, "can't alias arbitrary sequence into a tensor.");
         else if (have != t->dtype) PyErr_Format(PyExc_ValueError, "can't alias tensor with dtype '%s' into dtype '%s'.",
