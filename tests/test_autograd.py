@@ -152,7 +152,8 @@ def test_nodes_print_and_link_as_in_pytorch():
     assert mul.name() == type(mul).__name__ == "MulBackward0"
     assert repr(mul).startswith("<MulBackward0 object at 0x")
     (accumulate, _), (none, _) = mul.next_functions
-    assert accumulate.name() == "AccumulateGrad" and accumulate.variable is x and none is None
+    assert accumulate.name() == "torch::autograd::AccumulateGrad" and type(accumulate).__name__ == "AccumulateGrad"
+    assert accumulate.variable is x and none is None
     mul.metadata["note"] = 1
     assert y.grad_fn.next_functions[0][0].metadata == {"note": 1}
 

@@ -80,7 +80,11 @@ PyObject *rl_py_register_post_hook(PyObject *self, PyObject *hook) {
 
 /* ---------------------------------------------------------------- Node */
 
-static PyObject *node_name(PyObject *self, PyObject *u) { (void)u; return PyUnicode_FromString(((Node *)self)->def->name); }
+static PyObject *node_name(PyObject *self, PyObject *u) {
+    (void)u;
+    const NodeDef *def = ((Node *)self)->def; /* PyTorch spells this one name out, though not its type's */
+    return PyUnicode_FromString(def == &rl_accumulate_def ? "torch::autograd::AccumulateGrad" : def->name);
+}
 static PyObject *node_sequence_nr(PyObject *self, PyObject *u) { (void)u; return PyLong_FromUnsignedLongLong(((Node *)self)->seq); }
 
 static PyObject *node_register_hook(PyObject *self, PyObject *hook) {
