@@ -71,6 +71,14 @@ RLPoints rl_points(int mode, RLDType dt, const char *op) {
 
 /* ---------------------------------------------------------------- small shared things */
 
+const char *rl_c_name(RLDType dt) {
+    static const char *const names[RL_NDTYPES] = {
+        [RL_BOOL] = "bool", [RL_U8] = "unsigned char", [RL_I8] = "signed char", [RL_I16] = "short int", [RL_I32] = "int",
+        [RL_I64] = "long int", [RL_F16] = "c10::Half", [RL_BF16] = "c10::BFloat16", [RL_F32] = "float", [RL_F64] = "double",
+        [RL_C64] = "c10::complex<float>", [RL_C128] = "c10::complex<double>"};
+    return names[dt] ? names[dt] : rl_dtypes[dt].name;
+}
+
 PyObject *rl_ints_list(int n, const int64_t *v) {
     PyObject *l = PyList_New(n);
     for (int i = 0; l && i < n; i++) {
@@ -123,7 +131,7 @@ Tensor *rl_as_index(Tensor *index) {
 typedef struct {
     Tensor *t;                 /* int64 */
     int64_t size, stride;      /* of the dimension it indexes; size < 0: t already holds checked offsets */
-    int dim;
+    int nr;                    /* among the indices, a mask counting once a dimension: for messages */
 } Factor;
 
 /* The elements' offsets (in elements of t) at which the mask holds, in row-major order. */
@@ -162,7 +170,7 @@ static int check_mask(Tensor *t, int dim, Tensor *mask) {
 
 /* Reads the index list into factors; marks the dimensions that they take. Returns their number or -1. */
 static int factors(Tensor *t, Tensors indices, Factor *f, bool *taken) {
-    int n = 0, dim = 0, wanted = 0;
+    int n = 0, dim = 0, nr = 0, wanted = 0;
     for (int k = 0; k < indices.n; k++) {
         Tensor *ix = indices.v[k];
         wanted += ix && (ix->dtype == RL_BOOL || ix->dtype == RL_U8) ? ix->ndim : 1;
@@ -174,7 +182,7 @@ static int factors(Tensor *t, Tensors indices, Factor *f, bool *taken) {
     for (int k = 0; k < indices.n; k++) {
         Tensor *ix = indices.v[k];
         if (!ix) { dim++; continue; }
-        f[n] = (Factor){NULL, t->size[dim], t->stride[dim], dim};
+        f[n] = (Factor){NULL, t->size[dim], t->stride[dim], nr};
         if (ix->dtype == RL_BOOL || ix->dtype == RL_U8) {
             if (ix->dtype == RL_U8 && PyErr_WarnEx(PyExc_UserWarning, "indexing with dtype torch.uint8 is now deprecated, please use a "
                                                    "dtype torch.bool instead.", 1) < 0) goto fail;
@@ -184,9 +192,11 @@ static int factors(Tensor *t, Tensors indices, Factor *f, bool *taken) {
             f[n].stride = 1;
             for (int d = 0; d < ix->ndim; d++) taken[dim + d] = true;
             dim += ix->ndim;
+            nr += ix->ndim;
         } else if (ix->dtype == RL_I64 || ix->dtype == RL_I32) {
             f[n].t = rl_to_dtype_raw(ix, RL_I64);
             taken[dim++] = true;
+            nr++;
         } else {
             PyErr_SetString(PyExc_IndexError, "tensors used as indices must be long, int, byte or bool tensors");
             goto fail;
@@ -200,8 +210,8 @@ fail:
 }
 
 static int out_of_bounds(int64_t at, const Factor *f, const char *message) {
-    if (message) PyErr_Format(PyExc_IndexError, message, (long long)at, f->dim, (long long)f->size);
-    else PyErr_Format(PyExc_IndexError, "index %lld is out of bounds for dimension %d with size %lld", (long long)at, f->dim, (long long)f->size);
+    if (message) PyErr_Format(PyExc_IndexError, message, (long long)at, f->nr, (long long)f->size);
+    else PyErr_Format(PyExc_IndexError, "index %lld is out of bounds for dimension %d with size %lld", (long long)at, f->nr, (long long)f->size);
     return -1;
 }
 
@@ -250,7 +260,7 @@ static void broadcast_error(int n, const Factor *f) {
 }
 
 static int plan(RLPlan *p, Tensor *t, int n, Factor *f, const bool *taken, const char *message) {
-    Tensor *ts[RL_MAXDIM];
+    Tensor *ts[RL_MAXDIM] = {NULL};
     int64_t shape[RL_MAXDIM];
     int rc = -1, nd, first = -1, last = -1;
     bool adjacent = true;

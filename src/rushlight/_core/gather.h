@@ -33,6 +33,7 @@ Tensor *rl_zeros_as(Tensor *like, int ndim, const int64_t *size);
 int rl_plan_write(const RLPlan *p, int mode, Tensor *t, Tensor *value, const char *op); /* broadcasts value */
 Tensor *rl_plan_read(const RLPlan *p, Tensor *t, const char *op);
 void rl_shape_error(PyObject *type, const char *format, int n1, const int64_t *s1, int n2, const int64_t *s2);
+const char *rl_c_name(RLDType dt);                          /* "float", "long int": as some messages have it */
 PyObject *rl_ints_list(int n, const int64_t *v);
 Tensor *rl_broadcast_raw(Tensor *t, int ndim, const int64_t *size); /* contiguous, no history */
 Tensor *rl_one_dim(Tensor *t);                               /* a 0-dim tensor seen as (1,); else t itself */

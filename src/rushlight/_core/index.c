@@ -49,10 +49,23 @@ static void no_dims_error(void) {
                     "convert a 0-dim tensor to a number");
 }
 
-/* PyTorch reports the caller's own (negative) index and the dimension it fell on. */
-static Tensor *pick(Tensor *t, int dim, int64_t i) {
+/* `position`: the index's own among the entries, which is what the message names. */
+static Tensor *pick(Tensor *t, int dim, int64_t i, int position) {
     if (RL_UNLIKELY(t->ndim == 0)) { no_dims_error(); return NULL; }
+    if (RL_UNLIKELY(i < -t->size[dim] || i >= t->size[dim])) {
+        PyErr_Format(PyExc_IndexError, "index %lld is out of bounds for dimension %d with size %lld", (long long)i, position,
+                     (long long)t->size[dim]);
+        return NULL;
+    }
     return rl_select(t, dim, i);
+}
+
+static int whole_number(PyObject *o, int64_t *out) {
+    int overflow;
+    *out = PyLong_AsLongLongAndOverflow(o, &overflow);
+    if (RL_LIKELY(!overflow)) return *out == -1 && PyErr_Occurred() ? -1 : 0;
+    PyErr_SetString(PyExc_ValueError, "Overflow when unpacking long long");
+    return -1;
 }
 
 static int read_slice(PyObject *o, int64_t *start, int64_t *stop, int64_t *step) {
@@ -83,11 +96,11 @@ static int store_bool(State *s, bool value) {
 
 static inline bool is_mask(const Tensor *t) { return t->dtype == RL_BOOL || t->dtype == RL_U8; }
 
-static int store_tensor(State *s, Tensor *t) {
+static int store_tensor(State *s, Tensor *t, int position) {
     if (t->ndim == 0 && RL_IS_INTEGRAL(t->dtype)) {
         Scalar v = rl_item(t);
         if (PyErr_Occurred()) return -1;
-        return is_mask(t) ? store_bool(s, v.u.i != 0) : become(s, pick(s->view, s->dim, v.u.i));
+        return is_mask(t) ? store_bool(s, v.u.i != 0) : become(s, pick(s->view, s->dim, v.u.i, position));
     }
     return store(s, (Tensor *)Py_NewRef((PyObject *)t), is_mask(t) ? t->ndim : 1);
 }
@@ -118,11 +131,11 @@ static int named_dims(PyObject *const *items, Py_ssize_t n) {
     return count;
 }
 
-static int apply_one(State *s, PyObject *o, int named, int ndim) {
+static int apply_one(State *s, PyObject *o, int position, int named, int ndim) {
+    int64_t i;
     if (PyLong_Check(o) && !PyBool_Check(o)) {
-        int64_t i = PyLong_AsLongLong(o);
-        if (i == -1 && PyErr_Occurred()) return -1;
-        return become(s, pick(s->view, s->dim, i));
+        if (whole_number(o, &i) < 0) return -1;
+        return become(s, pick(s->view, s->dim, i, position));
     }
     if (PySlice_Check(o)) {
         int64_t start, stop, step;
@@ -133,7 +146,7 @@ static int apply_one(State *s, PyObject *o, int named, int ndim) {
     if (o == Py_None) return become(s, rl_unsqueeze(s->view, s->dim++));
     if (o == Py_Ellipsis) { s->dim += ndim - named; return 0; }
     if (PyBool_Check(o)) return store_bool(s, o == Py_True);
-    if (RL_IS_TENSOR(o)) return store_tensor(s, T(o));
+    if (RL_IS_TENSOR(o)) return store_tensor(s, T(o), position);
     if (PySequence_Check(o)) {
         Tensor *t = sequence_tensor(o);
         return t ? store(s, t, is_mask(t) && t->ndim ? t->ndim : 1) : -1;
@@ -144,10 +157,9 @@ static int apply_one(State *s, PyObject *o, int named, int ndim) {
         PyErr_Clear();
         return wrong_type(o);
     }
-    int64_t i = PyLong_AsLongLong(number);
+    int rc = whole_number(number, &i);
     Py_DECREF(number);
-    if (i == -1 && PyErr_Occurred()) return -1;
-    return become(s, pick(s->view, s->dim, i));
+    return rc < 0 ? -1 : become(s, pick(s->view, s->dim, i, position));
 }
 
 /* On an error the state is empty. */
@@ -161,7 +173,7 @@ static int apply(State *s, Tensor *t, PyObject *const *items, Py_ssize_t n) {
         state_clear(s);
         return -1;
     }
-    for (Py_ssize_t i = 0; i < n; i++) if (apply_one(s, items[i], named, t->ndim) < 0) { state_clear(s); return -1; }
+    for (Py_ssize_t i = 0; i < n; i++) if (apply_one(s, items[i], (int)i, named, t->ndim) < 0) { state_clear(s); return -1; }
     return 0;
 }
 
@@ -217,12 +229,12 @@ PyObject *rl_getitem(PyObject *self, PyObject *index) {
         return overridden("__getitem__", (PyObject *[]){self, index}, 2);
     Tensor *t = T(self);
     if (PyLong_CheckExact(index)) {
-        int64_t i = PyLong_AsLongLong(index);
-        if (i == -1 && PyErr_Occurred()) return NULL;
-        return (PyObject *)pick(t, 0, i);
+        int64_t i;
+        return whole_number(index, &i) < 0 ? NULL : (PyObject *)pick(t, 0, i, 0);
     }
     if (PySlice_Check(index)) {
         int64_t start, stop, step;
+        if (t->ndim == 0) { PyErr_SetString(PyExc_IndexError, "slice() cannot be applied to a 0-dim tensor."); return NULL; }
         if (read_slice(index, &start, &stop, &step) < 0) return NULL;
         return (PyObject *)rl_slice(t, 0, start, stop, step);
     }
@@ -254,7 +266,7 @@ static Tensor *value_tensor(Tensor *t, PyObject *value) {
     if (v.kind == 'c' && !RL_IS_COMPLEX(t->dtype)) {
         if (v.im != 0) {
             PyErr_Format(PyExc_RuntimeError, "value cannot be converted to type %s without overflow",
-                         t->dtype == RL_F32 ? "float" : t->dtype == RL_F64 ? "double" : rl_dtypes[t->dtype].name);
+                         rl_c_name((RLDType)t->dtype));
             return NULL;
         }
         v.kind = 'd';
@@ -269,8 +281,16 @@ static Tensor *without_leading_ones(Tensor *v) {
     return k ? rl_view(v, (Ints){v->size + k, v->ndim - k}) : (Tensor *)Py_NewRef((PyObject *)v);
 }
 
+static bool fits(const Tensor *place, const Tensor *v) {
+    int shift = place->ndim - v->ndim;
+    for (int d = 0; d < v->ndim; d++) if (shift < 0 || (v->size[d] != 1 && v->size[d] != place->size[d + shift])) return false;
+    return true;
+}
+
 static int assign(Tensor *place, Tensor *value) {
     Tensor *v = place->ndim < value->ndim ? without_leading_ones(value) : (Tensor *)Py_NewRef((PyObject *)value);
+    /* expand has the message that is wanted where the shapes do not agree */
+    if (v && RL_UNLIKELY(!fits(place, v))) Py_SETREF(v, rl_expand(v, (Ints){place->size, place->ndim}, false));
     Tensor *done = v ? rl_copy_(place, v, false) : NULL;
     Py_XDECREF(v);
     Py_XDECREF(done);

@@ -20,6 +20,10 @@ Tensor *impl_index_select(Tensor *input, int64_t dim, Tensor *index) {
     RLPlan p;
     if (vector_index(index, "index_select") < 0) return NULL;
     if (rl_index_dtype(index, "index_select") < 0 || (dim = rl_wrap_dim(dim, input->ndim)) == INT64_MIN) return NULL;
+    if (input->ndim == 0 && index->numel != 1) {
+        PyErr_Format(PyExc_RuntimeError, "index_select(): Index to scalar can have only 1 value, got %lld value(s)", (long long)index->numel);
+        return NULL;
+    }
     Tensor *t = rl_one_dim(input), *out = NULL;
     if (t && rl_plan_dim(&p, t, dim, index, "index out of range in self") == 0) {
         out = as_shape_of(rl_plan_read(&p, t, "index_select"), input);
@@ -53,7 +57,7 @@ static int check_source(Tensor *input, int64_t dim, Tensor *index, Tensor *sourc
                           op, (long long)index->numel, (long long)have, (long long)dim);
         return -1;
     }
-    bool same = source->ndim == input->ndim || (source->ndim == 0 && input->ndim == 1);
+    bool same = source->ndim == input->ndim || (copying && source->ndim == 0 && input->ndim == 1);
     for (int d = 0; same && d < source->ndim; d++) same = d == dim || source->size[d] == input->size[d];
     if (same) return 0;
     rl_shape_error(copying ? PyExc_IndexError : PyExc_RuntimeError,
@@ -66,7 +70,7 @@ Tensor *impl_index_add(Tensor *input, int64_t dim, Tensor *index, Tensor *source
     if (vector_index(index, "index_add_") < 0 || (dim = rl_wrap_dim(dim, input->ndim)) == INT64_MIN) return NULL;
     if (rl_index_dtype(index, "index_add_") < 0) return NULL;
     if (source->dtype != input->dtype) {
-        PyErr_Format(PyExc_RuntimeError, "self (%s) and source (%s) must have the same scalar type", rl_dtypes[input->dtype].legacy,
+        PyErr_Format(PyExc_RuntimeError, "index_add_(): self (%s) and source (%s) must have the same scalar type", rl_dtypes[input->dtype].legacy,
                      rl_dtypes[source->dtype].legacy);
         return NULL;
     }

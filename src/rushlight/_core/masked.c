@@ -29,7 +29,7 @@ static void fill(void *out, const char *mask, int64_t n, const void *value, int6
 
 static Tensor *fill_value(Tensor *input, Tensor *mask, Tensor *value) {
     if (mask->dtype != RL_BOOL) {
-        PyErr_Format(PyExc_RuntimeError, "masked_fill_ only supports boolean masks, but got mask with dtype %s", rl_dtypes[mask->dtype].name);
+        PyErr_Format(PyExc_RuntimeError, "masked_fill_ only supports boolean masks, but got mask with dtype %s", rl_c_name((RLDType)mask->dtype));
         return NULL;
     }
     if (value->ndim) {
@@ -37,8 +37,8 @@ static Tensor *fill_value(Tensor *input, Tensor *mask, Tensor *value) {
                      value->ndim);
         return NULL;
     }
-    if (!rl_can_cast((RLDType)value->dtype, (RLDType)input->dtype)) {
-        PyErr_Format(PyExc_RuntimeError, "value cannot be converted to type %s without overflow", rl_dtypes[input->dtype].name);
+    if (RL_IS_COMPLEX(value->dtype) && !RL_IS_COMPLEX(input->dtype)) {
+        PyErr_Format(PyExc_RuntimeError, "value cannot be converted to type %s without overflow", rl_c_name((RLDType)input->dtype));
         return NULL;
     }
     return rl_to_dtype_raw(value, (RLDType)input->dtype);

@@ -65,7 +65,7 @@ Tensor *impl_gather(Tensor *input, int64_t dim, Tensor *index, bool sparse_grad)
     Tensor *out = rl_empty(index->ndim, index->size, (RLDType)input->dtype, input->device);
     if (!out || index->numel == 0) return out;
     Tensor *t = rl_one_dim(input), *ix = rl_one_dim(index);
-    int64_t bs[RL_MAXDIM], step = RL_ITEMSIZE(input->dtype);
+    int64_t bs[RL_MAXDIM] = {0}, step = RL_ITEMSIZE(input->dtype);
     int rc = t && ix ? 0 : -1;
     for (int d = rc == 0 ? ix->ndim - 1 : -1; d >= 0; d--) {
         if (d != dim && ix->size[d] > t->size[d]) {

@@ -4,22 +4,20 @@
 #include "runtime.h"
 #include <stdlib.h>
 
-/* The first place at which v could be inserted, or with `right` the last.  NaN sorts after everything. */
-#define BISECT(NAME, T, LESS)                                                                              \
+/* The first place at which v could be inserted, or with `right` the last; a NaN goes to the end. */
+#define BISECT(NAME, T)                                                                              \
     static int64_t NAME(const T *a, const int64_t *order, int64_t n, T v, bool right) {                    \
         int64_t lo = 0, hi = n;                                                                            \
         while (lo < hi) {                                                                                  \
             int64_t mid = lo + (hi - lo) / 2;                                                              \
             T m = a[order ? order[mid] : mid];                                                             \
-            if (right ? !LESS(v, m) : LESS(m, v)) lo = mid + 1;                                            \
+            if (right ? !(m > v) : !(m >= v)) lo = mid + 1;                                                 \
             else hi = mid;                                                                                 \
         }                                                                                                  \
         return lo;                                                                                         \
     }
-#define INT_LESS(x, y) ((x) < (y))
-#define REAL_LESS(x, y) ((x) < (y) || ((y) != (y) && (x) == (x)))
-BISECT(bisect_int, int64_t, INT_LESS)
-BISECT(bisect_real, double, REAL_LESS)
+BISECT(bisect_int, int64_t)
+BISECT(bisect_real, double)
 
 static Tensor *wide_copy(Tensor *t, RLDType dt) {
     Tensor *w = rl_to_dtype_raw(t, dt), *c = w ? rl_contiguous_raw(w) : NULL;
@@ -110,6 +108,8 @@ static int order_int(const void *a, const void *b) {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
     return (x > y) - (x < y);
 }
+/* NaN last */
+#define REAL_LESS(x, y) ((x) < (y) || ((y) != (y) && (x) == (x)))
 static int order_real(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return REAL_LESS(y, x) - REAL_LESS(x, y);
@@ -122,6 +122,8 @@ Tensor *impl_isin(Tensor *elements, Tensor *test_elements, bool assume_unique, b
     Tensor *out = e && test ? rl_empty(elements->ndim, elements->size, RL_BOOL, RL_CPU) : NULL;
     int64_t n = test_elements->numel;
     if (out) qsort(test->data, (size_t)n, 8, dt == RL_I64 ? order_int : order_real);
+    /* NaN equals nothing; sorted last, it would only mislead the bisection */
+    if (out && dt == RL_F64) while (n > 0 && ((const double *)test->data)[n - 1] != ((const double *)test->data)[n - 1]) n--;
     for (int64_t i = 0; out && i < e->numel; i++) {
         bool found;
         if (dt == RL_I64) {

@@ -81,14 +81,9 @@ if reduce == "prod":
 if reduce == "amax" or reduce == "amin":
     from_input = to_dtype(input == result, grad.dtype)
     from_src = to_dtype(src == gather(result, dim, index), grad.dtype)
-    if include_self:
-        share = grad / scatter_add(from_input, dim, index, from_src)
-        grad_input = from_input * share
-        grad_src = from_src * gather(share, dim, index)
-    else:
-        share = grad / scatter_add(scatter_value(from_input, dim, index, 0), dim, index, from_src)
-        grad_input = grad
-        grad_src = from_src * gather(share, dim, index)
+    share = grad / scatter_add(from_input, dim, index, from_src)
+    grad_input = from_input * share
+    grad_src = from_src * gather(share, dim, index)
 if not include_self:
     grad_input = scatter_value(grad_input, dim, index, 0)
 return grad_input, grad_src
@@ -168,9 +163,10 @@ native("tril(Tensor input, int diagonal=0) -> Tensor", derivative="tril(grad, di
        doc="Zero above the diagonal of the last two dimensions.")  # fmt: skip
 native("triu(Tensor input, int diagonal=0) -> Tensor", derivative="triu(grad, diagonal)", inplace=True, out=True,
        doc="Zero below the diagonal of the last two dimensions.")  # fmt: skip
+# before the one below: an integer parameter would take a tensor of one element too
+native("repeat_interleave.tensor(Tensor input, Tensor repeats, int? dim=None, *, int? output_size=None) -> Tensor", records=True)
 native("repeat_interleave(Tensor input, int repeats, int? dim=None, *, int? output_size=None) -> Tensor", records=True,
        doc="Each entry of a dimension repeated in place; without dim over the flattened input.")  # fmt: skip
-native("repeat_interleave.tensor(Tensor input, Tensor repeats, int? dim=None, *, int? output_size=None) -> Tensor", records=True)
 native("repeat_interleave.index(Tensor repeats, *, int? output_size=None) -> Tensor", method=False)
 
 # ---------------------------------------------------------------- joining
