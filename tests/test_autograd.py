@@ -63,7 +63,10 @@ def test_linear_graphs_save_nothing_and_may_be_walked_again():
     "call, message",
     [
         (lambda x: (x * 2).backward(), "grad can be implicitly created only for scalar outputs"),
-        (lambda x: x.detach().sum().backward(), "element 0 of tensors does not require grad and does not have a grad_fn"),
+        (
+            lambda x: x.detach().sum().backward(),
+            "element 0 of tensors does not require grad and does not have a grad_fn",
+        ),
         (
             lambda x: (x * 2).backward(torch.ones(3)),
             r"Mismatch in shape: grad_output\[0\] has a shape of torch.Size\(\[3\]\) "
@@ -71,10 +74,19 @@ def test_linear_graphs_save_nothing_and_may_be_walked_again():
         ),
         (lambda x: x.sum().backward(inputs=[]), "`inputs` argument to `backward\\(\\)` cannot be empty."),
         (lambda x: torch.autograd.grad(x.sum(), leaf(1.0)), "appears to not have been used in the graph"),
-        (lambda x: torch.autograd.grad(x.sum(), torch.ones(1)), "One of the differentiated Tensors does not require grad"),
+        (
+            lambda x: torch.autograd.grad(x.sum(), torch.ones(1)),
+            "One of the differentiated Tensors does not require grad",
+        ),
         (lambda x: torch.autograd.backward([x.sum(), x.sum()], [None]), "got 2 tensors and 1 gradients"),
-        (lambda x: (x * 1j).sum().backward(), "grad can be implicitly created only for real scalar outputs but got torch.complex64"),
-        (lambda x: torch.ones(2).register_hook(print), "cannot register a hook on a tensor that doesn't require gradient"),
+        (
+            lambda x: (x * 1j).sum().backward(),
+            "grad can be implicitly created only for real scalar outputs but got torch.complex64",
+        ),
+        (
+            lambda x: torch.ones(2).register_hook(print),
+            "cannot register a hook on a tensor that doesn't require gradient",
+        ),
     ],
 )
 def test_refusals(call, message):
@@ -270,7 +282,7 @@ def test_function_and_its_context():
     y.sum().backward()
     assert x.grad.tolist() == [3.0, 3.0]
     with pytest.raises(RuntimeError, match="Trying to backward through the graph a second time"):
-        y.grad_fn.saved_tensors  # noqa: B018
+        y.grad_fn.saved_tensors
 
 
 def test_saved_output_and_double_backward():
@@ -386,7 +398,8 @@ def test_an_input_returned_as_it_is_becomes_a_view():
         ("(1.0, None)", r"expected Variable or None \(got float\)"),
         (
             "(torch.ones(3), None)",
-            r"Function BadBackward returned an invalid gradient at index 0 - got \[3\] but expected shape compatible with \[2\]",
+            r"Function BadBackward returned an invalid gradient at index 0 - got \[3\] "
+            r"but expected shape compatible with \[2\]",
         ),
     ],
 )
@@ -415,9 +428,9 @@ def test_function_misuse():
     with pytest.raises(RuntimeError, match="Legacy autograd function with non-static forward method is deprecated"):
         instance(leaf(1.0))
     with pytest.raises(TypeError, match="save_for_backward can only save variables, but argument 0 is of type int"):
-        type("Saver", (Function,), {"forward": staticmethod(lambda ctx, x: (ctx.save_for_backward(3), x * 1)[1])}).apply(
-            leaf(1.0)
-        )
+        type(
+            "Saver", (Function,), {"forward": staticmethod(lambda ctx, x: (ctx.save_for_backward(3), x * 1)[1])}
+        ).apply(leaf(1.0))
 
 
 def test_saved_tensors_notice_writes():
@@ -426,7 +439,7 @@ def test_saved_tensors_notice_writes():
     z = Scale.apply(y, 2.0)
     y.add_(1)
     with pytest.raises(RuntimeError, match="has been modified by an inplace operation"):
-        z.grad_fn.saved_tensors  # noqa: B018
+        z.grad_fn.saved_tensors
 
 
 def test_once_differentiable():

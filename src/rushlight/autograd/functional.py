@@ -37,10 +37,7 @@ def _tuple_of_tensors(values: Any, what: str, function: str) -> tuple[bool, tupl
 def _fresh(values: tuple, create_graph: bool, requires_grad: bool = True) -> tuple:
     """New tensor objects, so that an input is told from the same tensor captured by the function."""
     return tuple(
-        [
-            x.view_as(x) if create_graph and x.requires_grad else x.detach().requires_grad_(requires_grad)
-            for x in values
-        ]
+        [x.view_as(x) if create_graph and x.requires_grad else x.detach().requires_grad_(requires_grad) for x in values]
     )
 
 
@@ -90,7 +87,9 @@ _JACOBIAN_INDEPENDENT = (
 )
 
 
-def _gradients(outputs: tuple, inputs: tuple, seeds: tuple | None, create_graph: bool, keep: bool | None = None) -> tuple:
+def _gradients(
+    outputs: tuple, inputs: tuple, seeds: tuple | None, create_graph: bool, keep: bool | None = None
+) -> tuple:
     """`grad` that leaves out outputs without history; None where an input has no influence."""
     seeds = seeds or (None,) * len(outputs)
     pairs = [(o, s) for o, s in zip(outputs, seeds, strict=True) if o is not None and o.requires_grad]
@@ -125,7 +124,9 @@ _NO_ENTRY = (
 )
 
 
-def vjp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
+def vjp(
+    func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> tuple[Any, Any]:
     """``(func(*inputs), v @ J)``; ``v`` is shaped as the outputs and may be left out for a single number."""
     with _C.enable_grad():
         is_inputs_tuple, inputs = _tuple_of_tensors(inputs, "inputs", "vjp")
@@ -147,7 +148,9 @@ def vjp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, 
     return _finish(outputs, is_outputs_tuple, create_graph), _finish(product, is_inputs_tuple, create_graph)
 
 
-def jvp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
+def jvp(
+    func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> tuple[Any, Any]:
     """``(func(*inputs), J @ v)``; ``v`` is shaped as the inputs.
 
     ``u @ J`` is linear in ``u``, so differentiating it with respect to ``u`` gives J without forward mode
@@ -216,7 +219,9 @@ def jacobian(
                 for column, g in zip(columns, grads, strict=True):
                     column.append(g)
             parts = [
-                _C.stack(column).reshape(out.shape + x.shape) if column else _C.zeros(out.shape + x.shape, dtype=x.dtype)
+                _C.stack(column).reshape(out.shape + x.shape)
+                if column
+                else _C.zeros(out.shape + x.shape, dtype=x.dtype)
                 for column, x in zip(columns, inputs, strict=True)
             ]
             rows.append(_finish(tuple(parts), is_inputs_tuple, create_graph))
@@ -258,12 +263,16 @@ def hessian(
     return blocks if is_inputs_tuple else blocks[0][0]
 
 
-def vhp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
+def vhp(
+    func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> tuple[Any, Any]:
     """``(func(*inputs), v @ H)`` for a function whose value is a single number."""
     return _hessian_product("vhp", func, inputs, v, create_graph, strict)
 
 
-def hvp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
+def hvp(
+    func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> tuple[Any, Any]:
     """``(func(*inputs), H @ v)``; as H is symmetric, the same as `vhp`."""
     return _hessian_product("hvp", func, inputs, v, create_graph, strict)
 

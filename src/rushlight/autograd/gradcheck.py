@@ -113,8 +113,7 @@ def _check_inputs(inputs: tuple) -> list:
         wanted.append(x)
     if not wanted:
         raise ValueError(
-            "gradcheck expects at least one input tensor to require gradient, "
-            "but none of them have requires_grad=True."
+            "gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True."
         )
     return wanted
 
