@@ -147,8 +147,8 @@ def _batched_grad(roots, seeds, keep, create_graph, wanted, allow_unused):
                 "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch "
                 "dimension. The sizes of the remaining dimensions are expected to match the shape of corresponding "
                 f"output, but a mismatch was detected: grad_output[{i}] has a shape of {seed.shape[1:]} and "
-                f"output[{i}] has a shape of {root.shape}. If you only want some tensors in `grad_output` to be considered "
-                "batched, consider using vmap."
+                f"output[{i}] has a shape of {root.shape}. If you only want some tensors in `grad_output` to be "
+                "considered batched, consider using vmap."
             )
     count = next(len(seed) for seed in seeds if seed is not None)
     rows = []
