@@ -132,6 +132,7 @@ typedef struct {
     Tensor *t;                 /* int64 */
     int64_t size, stride;      /* of the dimension it indexes; size < 0: t already holds checked offsets */
     int nr;                    /* among the indices, a mask counting once a dimension: for messages */
+    int covers;                /* dimensions */
 } Factor;
 
 /* The elements' offsets (in elements of t) at which the mask holds, in row-major order. */
@@ -182,7 +183,7 @@ static int factors(Tensor *t, Tensors indices, Factor *f, bool *taken) {
     for (int k = 0; k < indices.n; k++) {
         Tensor *ix = indices.v[k];
         if (!ix) { dim++; continue; }
-        f[n] = (Factor){NULL, t->size[dim], t->stride[dim], nr};
+        f[n] = (Factor){NULL, t->size[dim], t->stride[dim], nr, 1};
         if (ix->dtype == RL_BOOL || ix->dtype == RL_U8) {
             if (ix->dtype == RL_U8 && PyErr_WarnEx(PyExc_UserWarning, "indexing with dtype torch.uint8 is now deprecated, please use a "
                                                    "dtype torch.bool instead.", 1) < 0) goto fail;
@@ -190,6 +191,7 @@ static int factors(Tensor *t, Tensors indices, Factor *f, bool *taken) {
             f[n].t = mask_offsets(t, dim, ix);
             f[n].size = -1;
             f[n].stride = 1;
+            f[n].covers = ix->ndim;
             for (int d = 0; d < ix->ndim; d++) taken[dim + d] = true;
             dim += ix->ndim;
             nr += ix->ndim;
@@ -249,10 +251,10 @@ static void keep(RLPlan *p, Tensor *t, int d, bool before) {
 static void broadcast_error(int n, const Factor *f) {
     PyErr_Clear();
     PyObject *text = PyUnicode_FromString("");
-    for (int i = 0; text && i < n; i++) {
-        PyObject *l = f[i].size < 0 ? NULL : rl_ints_list(f[i].t->ndim, f[i].t->size);
-        if (!l) l = rl_ints_list(1, &f[i].t->numel);
-        Py_SETREF(text, l ? PyUnicode_FromFormat("%U%s%S", text, i ? ", " : "", l) : NULL);
+    for (int i = 0; i < n; i++) {
+        PyObject *l = rl_ints_list(f[i].t->ndim, f[i].t->size);
+        for (int k = 0; text && k < f[i].covers; k++)
+            Py_SETREF(text, l ? PyUnicode_FromFormat("%U%s%S", text, i || k ? ", " : "", l) : NULL);
         Py_XDECREF(l);
     }
     if (text) PyErr_Format(PyExc_IndexError, "shape mismatch: indexing tensors could not be broadcast together with shapes %U", text);
@@ -270,7 +272,6 @@ static int plan(RLPlan *p, Tensor *t, int n, Factor *f, const bool *taken, const
     for (int i = 0; i < nd; i++) p->n_off *= shape[i];
     if (!(p->off = rl_alloc((size_t)(p->n_off + 1) * sizeof(int64_t)))) { PyErr_NoMemory(); goto done; }
     memset(p->off, 0, (size_t)p->n_off * sizeof(int64_t));
-    for (int i = 0; i < n; i++) if (add_factor(p, &f[i], nd, shape, RL_ITEMSIZE(t->dtype), message) < 0) goto done;
     for (int d = 0; d < t->ndim; d++) {
         if (!taken[d]) continue;
         if (first < 0) first = d;
@@ -279,6 +280,9 @@ static int plan(RLPlan *p, Tensor *t, int n, Factor *f, const bool *taken, const
     }
     /* neighbours are replaced where they stand; otherwise the result's index dimensions come first */
     for (int d = 0; d < t->ndim; d++) if (!taken[d]) keep(p, t, d, adjacent && d < first);
+    /* as in PyTorch, indices into what has no elements are not looked at */
+    bool empty = p->n_pre_total * p->n_post_total == 0;
+    for (int i = 0; i < n && !empty; i++) if (add_factor(p, &f[i], nd, shape, RL_ITEMSIZE(t->dtype), message) < 0) goto done;
     if (p->n_pre + nd + p->n_post > RL_MAXDIM) { PyErr_SetString(PyExc_RuntimeError, "indexing result has too many dimensions"); goto done; }
     memcpy(p->size, p->pre_size, (size_t)p->n_pre * sizeof(int64_t));
     memcpy(p->size + p->n_pre, shape, (size_t)nd * sizeof(int64_t));
@@ -309,7 +313,7 @@ int rl_plan_dim(RLPlan *p, Tensor *t, int64_t dim, Tensor *index, const char *ou
     Tensor *flat = rl_one_dim(index), *wide_index = flat ? rl_to_dtype_raw(flat, RL_I64) : NULL;
     Py_XDECREF(flat);
     if (!wide_index) return -1;
-    Factor f = {wide_index, t->size[dim], t->stride[dim], (int)dim};
+    Factor f = {wide_index, t->size[dim], t->stride[dim], (int)dim, 1};
     return plan(p, t, 1, &f, taken, out_of_range);
 }
 

@@ -291,7 +291,7 @@ static int assign(Tensor *place, Tensor *value) {
     Tensor *v = place->ndim < value->ndim ? without_leading_ones(value) : (Tensor *)Py_NewRef((PyObject *)value);
     /* expand has the message that is wanted where the shapes do not agree */
     if (v && RL_UNLIKELY(!fits(place, v))) Py_SETREF(v, rl_expand(v, (Ints){place->size, place->ndim}, false));
-    Tensor *done = v ? rl_copy_(place, v, false) : NULL;
+    Tensor *done = !v ? NULL : v->ndim ? rl_copy_(place, v, false) : rl_fill_(place, v);
     Py_XDECREF(v);
     Py_XDECREF(done);
     return done ? 0 : -1;
