@@ -133,7 +133,8 @@ class Gradient:
 
     def definition(self) -> str:
         op = self.op
-        names = ", ".join(f'"{n}"' for n in self.saved)
+        shown = {"input": "self"}  # PyTorch's attributes: grad_fn._saved_self
+        names = ", ".join(f'"{shown.get(n, n)}"' for n in self.saved)
         return (f"static const char *const saved_{op.cname}[] = {{{names or '0'}}};\n"
                 f'static const NodeDef node_{op.cname} = {{"{op.node}", apply_{op.cname}, {len(self.saved)}, {len(self.args)}, saved_{op.cname}}};\n')  # fmt: skip
 

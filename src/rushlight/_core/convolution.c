@@ -334,7 +334,7 @@ Tensor *impl_conv_grad_bias(Tensor *grad) {
 
 /* ---------------------------------------------------------------- conv2d and its kin */
 
-static const Ints one = {(const int64_t[]){1}, 1}, zero = {(const int64_t[]){0}, 1};
+static const Ints zero = {(const int64_t[]){0}, 1};
 
 /* PyTorch reads a number as one for each dimension before it looks at the weight: its messages show the list. */
 static Ints widened(Ints v, int nd, int64_t *buffer) {

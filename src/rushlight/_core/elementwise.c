@@ -287,6 +287,43 @@ static inline void call_plain(const EwDef *def, Tensor *out, Tensor *const *in, 
     def->kernel[in[0]->dtype](p, s, out->numel, 1, params);
 }
 
+/* A float tensor against a Python number (or a 0-dim tensor of its own dtype): no promotion to work out,
+ * and the number goes to the kernel from the stack.  NULL without an error: not such a call. */
+static Tensor *against_number(const EwDef *def, Tensor *out, Tensor *const *in, const EwParam *params) {
+    int which = in[1]->ndim == 0 && in[0]->ndim > 0 ? 1 : in[0]->ndim == 0 && (in[1]->ndim > 0 || in[0]->flags & RLF_WRAPPED) ? 0
+                : in[1]->flags & RLF_WRAPPED ? 1 : -1;
+    if (which < 0) return NULL;
+    Tensor *t = in[1 - which], *number = in[which];
+    RLDType dt = (RLDType)t->dtype;
+    if (!RL_IS_CONTIGUOUS(t) || (dt != RL_F32 && dt != RL_F64) || t->flags & RLF_WRAPPED || t->device != RL_CPU ||
+        number->device != RL_CPU || !def->kernel[dt]) return NULL;
+    union { float f; double d; } value;
+    double v;
+    switch (number->dtype) {
+        case RL_F64: v = *(double *)number->data; break;
+        case RL_F32: v = *(float *)number->data; break;
+        case RL_I64: v = (double)*(int64_t *)number->data; break;
+        default: return NULL;
+    }
+    if (number->dtype != dt && !(number->flags & RLF_WRAPPED) && t->ndim == 0) return NULL;
+    if (dt == RL_F32) value.f = number->dtype == RL_I64 ? (float)*(int64_t *)number->data : (float)v;
+    else value.d = v;
+    RLDType out_dt = out_dtype(def, dt);
+    if (out) {
+        if (!RL_IS_CONTIGUOUS(out) || out->dtype != out_dt || !rl_same_shape(out, t)) return NULL;
+        Py_INCREF(out);
+    } else if (!(out = rl_empty(t->ndim, t->size, out_dt, RL_CPU))) {
+        return NULL;
+    }
+    if (out->numel) {
+        int64_t size = RL_ITEMSIZE(dt);
+        char *p[3] = {out->data, which == 0 ? (char *)&value : t->data, which == 1 ? (char *)&value : t->data};
+        int64_t s[6] = {RL_ITEMSIZE(out_dt), which == 0 ? 0 : size, which == 1 ? 0 : size, 0, 0, 0};
+        def->kernel[dt](p, s, out->numel, 1, params);
+    }
+    return out;
+}
+
 Tensor *rl_ew(const EwDef *def, Tensor *const *in, const EwParam *params) {
     Tensor *a = in[0];
     RLDType dt = (RLDType)a->dtype;
@@ -295,6 +332,10 @@ Tensor *rl_ew(const EwDef *def, Tensor *const *in, const EwParam *params) {
         if (RL_UNLIKELY(!out)) return NULL;
         if (RL_LIKELY(out->numel)) call_plain(def, out, in, RL_ITEMSIZE(dt), params);
         return out;
+    }
+    if (def->n_in == 2 && !def->bool_mask) {
+        Tensor *r = against_number(def, NULL, in, params);
+        if (r || PyErr_Occurred()) return r;
     }
     return general(def, NULL, in, params);
 }
@@ -306,6 +347,10 @@ Tensor *rl_ew_into(const EwDef *def, Tensor *out, Tensor *const *in, const EwPar
                   (def->in_rule == EW_PROMOTE || RL_IS_INEXACT(dt)) && def->kernel[dt] && out->dtype == out_dtype(def, dt))) {
         if (RL_LIKELY(out->numel)) call_plain(def, out, in, RL_ITEMSIZE(dt), params);
         return (Tensor *)Py_NewRef((PyObject *)out);
+    }
+    if (def->n_in == 2 && !def->bool_mask) {
+        Tensor *r = against_number(def, out, in, params);
+        if (r) return r;
     }
     int64_t shape[RL_MAXDIM];
     int ndim = rl_broadcast_shapes(def->n_in, in, shape);

@@ -489,7 +489,7 @@ static int run_node(Task *t, Node *node) {
         if (asked) {
             bool on = false;
             for (int k = 0; k < node->n_edges && !on; k++) on = node->edges[k].node && needed(t, node->edges[k].node);
-            if (!on) { rc = 0; goto end; }
+            if (!on && !(leaf && t->accumulate)) { rc = 0; goto end; }
         }
     }
     if (leaf) {

@@ -135,24 +135,48 @@ typedef struct {
     int covers;                /* dimensions */
 } Factor;
 
-/* The elements' offsets (in elements of t) at which the mask holds, in row-major order. */
-static Tensor *mask_offsets(Tensor *t, int dim, Tensor *mask) {
-    Tensor *m = rl_contiguous_raw(mask), *out = NULL;
-    if (!m) return NULL;
-    int64_t n = 0, count[RL_MAXDIM] = {0}, at = 0;
-    for (int64_t i = 0; i < m->numel; i++) n += m->data[i] != 0;
-    out = rl_empty(1, &n, RL_I64, RL_CPU);
-    int64_t *o = out ? (int64_t *)out->data : NULL;
-    for (int64_t i = 0, k = 0; out && i < m->numel; i++) {
-        if (m->data[i]) o[k++] = at;
-        for (int d = m->ndim - 1; d >= 0; d--) {
-            at += t->stride[dim + d];
-            if (++count[d] < m->size[d]) break;
-            at -= t->stride[dim + d] * m->size[d];
-            count[d] = 0;
-        }
+int64_t rl_count_set(const Tensor *mask) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < mask->numel; i++) n += mask->data[i] != 0;
+    return n;
+}
+
+Tensor *rl_set_places(const Tensor *mask) {
+    int64_t n = rl_count_set(mask), room = n + 1, k = 0, total = mask->numel;
+    Tensor *out = rl_empty(1, &room, RL_I64, RL_CPU);
+    if (!out) return NULL;
+    int64_t *o = (int64_t *)out->data;
+    for (int64_t i = 0; i < total && k < n; i += 8) {
+        uint64_t eight = 0;
+        int64_t end = total - i < 8 ? total : i + 8;
+        memcpy(&eight, mask->data + i, (size_t)(end - i));
+        if (!eight) continue;
+        /* written in any case, kept when set: a branch would be guessed wrong half of the time */
+        for (int64_t j = i; j < end; j++) { o[k] = j; k += mask->data[j] != 0; }
     }
-    Py_DECREF(m);
+    rl_set_geometry(out, 1, &n, (const int64_t[]){1});
+    return out;
+}
+
+/* The offsets, in elements of t, at which the mask over its dimensions from dim on holds, in row-major order. */
+static Tensor *mask_offsets(Tensor *t, int dim, Tensor *mask) {
+    Tensor *m = rl_contiguous_raw(mask), *out = m ? rl_set_places(m) : NULL;
+    Py_XDECREF(m);
+    if (!out || mask->ndim == 0) return out;
+    const int64_t *stride = t->stride + dim;
+    int last = mask->ndim - 1;
+    int64_t *o = (int64_t *)out->data, step = stride[last];
+    bool merged = true;
+    for (int d = last - 1; d >= 0 && merged; d--) merged = stride[d] == stride[d + 1] * mask->size[d + 1];
+    if (merged) {
+        if (step != 1) for (int64_t i = 0; i < out->numel; i++) o[i] *= step;
+        return out;
+    }
+    for (int64_t i = 0; i < out->numel; i++) {
+        int64_t place = o[i], at = 0;
+        for (int d = last; d >= 0; place /= mask->size[d--]) at += place % mask->size[d] * stride[d];
+        o[i] = at;
+    }
     return out;
 }
 
@@ -518,9 +542,22 @@ static int index_put_raw(Tensor *self, Tensors indices, Tensor *values, bool acc
     return rc;
 }
 
+/* x[mask] = number, without a list of places. */
+static bool is_plain_fill(Tensor *self, Tensors indices, Tensor *values, bool accumulate) {
+    Tensor *mask = indices.n == 1 ? indices.v[0] : NULL;
+    return mask && mask->dtype == RL_BOOL && mask->ndim && values->ndim == 0 && !accumulate && self->dtype == values->dtype &&
+           rl_same_shape(mask, self) && RL_IS_CONTIGUOUS(mask) && RL_IS_CONTIGUOUS(self) && mask->storage != self->storage;
+}
+
+static int write_indexed(Tensor *self, Tensors indices, Tensor *values, bool accumulate) {
+    if (!is_plain_fill(self, indices, values, accumulate)) return index_put_raw(self, indices, values, accumulate);
+    if (self->device == RL_CPU) rl_masked_fill_bytes(self->data, indices.v[0]->data, self->numel, values->data, RL_ITEMSIZE(self->dtype));
+    return 0;
+}
+
 Tensor *rl_index_put(Tensor *input, Tensors indices, Tensor *values, bool accumulate) {
     Tensor *out = rl_clone_raw(input);
-    if (!out || index_put_raw(out, indices, values, accumulate) < 0) goto fail;
+    if (!out || write_indexed(out, indices, values, accumulate) < 0) goto fail;
     if (rl_any_grad2(input, values) && RL_IS_INEXACT(out->dtype)) {
         Node *n = index_put_node(input, indices, values, accumulate);
         if (!n) goto fail;
@@ -538,7 +575,7 @@ Tensor *rl_index_put_(Tensor *input, Tensors indices, Tensor *values, bool accum
     Node *n = NULL;
     if (rl_check_inplace(input, record) < 0) return NULL;
     if (record && !(n = index_put_node(input, indices, values, accumulate))) return NULL;
-    if (index_put_raw(input, indices, values, accumulate) < 0) goto fail;
+    if (write_indexed(input, indices, values, accumulate) < 0) goto fail;
     rl_bump(input);
     if (n && rl_rebase_history(input, n, 0) < 0) goto fail;
     Py_XDECREF(n);

@@ -27,6 +27,10 @@ void rl_plan_free(RLPlan *p);
 /* b: contiguous in the plan's shape, or a single element when `single`. */
 int rl_plan_run(const RLPlan *p, int mode, Tensor *t, char *b, bool single, const char *op);
 
+int64_t rl_count_set(const Tensor *mask);                    /* masks: contiguous, of one byte an element */
+Tensor *rl_set_places(const Tensor *mask);                   /* where it holds, by place in the flattened mask */
+void rl_masked_fill_bytes(void *out, const char *mask, int64_t n, const void *value, int64_t itemsize);
+
 int rl_index_dtype(Tensor *index, const char *op);           /* int32 or int64, else -1 */
 Tensor *rl_as_index(Tensor *index);                          /* contiguous int64 */
 Tensor *rl_zeros_as(Tensor *like, int ndim, const int64_t *size);

@@ -16,11 +16,11 @@
 
 #define SLOPE(loss, EXPR)                                                                                           \
     static void NAME(loss##_slope)(const void *x_, const void *t_, const void *p_, const void *g_, bool g_each,     \
-                                   double norm_, void *out_, int64_t n, double q_)                                  \
+                                   double count_, void *out_, int64_t n, double q_)                                  \
     {                                                                                                               \
         const REAL *xs = x_, *ts = t_, *ps = p_, *gs = g_;                                                          \
         REAL *out = out_;                                                                                           \
-        const REAL q = (REAL)q_, norm = (REAL)norm_;                                                                \
+        const REAL q = (REAL)q_, count = (REAL)count_;                                                                \
         (void)q, (void)ps;                                                                                          \
         if (g_each) {                                                                                               \
             RL_IVDEP for (int64_t i = 0; i < n; i++) { const REAL x = xs[i], t = ts[i], g = gs[i]; out[i] = EXPR; } \
@@ -31,29 +31,29 @@
     }
 
 VALUE(l1, FABS(x - t))
-SLOPE(l1, (x > t ? 1 : x < t ? -1 : x - t) * (g * norm))
+SLOPE(l1, (x > t ? 1 : x < t ? -1 : x - t) * (g / count))
 
 VALUE(mse, (x - t) * (x - t))
-SLOPE(mse, 2 * norm * (x - t) * g)
+SLOPE(mse, 2 / count * (x - t) * g)
 
 VALUE(smooth_l1, FABS(x - t) < q ? (REAL)0.5 * FABS(x - t) * FABS(x - t) / q : FABS(x - t) - (REAL)0.5 * q)
-SLOPE(smooth_l1, x - t <= -q ? -norm * g : x - t >= q ? norm * g : norm * (x - t) * g / q)
+SLOPE(smooth_l1, x - t <= -q ? -(1 / count) * g : x - t >= q ? 1 / count * g : 1 / count * (x - t) * g / q)
 
 VALUE(huber, FABS(x - t) <= q ? (REAL)0.5 * (x - t) * (x - t) : q * (FABS(x - t) - (REAL)0.5 * q))
-SLOPE(huber, x - t <= -q ? -norm * g * q : x - t >= q ? norm * g * q : norm * (x - t) * g)
+SLOPE(huber, x - t <= -q ? -(1 / count) * g * q : x - t >= q ? 1 / count * g * q : 1 / count * (x - t) * g)
 
 /* Logarithms are held above -100 and the quotient's denominator above 1e-12, as in PyTorch. */
 static inline REAL NAME(held)(REAL y) { return y < -100 ? -100 : y; }
 VALUE(bce, (t - 1) * NAME(held)(LOG1P(-x)) - t * NAME(held)(LOG(x)))
 static inline REAL NAME(spread)(REAL x) { const REAL v = (1 - x) * x; return v < (REAL)1e-12 ? (REAL)1e-12 : v; }
-SLOPE(bce, g * (x - t) / NAME(spread)(x) * norm)
+SLOPE(bce, g * (x - t) / NAME(spread)(x) / count)
 
 static inline REAL NAME(log_sigmoid)(REAL x) { return (x < 0 ? x : 0) - LOG1P(EXP(-FABS(x))); }
 static inline REAL NAME(sigmoid)(REAL x) { return 1 / (1 + EXP(-x)); }
 VALUE(logits, (1 - t) * x - NAME(log_sigmoid)(x))
-SLOPE(logits, (NAME(sigmoid)(x) - t) * g * norm)
+SLOPE(logits, (NAME(sigmoid)(x) - t) * g / count)
 VALUE(logits_pos, (1 - t) * x - ((ps[i] - 1) * t + 1) * NAME(log_sigmoid)(x))
-SLOPE(logits_pos, ((ps[i] * t + 1 - t) * NAME(sigmoid)(x) - ps[i] * t) * g * norm)
+SLOPE(logits_pos, ((ps[i] * t + 1 - t) * NAME(sigmoid)(x) - ps[i] * t) * g / count)
 
 static void NAME(multiply)(void *out_, const void *w_, int64_t n)
 {

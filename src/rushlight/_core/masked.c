@@ -17,7 +17,7 @@ FILL(uint32_t)
 FILL(uint64_t)
 FILL(wide)
 
-static void fill(void *out, const char *mask, int64_t n, const void *value, int64_t item) {
+void rl_masked_fill_bytes(void *out, const char *mask, int64_t n, const void *value, int64_t item) {
     switch (item) {
         case 1: fill_uint8_t(out, mask, n, value); break;
         case 2: fill_uint16_t(out, mask, n, value); break;
@@ -55,11 +55,11 @@ Tensor *impl_masked_fill(Tensor *input, Tensor *mask, Tensor *value) {
     if (!out || (!rl_same_shape(out, input) && rl_copy_raw(out, input) < 0)) { Py_CLEAR(out); goto done; }
     if (out->device != RL_CPU) goto done;
     if (RL_IS_CONTIGUOUS(out)) {
-        if ((m = rl_broadcast_raw(mask, ndim, size))) fill(out->data, m->data, out->numel, v->data, RL_ITEMSIZE(out->dtype));
+        if ((m = rl_broadcast_raw(mask, ndim, size))) rl_masked_fill_bytes(out->data, m->data, out->numel, v->data, RL_ITEMSIZE(out->dtype));
     } else if ((m = rl_empty_strided(ndim, size, out->stride, RL_BOOL, RL_CPU))) {
         /* in the order in which a clone lies in memory, which is dense */
         if (rl_copy_raw(m, mask) < 0) Py_CLEAR(m);
-        else fill(out->data, m->data, out->numel, v->data, RL_ITEMSIZE(out->dtype));
+        else rl_masked_fill_bytes(out->data, m->data, out->numel, v->data, RL_ITEMSIZE(out->dtype));
     }
     if (!m) Py_CLEAR(out);
 done:
@@ -85,28 +85,22 @@ static int together(Tensor *input, Tensor *mask, Tensor **t, Tensor **m) {
     return -1;
 }
 
-static int64_t count_set(const Tensor *m) {
-    int64_t n = 0;
-    for (int64_t i = 0; i < m->numel; i++) n += m->data[i] != 0;
-    return n;
-}
-
-/* Byte offsets, in a contiguous tensor of `item` bytes an element, where the mask holds. */
-static int64_t *set_offsets(const Tensor *m, int64_t n, int64_t item) {
-    int64_t *off = rl_alloc((size_t)(n + 1) * sizeof(int64_t));
-    if (!off) { PyErr_NoMemory(); return NULL; }
-    for (int64_t i = 0, k = 0; i < m->numel; i++) if (m->data[i]) off[k++] = i * item;
-    return off;
+/* The places where a mask holds, as byte offsets into a contiguous tensor of `item` bytes an element. */
+static Tensor *set_offsets(const Tensor *m, int64_t item) {
+    Tensor *places = rl_set_places(m);
+    for (int64_t i = 0; places && i < places->numel; i++) ((int64_t *)places->data)[i] *= item;
+    return places;
 }
 
 Tensor *impl_masked_select(Tensor *input, Tensor *mask) {
     Tensor *t, *m, *out = NULL;
     if (mask->dtype != RL_BOOL) { PyErr_SetString(PyExc_RuntimeError, "masked_select: expected BoolTensor for mask"); return NULL; }
     if (together(input, mask, &t, &m) < 0) return NULL;
-    int64_t n = count_set(m), item = RL_ITEMSIZE(t->dtype), *off = set_offsets(m, n, item);
-    if (off && (out = rl_empty(1, &n, (RLDType)t->dtype, t->device)))
-        rl_points(PT_GET, (RLDType)t->dtype, "masked_select")(t->data, off, out->data, item, n);
-    if (off) rl_dealloc(off, (size_t)(n + 1) * sizeof(int64_t));
+    int64_t item = RL_ITEMSIZE(t->dtype);
+    Tensor *off = set_offsets(m, item);
+    if (off && (out = rl_empty(1, &off->numel, (RLDType)t->dtype, t->device)))
+        rl_points(PT_GET, (RLDType)t->dtype, "masked_select")(t->data, (const int64_t *)off->data, out->data, item, off->numel);
+    Py_XDECREF(off);
     Py_DECREF(t);
     Py_DECREF(m);
     return out;
@@ -124,12 +118,16 @@ Tensor *impl_masked_scatter(Tensor *input, Tensor *mask, Tensor *source) {
         return NULL;
     }
     if (together(input, mask, &t, &m) < 0) return NULL;
-    int64_t n = count_set(m), item = RL_ITEMSIZE(t->dtype), *off = NULL;
-    if (source->numel < n) { PyErr_SetString(PyExc_RuntimeError, "Number of elements of source < number of ones in mask"); goto done; }
-    if ((off = set_offsets(m, n, item)) && (src = rl_contiguous_raw(source)) && (out = rl_clone_raw(t)))
-        rl_points(PT_PUT, (RLDType)t->dtype, "masked_scatter")(out->data, off, src->data, item, n);
+    int64_t item = RL_ITEMSIZE(t->dtype);
+    Tensor *off = set_offsets(m, item);
+    if (off && source->numel < off->numel) {
+        PyErr_SetString(PyExc_RuntimeError, "Number of elements of source < number of ones in mask");
+        goto done;
+    }
+    if (off && (src = rl_contiguous_raw(source)) && (out = rl_clone_raw(t)))
+        rl_points(PT_PUT, (RLDType)t->dtype, "masked_scatter")(out->data, (const int64_t *)off->data, src->data, item, off->numel);
 done:
-    if (off) rl_dealloc(off, (size_t)(n + 1) * sizeof(int64_t));
+    Py_XDECREF(off);
     Py_XDECREF(src);
     Py_DECREF(t);
     Py_DECREF(m);
@@ -169,16 +167,24 @@ static Tensor *as_mask(Tensor *t) {
 }
 
 Tensor *impl_argwhere(Tensor *input) {
-    Tensor *m = as_mask(input);
-    if (!m) return NULL;
-    int64_t size[2] = {count_set(m), m->ndim}, at[RL_MAXDIM] = {0};
+    Tensor *m = as_mask(input), *places = m ? rl_set_places(m) : NULL;
+    Py_XDECREF(m);
+    if (!places) return NULL;
+    int nd = input->ndim, last = nd - 1;
+    int64_t size[2] = {places->numel, nd}, at[RL_MAXDIM] = {0}, begin = 0, width = nd ? input->size[last] : 1;
     Tensor *out = rl_empty(2, size, RL_I64, RL_CPU);
     int64_t *o = out ? (int64_t *)out->data : NULL;
-    for (int64_t i = 0; out && i < m->numel; i++) {
-        if (m->data[i]) for (int d = 0; d < m->ndim; d++) *o++ = at[d];
-        for (int d = m->ndim - 1; d >= 0 && ++at[d] == m->size[d]; d--) at[d] = 0;
+    for (int64_t i = 0; out && nd && i < places->numel; i++) {
+        int64_t place = ((const int64_t *)places->data)[i];
+        if (place >= begin + width) {
+            int64_t row = place / width;
+            begin = row * width;
+            for (int d = last - 1; d >= 0; row /= input->size[d--]) at[d] = row % input->size[d];
+        }
+        for (int d = 0; d < last; d++) *o++ = at[d];
+        *o++ = place - begin;
     }
-    Py_DECREF(m);
+    Py_DECREF(places);
     return out;
 }
 

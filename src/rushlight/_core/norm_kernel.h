@@ -55,18 +55,18 @@ static void NAME(weighted)(int64_t n, const void *pg, const void *px, const void
 }
 #undef IN_LANES
 
-static void NAME(scale)(int64_t n, const void *px, double da, double db, void *pout)
+static void NAME(scale)(int64_t n, const void *px, double dmean, double da, double db, void *pout)
 {
-    const REAL *x = px, a = (REAL)da, b = (REAL)db;
+    const REAL *x = px, mean = (REAL)dmean, a = (REAL)da, b = (REAL)db;
     REAL *out = pout;
-    for (int64_t i = 0; i < n; i++) out[i] = x[i] * a + b;
+    for (int64_t i = 0; i < n; i++) out[i] = (x[i] - mean) * a + b;
 }
 
-static void NAME(combine)(int64_t n, const void *pg, const void *px, double da, double db, double dc, void *pout)
+static void NAME(combine)(int64_t n, const void *pg, const void *px, double dmean, double da, double db, double dc, void *pout)
 {
-    const REAL *g = pg, *x = px, a = (REAL)da, b = (REAL)db, c = (REAL)dc;
+    const REAL *g = pg, *x = px, mean = (REAL)dmean, a = (REAL)da, b = (REAL)db, c = (REAL)dc;
     REAL *out = pout;
-    for (int64_t i = 0; i < n; i++) out[i] = a * g[i] + b * x[i] + c;
+    for (int64_t i = 0; i < n; i++) out[i] = a * g[i] + b * (x[i] - mean) + c;
 }
 
 static void NAME(affine)(int64_t n, const void *px, double dmean, double drstd, const void *pw, const void *pb, void *pout)
@@ -79,12 +79,12 @@ static void NAME(affine)(int64_t n, const void *px, double dmean, double drstd, 
     else for (int64_t i = 0; i < n; i++) out[i] = (x[i] - mean) * rstd;
 }
 
-static void NAME(combine_weighted)(int64_t n, const void *pg, const void *px, const void *pw, double da, double db, double dc,
-                                   void *pout)
+static void NAME(combine_weighted)(int64_t n, const void *pg, const void *px, const void *pw, double dmean, double da, double db,
+                                   double dc, void *pout)
 {
-    const REAL *g = pg, *x = px, *w = pw, a = (REAL)da, b = (REAL)db, c = (REAL)dc;
+    const REAL *g = pg, *x = px, *w = pw, mean = (REAL)dmean, a = (REAL)da, b = (REAL)db, c = (REAL)dc;
     REAL *out = pout;
-    for (int64_t i = 0; i < n; i++) out[i] = a * g[i] * w[i] + b * x[i] + c;
+    for (int64_t i = 0; i < n; i++) out[i] = a * g[i] * w[i] + b * (x[i] - mean) + c;
 }
 
 static void NAME(add)(int64_t n, const void *px, double *acc)
@@ -117,19 +117,19 @@ static void NAME(add_row)(int64_t n, const void *pg, const void *px, double mean
     }
 }
 
-static void NAME(scale_columns)(int64_t n, const void *px, const double *a, const double *b, void *pout)
+static void NAME(scale_columns)(int64_t n, const void *px, const double *mean, const double *a, const double *b, void *pout)
 {
     const REAL *x = px;
     REAL *out = pout;
-    for (int64_t i = 0; i < n; i++) out[i] = (REAL)(x[i] * a[i] + b[i]);
+    for (int64_t i = 0; i < n; i++) out[i] = (REAL)((x[i] - mean[i]) * a[i] + b[i]);
 }
 
-static void NAME(combine_columns)(int64_t n, const void *pg, const void *px, const double *a, const double *b, const double *c,
-                                  void *pout)
+static void NAME(combine_columns)(int64_t n, const void *pg, const void *px, const double *mean, const double *a, const double *b,
+                                  const double *c, void *pout)
 {
     const REAL *g = pg, *x = px;
     REAL *out = pout;
-    for (int64_t i = 0; i < n; i++) out[i] = (REAL)(a[i] * g[i] + b[i] * x[i] + c[i]);
+    for (int64_t i = 0; i < n; i++) out[i] = (REAL)(a[i] * g[i] + b[i] * (x[i] - mean[i]) + c[i]);
 }
 
 static const RLNormKernels NAME(kernels) = {

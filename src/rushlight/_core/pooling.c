@@ -372,7 +372,7 @@ static Tensor *adaptive_average(const char *name, int nd, Tensor *x, Ints out) {
                      rl_sizes_text(&text, (Ints){size, nd}, ", "));
         return NULL;
     }
-    if (check_adaptive(name, nd, x, ",") < 0) return NULL;
+    if (check_adaptive(name, nd, x, "") < 0) return NULL;
     if (global && RL_IS_FLOAT(x->dtype))
         return rl_mean_dim(x, (Ints){(const int64_t[]){-1, -2, -3}, nd}, true, RL_NODTYPE);
     return nd == 2 ? rl__adaptive_avg_pool2d(x, (Ints){size, 2}) : rl__adaptive_avg_pool3d(x, (Ints){size, 3});

@@ -3,6 +3,7 @@
 #include "rl_ops.h"
 #include "runtime.h"
 #include "pytensor.h"
+#include "pyautograd.h"
 
 #define T(o) ((Tensor *)(o))
 
@@ -270,8 +271,7 @@ static PyObject *get_requires_grad(PyObject *o, void *c) { (void)c; return PyBoo
 static PyObject *get_is_leaf(PyObject *o, void *c) { (void)c; return PyBool_FromLong(!RL_REQUIRES_GRAD(T(o)) || rl_grad_fn(T(o)) == NULL); }
 static PyObject *get_grad_fn(PyObject *o, void *c) {
     (void)c;
-    Node *n = rl_grad_fn(T(o));
-    return Py_NewRef(n ? (PyObject *)n : Py_None);
+    return rl_node_object(rl_grad_fn(T(o)));
 }
 static PyObject *get_grad(PyObject *o, void *c) {
     (void)c;

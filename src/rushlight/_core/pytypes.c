@@ -10,10 +10,10 @@ PyObject *rl_dtype_object(RLDType dt) { return (PyObject *)dtype_objects[dt]; }
 
 int rl_as_dtype(PyObject *o, RLDType *out) {
     if (RL_LIKELY(Py_TYPE(o) == &RLDtype_Type)) { *out = ((DtypeObject *)o)->dt; return 1; }
-    if (o == (PyObject *)&PyFloat_Type) *out = rl_default_dtype;
+    if (o == (PyObject *)&PyFloat_Type) *out = RL_F64;
     else if (o == (PyObject *)&PyLong_Type) *out = RL_I64;
     else if (o == (PyObject *)&PyBool_Type) *out = RL_BOOL;
-    else if (o == (PyObject *)&PyComplex_Type) *out = rl_default_complex();
+    else if (o == (PyObject *)&PyComplex_Type) *out = RL_C128;
     else return 0;
     return 1;
 }

@@ -82,6 +82,7 @@ typedef struct Storage {
     uint8_t device;
     uint8_t bin;              /* allocator's size class */
     bool resizable;
+    struct Retired *retired;  /* blocks left behind by a resize that other tensors may still point into */
     PyObject *weak_wrapper;   /* the UntypedStorage object now alive for it (borrowed), or NULL */
 } Storage;
 

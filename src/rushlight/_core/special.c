@@ -9,7 +9,7 @@
 
 #define COUNT(a) (int)(sizeof(a) / sizeof *(a))
 
-double rl_digamma(double x) {
+double sf_digamma(double x) {
     if (x == 0) return copysign(INFINITY, -x);
     double reflected = 0;
     if (x < 0) {
@@ -62,8 +62,8 @@ double rl_zeta(double s, double q) {
     return sum;
 }
 
-double rl_polygamma(double order, double x) {
-    if (order == 0) return rl_digamma(x);
+double sf_polygamma(double order, double x) {
+    if (order == 0) return sf_digamma(x);
     if (order == 1 && x < 0.5) { /* reflected: zeta(2, x) has no value below 0 */
         const double s = sin(M_PI * x);
         return M_PI * M_PI / (s * s) - rl_zeta(2, 1 - x);

@@ -145,6 +145,8 @@ void rl_dealloc(void *p, size_t nbytes) {
 
 /* ---------------------------------------------------------------- storages */
 
+typedef struct Retired { struct Retired *next; void *block; int bin; } Retired;
+
 static Storage *free_storages;
 
 static Storage *storage_struct(void) {
@@ -162,6 +164,7 @@ static Storage *storage_struct(void) {
     s->version.value = 0;
     s->device = RL_CPU;
     s->resizable = true;
+    s->retired = NULL;
     s->weak_wrapper = NULL;
     return s;
 }
@@ -206,6 +209,12 @@ void rl_storage_free(Storage *s) {
     if (RL_UNLIKELY(s->release != NULL)) s->release(s);
     else if (RL_UNLIKELY(s->owner != NULL)) Py_DECREF(s->owner);
     else if (s->data && s->resizable) block_free(s->data, s->bin);
+    while (RL_UNLIKELY(s->retired != NULL)) {
+        Retired *r = s->retired;
+        s->retired = r->next;
+        block_free(r->block, r->bin);
+        free(r);
+    }
     s->data = (char *)free_storages;
     free_storages = s;
 }
@@ -220,11 +229,22 @@ int rl_storage_resize(Storage *s, size_t nbytes) {
         return -1;
     }
     int bin;
+    Retired *old = s->data && s->refs > 1 ? malloc(sizeof *old) : NULL;
     char *p = block_alloc(nbytes, &bin);
-    if (!p) { PyErr_NoMemory(); return -1; }
+    if (!p || (s->data && s->refs > 1 && !old)) {
+        if (p) block_free(p, bin);
+        free(old);
+        PyErr_NoMemory();
+        return -1;
+    }
     if (s->data) {
         memcpy(p, s->data, s->nbytes);
-        block_free(s->data, s->bin);
+        if (old) { /* other tensors have this address: they keep seeing the old memory */
+            *old = (Retired){s->retired, s->data, s->bin};
+            s->retired = old;
+        } else {
+            block_free(s->data, s->bin);
+        }
     }
     s->data = p;
     s->bin = (uint8_t)bin;

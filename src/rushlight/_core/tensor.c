@@ -1,5 +1,5 @@
 /* tensor.c -- the life of a Tensor object: allocation, geometry, aliases, garbage collection. */
-#include "rl.h"
+#include "parse.h"
 #include <stdlib.h>
 
 static Tensor *free_tensors;   /* linked through ->grad; their memory keeps its GC header */
@@ -135,7 +135,10 @@ Tensor *rl_empty(int ndim, const int64_t *size, RLDType dt, int device) {
     for (int i = 0; i < ndim; i++) {
         int64_t n = size[i];
         if (RL_UNLIKELY(n < 0)) {
-            PyErr_Format(PyExc_RuntimeError, "Trying to create tensor with negative dimension %lld: %R", (long long)n, Py_None);
+            PyObject *shape = rl_size_object(ndim, size), *list = shape ? PySequence_List(shape) : NULL;
+            if (list) PyErr_Format(PyExc_RuntimeError, "Trying to create tensor with negative dimension %lld: %R", (long long)n, list);
+            Py_XDECREF(shape);
+            Py_XDECREF(list);
             goto fail;
         }
         t->size[i] = n;

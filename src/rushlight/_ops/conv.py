@@ -85,13 +85,13 @@ Tensor *impl_constant_pad_nd(Tensor *input, Ints pad, Scalar value) {
         const int64_t *p = d < first ? (const int64_t[]){0, 0} : pad.v + 2 * (nd - 1 - d);
         size[d] = input->size[d] + p[0] + p[1];
         kept[d] = input->size[d] + (p[0] < 0 ? p[0] : 0) + (p[1] < 0 ? p[1] : 0);
+        if (kept[d] < 0) {
+            PyErr_SetString(PyExc_RuntimeError, "narrow(): length must be non-negative.");
+            return NULL;
+        }
         if (size[d] < 0) {
             PyErr_Format(PyExc_RuntimeError, "The input size %lld, plus negative padding %lld and %lld, resulted in a negative output size, "
                          "which is invalid. Check dimension %d of your input.", (long long)input->size[d], (long long)p[0], (long long)p[1], d);
-            return NULL;
-        }
-        if (kept[d] < 0) {
-            PyErr_SetString(PyExc_RuntimeError, "narrow(): length must be non-negative.");
             return NULL;
         }
         grows |= p[0] > 0 || p[1] > 0;

@@ -49,6 +49,11 @@ static Tensor *mean_of(Tensor *t, Ints dim, bool keepdim, RLDType dtype) {
     }
     Tensor *s = rl_sum_dim(t, dim, keepdim, dtype);
     if (!s) return NULL;
+    if (RL_LIKELY(s->dtype == RL_F32)) { /* a fresh, contiguous sum */
+        float count = (float)rl_dim_count(t, dim);
+        for (int64_t i = 0; s->data && i < s->numel; i++) ((float *)s->data)[i] /= count;
+        return s;
+    }
     Tensor *n = rl_wrap_double((double)rl_dim_count(t, dim)), *r = n ? rl_div_(s, n) : NULL;
     Py_XDECREF(n);
     Py_DECREF(s);
