@@ -6,12 +6,14 @@ a bare package object stands in for it.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import shutil
 import sys
 import sysconfig
 import types
+from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -40,7 +42,26 @@ def build(package: Path, *, strip: bool) -> None:
     sanitize = os.environ.get("RUSHLIGHT_SANITIZE", "")
     name = _compile.Config(compiler, (), sanitize).name
     work = ROOT / "build" / name
-    generated = work / "generated"
+    with _one_at_a_time(work):
+        _build(package, work, _compile.Config(compiler, (core, work / "generated"), sanitize, strip))
+
+
+@contextlib.contextmanager
+def _one_at_a_time(work: Path) -> Iterator[None]:
+    """Two builds in one folder would overwrite each other's rendered files; the second waits."""
+    work.mkdir(parents=True, exist_ok=True)
+    with open(work / "lock", "w") as lock:
+        try:
+            import fcntl
+        except ImportError:  # Windows
+            yield
+            return
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _build(package: Path, work: Path, config: _compile.Config) -> None:
+    core, generated = config.include
     # Rendered from nothing each time: a file of an operation that is gone must not be found by an include.
     shutil.rmtree(generated, ignore_errors=True)
     generated.mkdir(parents=True)
@@ -50,7 +71,6 @@ def build(package: Path, *, strip: bool) -> None:
     for path in sorted(core.glob("*.c")):
         levels = _compile.machine_isas() if path.stem.endswith("_kernel") else [None]
         units += [_compile.Unit(path, level) for level in levels]
-    config = _compile.Config(compiler, (core, generated), sanitize, strip)
     _compile.compile_and_link(units, package / f"_C{sysconfig.get_config_var('EXT_SUFFIX')}", work, config)
     for unit in rendered:
         if unit.path.suffix == ".pyi":

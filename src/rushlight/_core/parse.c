@@ -332,6 +332,20 @@ static int match(const Overload *ov, Parsed *ps, PyObject *const *args, Py_ssize
             use = list_at;
         }
     }
+    /* f(a, b) means f([a, b]): the last positional parameter takes all that is left */
+    const uint8_t last = ov->varargs ? ov->params[npos - 1].type : AT_INTS;
+    if (last == AT_OBJECT || (last == AT_TENSORS && nargs >= npos && RL_IS_TENSOR(args[npos - 1]))) {
+        PyObject *rest = PyTuple_New(nargs > npos - 1 ? nargs - (npos - 1) : 0);
+        if (!rest) return -1;
+        ps->owned[ps->n_owned++] = rest;
+        for (Py_ssize_t i = npos - 1; i < nargs; i++) PyTuple_SET_ITEM(rest, i - (npos - 1), Py_NewRef(args[i]));
+        int r = convert(ps, &ov->params[npos - 1], rest, &ps->a[npos - 1]);
+        if (r < 0) return -1;
+        if (r > 0) {
+            given[npos - 1] = true;
+            use = npos - 1;
+        }
+    }
 positional:
     if (RL_UNLIKELY(use > npos)) {
         if (name) PyErr_Format(PyExc_TypeError, "%s() takes %d positional argument%s but %zd were given", name, npos - first,

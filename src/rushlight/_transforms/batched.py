@@ -61,7 +61,7 @@ class BatchedTensor(Wrapper):
         if name.endswith("_") and not name.endswith("__"):
             return _in_place(frame, name, fn, args, kwargs)
         rule = RULES.get(name)
-        result = NotImplemented if rule is None else rule(frame, fn, args, kwargs)
+        result = NotImplemented if rule is None else rule(frame, name, fn, args, kwargs)
         if result is NotImplemented:
             return one_by_one(frame, fn, args, kwargs)
         return wrap_results(frame, result)
@@ -136,7 +136,7 @@ def _in_place(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: d
     target = args[0]
     if not is_batched(frame, target):
         raise RuntimeError(
-            f"vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other` in "
+            "vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other` in "
             "extra_args that has more elements than `self`. This happened due to `other` being vmapped over but "
             "`self` not being vmapped over in a vmap. Please try to use out-of-place operators instead of inplace "
             "arithmetic. If said operator is being called inside the PyTorch framework, please file a bug report "

@@ -1,6 +1,6 @@
 """How operations are carried out on a whole batch: a rule for each kind of operation, and which operation is of which.
 
-A rule takes (frame, fn, args, kwargs), unwraps what its frame has wrapped and returns the result with the batch in
+A rule takes (frame, name, fn, args, kwargs), unwraps what its frame has wrapped and returns the result with the batch in
 front, or NotImplemented where it does not know the arguments; then the examples go one by one. An operation of a
 known kind needs its name in one table.
 """
@@ -14,7 +14,7 @@ from .. import _C
 from .._C import Tensor
 from .batched import BatchFrame, is_batched, lift, raw, with_batch
 
-Rule = Callable[[BatchFrame, Callable, tuple, dict], Any]
+Rule = Callable[[BatchFrame, str, Callable, tuple, dict], Any]
 RULES: dict[str, Rule] = {}
 
 
@@ -52,7 +52,7 @@ _ELEMENTWISE = """
 
 
 @rule(_ELEMENTWISE)
-def elementwise(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Any:
+def elementwise(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Any:
     """Aligns the examples' dimensions from the right, as broadcasting would have."""
     tensors = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
     ndim = max([x.dim() for x in tensors])
@@ -121,11 +121,10 @@ _REDUCTIONS = {
 
 
 @rule(" ".join(_REDUCTIONS))
-def reduction(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Any:
+def reduction(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Any:
     """dim counts the example's dimensions; without it, all of the example is reduced."""
-    name = getattr(fn, "__name__", "")
     if len(args) > 1 and isinstance(args[1], Tensor):
-        return elementwise(frame, fn, args, kwargs)  # max(x, y)
+        return elementwise(frame, name, fn, args, kwargs)  # max(x, y)
     if not is_batched(frame, args[0]) or others_batched(frame, args, kwargs):
         return NotImplemented
     position = _REDUCTIONS[name]
@@ -174,9 +173,8 @@ _WITH_DIMS: dict[str, tuple[tuple[int, str, Any], ...]] = {
 
 
 @rule(" ".join(_WITH_DIMS))
-def with_dims(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Any:
+def with_dims(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Any:
     """Counts the batch in for each dimension named."""
-    name = getattr(fn, "__name__", "")
     if not is_batched(frame, args[0]) or others_batched(frame, args, kwargs):
         return NotImplemented
     value = raw(frame, args[0])
@@ -194,13 +192,13 @@ def with_dims(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Any
 
 
 @rule("unsqueeze")
-def unsqueeze(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Tensor:
+def unsqueeze(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Tensor:
     value = raw(frame, args[0])
     return value.unsqueeze(shifted(argument(args, kwargs, 1, ("dim",)), value.dim()))
 
 
 @rule("squeeze")
-def squeeze(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Tensor:
+def squeeze(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Tensor:
     value = raw(frame, args[0])
     dim = argument(args, kwargs, 1, ("dim",))
     if dim is None:
@@ -214,19 +212,19 @@ def _sizes(args: tuple, kwargs: dict) -> list[int]:
 
 
 @rule("permute")
-def permute(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Tensor:
+def permute(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Tensor:
     value = raw(frame, args[0])
     return value.permute([0, *shifted(_sizes(args, kwargs), value.dim() - 1)])
 
 
 @rule("t")
-def t(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Tensor:
+def t(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Tensor:
     value = raw(frame, args[0])
     return value.transpose(1, 2) if value.dim() == 3 else value
 
 
 @rule("reshape view reshape_as view_as")
-def reshape(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Any:
+def reshape(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Any:
     value = raw(frame, args[0])
     if len(args) > 1 and isinstance(args[1], _C.dtype):
         return NotImplemented
@@ -235,28 +233,28 @@ def reshape(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Any:
 
 
 @rule("expand expand_as broadcast_to repeat")
-def expand(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Any:
+def expand(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Any:
     if not is_batched(frame, args[0]):
         return NotImplemented
     sizes = list(args[1].shape) if isinstance(args[1], Tensor) else _sizes(args, kwargs)
     value = lift(raw(frame, args[0]), len(sizes) + 1)
-    if getattr(fn, "__name__", "") == "repeat":
+    if name == "repeat":
         return value.repeat([1, *sizes])
     return value.expand([frame.size, *sizes])
 
 
 @rule("cat stack hstack vstack")
-def cat(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Any:
-    if getattr(fn, "__name__", "") in ("hstack", "vstack"):
+def cat(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Any:
+    if name in ("hstack", "vstack"):
         return NotImplemented
     parts = [with_batch(frame, x) for x in argument(args, kwargs, 0, ("tensors",))]
     dim = argument(args, kwargs, 1, _DIM, 0)
-    extra = getattr(fn, "__name__", "") == "stack"
+    extra = name == "stack"
     return fn(parts, dim=shifted(dim, max([part.dim() for part in parts]) - 1 + extra))
 
 
 @rule("__getitem__")
-def getitem(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Any:
+def getitem(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Any:
     """Plain indices go behind a full slice; indices that differ by example become index arrays with the batch."""
     value, index = args
     index = index if isinstance(index, tuple) else (index,)
@@ -278,7 +276,7 @@ def getitem(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Any:
 
 
 @rule("__setitem__")
-def setitem(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> None:
+def setitem(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> None:
     target, index, new = args
     index = index if isinstance(index, tuple) else (index,)
     if not is_batched(frame, target):
@@ -300,9 +298,9 @@ def setitem(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> None:
 
 
 @rule("gather index_add scatter scatter_add take_along_dim")
-def gather(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Any:
+def gather(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Any:
     """Operations whose tensors all have the same number of dimensions."""
-    if getattr(fn, "__name__", "") == "index_add" or len(args) < 3 or not isinstance(args[1], int):
+    if name == "index_add" or len(args) < 3 or not isinstance(args[1], int):
         return NotImplemented
     tensors = [x for x in args if isinstance(x, Tensor)]
     if kwargs or len({x.dim() for x in tensors}) > 1 or tensors[0].dim() == 0:
@@ -315,8 +313,8 @@ def gather(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Any:
 
 
 @rule("new_zeros new_ones new_empty new_full")
-def new(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Tensor:
-    if getattr(fn, "__name__", "") == "new_full":
+def new(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Tensor:
+    if name == "new_full":
         return raw(frame, args[0]).new_full([frame.size, *args[1]], *args[2:], **kwargs)
     return fn(raw(frame, args[0]), [frame.size, *_sizes(args, {})], **kwargs)
 
@@ -345,7 +343,7 @@ def _allow_chance(frame: BatchFrame) -> None:
 
 
 @rule("rand_like randn_like randint_like")
-def random_like(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Tensor:
+def random_like(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Tensor:
     _allow_chance(frame)
     value = raw(frame, args[0])
     if frame.randomness == "same":
@@ -354,21 +352,21 @@ def random_like(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> T
 
 
 @rule("bernoulli normal poisson")
-def random_from(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Any:
+def random_from(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Any:
     _allow_chance(frame)
     if frame.randomness == "same":
         raise RuntimeError("vmap: randomness='same' cannot be had of parameters that differ by example")
-    return elementwise(frame, fn, args, kwargs)
+    return elementwise(frame, name, fn, args, kwargs)
 
 
 @rule("multinomial")
-def random_by_example(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Any:
+def random_by_example(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Any:
     _allow_chance(frame)
     return NotImplemented
 
 
 @rule("dropout")
-def dropout(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Tensor:
+def dropout(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Tensor:
     value = raw(frame, args[0])
     if not argument(args, kwargs, 2, ("training", "train"), True) or not argument(args, kwargs, 1, ("p",), 0.5):
         return value

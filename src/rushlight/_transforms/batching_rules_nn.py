@@ -14,10 +14,10 @@ from .batching_rules import argument, elementwise, others_batched, rule
 
 
 @rule("matmul mm bmm mv dot vdot inner")
-def matmul(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Any:
+def matmul(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Any:
     """One product of the whole batch: a plain one where a matrix is shared, a batched one otherwise."""
     a, b = args
-    if kwargs or (getattr(fn, "__name__", "") == "inner" and (a.dim() > 1 or b.dim() > 1)):
+    if kwargs or (name == "inner" and (a.dim() > 1 or b.dim() > 1)):
         return NotImplemented
     rows, columns = a.dim(), b.dim()
     x, y = raw(frame, a), raw(frame, b)
@@ -44,13 +44,13 @@ def _between(value: Tensor, count: int) -> Tensor:
 
 
 @rule("outer ger")
-def outer(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Tensor:
+def outer(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Tensor:
     a, b = args
     return raw(frame, a).unsqueeze(-1) * raw(frame, b).unsqueeze(-2)
 
 
 @rule("linear")
-def linear(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Tensor:
+def linear(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Tensor:
     """x w^T + b; with a weight for each example, one batched product."""
     x = args[0]
     weight = argument(args, kwargs, 1, ("weight",))
@@ -70,14 +70,14 @@ def linear(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Tensor
 
 
 @rule("addmm addmv baddbmm")
-def addmm(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Any:
+def addmm(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Any:
     added, a, b = args
     result = kwargs.get("alpha", 1) * _C.matmul(a, b) + kwargs.get("beta", 1) * added
     return raw(frame, result)
 
 
 @rule("einsum")
-def einsum(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Any:
+def einsum(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Any:
     """One more letter, for the batch."""
     equation, *operands = args
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
@@ -107,16 +107,16 @@ _IMAGES = {
 
 
 @rule(" ".join(_IMAGES))
-def images(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Any:
+def images(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Any:
     """A batch of mini-batches is one larger mini-batch."""
     x = args[0]
     if not is_batched(frame, x) or others_batched(frame, args, kwargs):
         return NotImplemented
     value = x._value
-    whole = _IMAGES[getattr(fn, "__name__", "")]
+    whole = _IMAGES[name]
     if x.dim() == whole - 1:
         return fn(value, *args[1:], **kwargs)
-    if x.dim() != whole or getattr(fn, "__name__", "").endswith("with_indices"):
+    if x.dim() != whole or name.endswith("with_indices"):
         return NotImplemented
     result = fn(value.flatten(0, 1), *args[1:], **kwargs)
     if not isinstance(result, Tensor):
@@ -125,7 +125,7 @@ def images(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Any:
 
 
 @rule("layer_norm")
-def layer_norm(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Any:
+def layer_norm(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Any:
     if not others_batched(frame, args, kwargs):
         return fn(raw(frame, args[0]), *args[1:], **kwargs)
     weight, bias = argument(args, kwargs, 2, ("weight",)), argument(args, kwargs, 3, ("bias",))
@@ -137,7 +137,7 @@ def layer_norm(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> An
 
 
 @rule("embedding")
-def embedding(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Any:
+def embedding(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Any:
     if not is_batched(frame, args[0]) or others_batched(frame, args, kwargs):
         return NotImplemented
     return fn(args[0]._value, *args[1:], **kwargs)
@@ -155,17 +155,17 @@ def _averaged(loss: Tensor, reduction: str) -> Tensor:
 
 
 @rule("mse_loss l1_loss smooth_l1_loss huber_loss binary_cross_entropy binary_cross_entropy_with_logits")
-def elementwise_loss(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Any:
+def elementwise_loss(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Any:
     reduction = kwargs.get("reduction", "mean")
     # By position, `reduction` has the deprecated size_average and reduce before it.
     if len(args) > 2 or kwargs.get("size_average") is not None or kwargs.get("reduce") is not None:
         return NotImplemented
-    losses = elementwise(frame, fn, args, {**kwargs, "reduction": "none"})
+    losses = elementwise(frame, name, fn, args, {**kwargs, "reduction": "none"})
     return _averaged(losses, reduction)
 
 
 @rule("cross_entropy nll_loss")
-def class_loss(frame: BatchFrame, fn: Callable, args: tuple, kwargs: dict) -> Any:
+def class_loss(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -> Any:
     """Classes by index: the examples' rows are rows of one larger problem."""
     rest = {key: value for key, value in kwargs.items() if value is not None}
     if len(args) != 2 or not rest.keys() <= {"reduction", "ignore_index", "label_smoothing"}:
