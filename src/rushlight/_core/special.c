@@ -70,3 +70,80 @@ double sf_polygamma(double order, double x) {
     }
     return (fmod(order, 2) == 0 ? -1 : 1) * tgamma(order + 1) * rl_zeta(order + 1, x);
 }
+
+double rl_sinc(double x) { return x == 0 ? 1 : sin(M_PI * x) / (M_PI * x); }
+
+/* Winitzki's approximation (2008), then Newton's and Halley's steps on erf and erfc, which are exact to the last bits. */
+double rl_erfinv(double y) {
+    if (!(fabs(y) <= 1)) return NAN;
+    if (fabs(y) == 1) return copysign(INFINITY, y);
+    if (y == 0) return y;
+    const double a = 0.147, l = log1p(-y * y), b = 2 / (M_PI * a) + l / 2;
+    double x = copysign(sqrt(sqrt(b * b - l / a) - b), y);
+    for (int i = 0; i < 3; i++) {
+        const double away = fabs(y) < 0.5 ? erf(x) - y : copysign((1 - fabs(y)) - erfc(fabs(x)), y);
+        const double step = away / (1.1283791670955126 * exp(-x * x));
+        x -= step / (1 + x * step);
+    }
+    return x;
+}
+
+double rl_ndtri(double p) {
+    if (!(p >= 0 && p <= 1)) return NAN;
+    if (p == 0 || p == 1) return p == 0 ? -INFINITY : INFINITY;
+    double x = p > 1e-15 ? M_SQRT2 * rl_erfinv(2 * p - 1) : -sqrt(-2 * log(p));
+    for (int i = 0; i < 4; i++) { /* Newton on log Phi where Phi itself has lost its digits, else on Phi */
+        if (p < 0.02) {
+            const double l = rl_log_ndtr(x);
+            x -= (l - log(p)) / (exp(-x * x / 2 - l) * 0.3989422804014327);
+        } else {
+            const double away = p < 0.5 ? 0.5 * erfc(-x * M_SQRT1_2) - p : (1 - p) - 0.5 * erfc(x * M_SQRT1_2);
+            x -= away / (0.3989422804014327 * exp(-x * x / 2));
+        }
+    }
+    return x;
+}
+
+/* By its continued fraction for large x (Lentz), from its definition elsewhere. */
+double rl_erfcx(double x) {
+    if (x != x) return x;
+    if (x < 25) {
+        if (x < -26.7) return INFINITY;
+        const double hi = rint(x * 0x1p20) * 0x1p-20, lo = x - hi; /* x * x in two parts, so that exp keeps its digits */
+        return exp(hi * hi) * exp((x + hi) * lo) * erfc(x);
+    }
+    double f = x;
+    for (int k = 40; k > 0; k--) f = x + 0.5 * k / f;
+    return 0.5641895835477563 / f;
+}
+
+double rl_log_ndtr(double x) {
+    if (x < -1) return log(rl_erfcx(-x * M_SQRT1_2) / 2) - x * x / 2;
+    return log1p(-erfc(x * M_SQRT1_2) / 2);
+}
+
+/* The power series for small x, the asymptotic one (Abramowitz and Stegun, 9.7.1) for large; mu = 4 order ** 2. */
+static double bessel_ie(int order, double x) {
+    x = fabs(x);
+    if (x != x) return x;
+    if (x < 30) {
+        const double q = x * x / 4;
+        double term = order ? x / 2 : 1, sum = term;
+        for (int k = 1; term > DBL_EPSILON / 4 * sum; k++) { term *= q / ((double)k * (k + order)); sum += term; }
+        return sum * exp(-x);
+    }
+    const double mu = 4. * order * order;
+    double term = 1, sum = 1;
+    for (int k = 1; k < 30; k++) {
+        const double next = term * -(mu - (2. * k - 1) * (2. * k - 1)) / (k * 8 * x);
+        if (fabs(next) > fabs(term) || fabs(next) < DBL_EPSILON / 4) break;
+        term = next;
+        sum += term;
+    }
+    return isinf(x) ? 0 : sum / sqrt(2 * M_PI * x);
+}
+
+double rl_i0e(double x) { return bessel_ie(0, x); }
+double rl_i0(double x) { return isinf(x) ? INFINITY : bessel_ie(0, x) * exp(fabs(x) / 2) * exp(fabs(x) / 2); }
+double rl_i1e(double x) { return copysign(bessel_ie(1, x), x); }
+double rl_i1(double x) { return isinf(x) ? x : copysign(bessel_ie(1, x) * exp(fabs(x) / 2) * exp(fabs(x) / 2), x); }
