@@ -312,7 +312,7 @@ static int match(const Overload *ov, Parsed *ps, PyObject *const *args, Py_ssize
 
     Py_ssize_t use = nargs;
     int list_at = method ? 1 : 0;
-    if (ov->varargs && npos == list_at + 1 && nargs > list_at && ps->n_ints == 0) {
+    if (ov->varargs && npos == list_at + 1 && nargs > list_at && ov->params[list_at].type == AT_INTS) {
         PyObject *o = args[list_at];
         if (nargs > list_at + 1 || !(PyTuple_Check(o) || PyList_Check(o) || o == Py_None || (RL_IS_TENSOR(o) && ((Tensor *)o)->ndim == 1))) {
             int64_t *buf = ps->ints;
