@@ -3,23 +3,25 @@
  *     NAME(f)    f with a suffix for that type
  */
 
-/* Runs BODY for i in [0, n) over lanes l of sixteen, closing each stretch of 1024 with FLUSH. */
-#define IN_LANES(BODY, FLUSH)                                        \
-    for (int64_t from = 0; from < n; from += 1024) {                 \
-        const int64_t to = from + 1024 < n ? from + 1024 : n;        \
-        int64_t i = from;                                            \
-        for (; i + 16 <= to; i += 16)                                \
-            for (int l = 0; l < 16; l++) { const int64_t k = i + l; BODY; } \
-        for (int l = 0; i < to; i++, l++) { const int64_t k = i; BODY; } \
-        for (int l = 0; l < 16; l++) { FLUSH; }                      \
+/* Sixteen elements at any address; the compiler splits them into what the target has. */
+typedef REAL NAME(Lanes) __attribute__((vector_size(16 * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
+#define AT(x) (*(const NAME(Lanes) *)((x) + i))
+
+/* For each stretch of 1024: LANES for every sixteen elements at i, ONE for each element left over, then CLOSE for each lane l. */
+#define IN_LANES(LANES, ONE, CLOSE)                                  \
+    for (int64_t i = 0; i < n;) {                                    \
+        const int64_t to = i + 1024 < n ? i + 1024 : n;              \
+        for (; i + 16 <= to; i += 16) { LANES; }                     \
+        for (; i < to; i++) { ONE; }                                 \
+        for (int l = 0; l < 16; l++) { CLOSE; }                      \
     }
 
 static double NAME(sum)(int64_t n, const void *px)
 {
     const REAL *x = px;
     double total = 0;
-    REAL part[16] = {0};
-    IN_LANES(part[l] += x[k], (total += part[l], part[l] = 0))
+    NAME(Lanes) part = {0};
+    IN_LANES(part += AT(x), total += x[i], (total += part[l], part[l] = 0))
     return total;
 }
 
@@ -27,8 +29,8 @@ static double NAME(squares)(int64_t n, const void *px, double dmean)
 {
     const REAL *x = px, mean = (REAL)dmean;
     double total = 0;
-    REAL part[16] = {0};
-    IN_LANES((part[l] += (x[k] - mean) * (x[k] - mean)), (total += part[l], part[l] = 0))
+    NAME(Lanes) part = {0};
+    IN_LANES(part += (AT(x) - mean) * (AT(x) - mean), total += (x[i] - mean) * (x[i] - mean), (total += part[l], part[l] = 0))
     return total;
 }
 
@@ -36,8 +38,9 @@ static void NAME(products)(int64_t n, const void *pg, const void *px, double dme
 {
     const REAL *g = pg, *x = px, mean = (REAL)dmean;
     double total_g = 0, total_gx = 0;
-    REAL part_g[16] = {0}, part_gx[16] = {0};
-    IN_LANES((part_g[l] += g[k], part_gx[l] += g[k] * (x[k] - mean)),
+    NAME(Lanes) part_g = {0}, part_gx = {0};
+    IN_LANES((part_g += AT(g), part_gx += AT(g) * (AT(x) - mean)),
+             (total_g += g[i], total_gx += g[i] * (x[i] - mean)),
              (total_g += part_g[l], total_gx += part_gx[l], part_g[l] = part_gx[l] = 0))
     *sum_g = total_g;
     *sum_gx = total_gx;
@@ -47,13 +50,15 @@ static void NAME(weighted)(int64_t n, const void *pg, const void *px, const void
 {
     const REAL *g = pg, *x = px, *w = pw, mean = (REAL)dmean;
     double total_g = 0, total_gx = 0;
-    REAL part_g[16] = {0}, part_gx[16] = {0};
-    IN_LANES((part_g[l] += g[k] * w[k], part_gx[l] += g[k] * w[k] * (x[k] - mean)),
+    NAME(Lanes) part_g = {0}, part_gx = {0};
+    IN_LANES((part_g += AT(g) * AT(w), part_gx += AT(g) * AT(w) * (AT(x) - mean)),
+             (total_g += g[i] * w[i], total_gx += g[i] * w[i] * (x[i] - mean)),
              (total_g += part_g[l], total_gx += part_gx[l], part_g[l] = part_gx[l] = 0))
     *sum_g = total_g;
     *sum_gx = total_gx;
 }
 #undef IN_LANES
+#undef AT
 
 static void NAME(scale)(int64_t n, const void *px, double dmean, double da, double db, void *pout)
 {
