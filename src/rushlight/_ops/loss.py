@@ -16,11 +16,12 @@ if reduction == 2:
 return losses
 """, **_HIDDEN)  # fmt: skip
 composite("loss_share(Tensor grads, Tensor? weight, int reduction) -> Tensor", """
+shares = grads
 if reduction == 1:
-    grads = grads / grads.numel
+    shares = grads / grads.numel
 if weight is None:
-    return grads
-return grads * weight
+    return shares
+return shares * weight
 """, **_HIDDEN)  # fmt: skip
 composite("loss_weighted(Tensor losses, Tensor weight, int reduction) -> Tensor", """
 weighted = losses * weight
