@@ -1,9 +1,9 @@
 """Convolution, pooling and normalisation: definitions, gradients of both orders, dtypes, layouts, messages.
 
-# ruff: noqa: E501 -- messages are PyTorch's, a line each
-
 Values are checked against the definitions written out in plain loops, gradients against differences.
 """
+
+# ruff: noqa: E501 -- the messages are PyTorch's, a line each
 
 from itertools import product
 

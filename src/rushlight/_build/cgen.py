@@ -14,7 +14,7 @@ import textwrap
 from rushlight._build.dsl import Compiler, Value, default_c
 from rushlight._ops.define import C_TYPES, Op, Param, parse_schema
 
-META = {"shape", "ndim", "dtype", "numel", "stride", "device"}
+META = {"shape", "ndim", "dtype", "numel", "stride", "device", "offset"}
 ARG_FIELD = {"Tensor *": "t", "Tensors": "ts", "Scalar": "s", "int64_t": "i", "double": "d", "bool": "i", "int": "i", "Ints": "ints",
              "RLDType": "i", "const char *": "str", "PyObject *": "o"}  # fmt: skip
 ARG_TYPE = {"Tensor": "AT_TENSOR", "Operand": "AT_OPERAND", "Tensor[]": "AT_TENSORS", "Scalar": "AT_SCALAR", "int": "AT_INT",
@@ -98,6 +98,8 @@ class Gradient:
                         self._arg(f"{name}_shape", "Ints", f"(Ints){{{source}->size, {source}->ndim}}")
                     elif attr == "stride":
                         self._arg(f"{name}_stride", "Ints", f"(Ints){{{source}->stride, {source}->ndim}}")
+                    elif attr == "offset":
+                        self._arg(f"{name}_offset", "int64_t", f"RL_OFFSET({source})")
                     else:
                         self._arg(f"{name}_{attr}", "RLDType" if attr == "dtype" else "int64_t", f"{source}->{attr}")
         self.per_edge_needed = self.needs

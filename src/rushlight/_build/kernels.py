@@ -20,7 +20,7 @@ OUT_OF = {"bool": lambda d: "bool", "same": lambda d: d, "real": lambda d: {"c64
 LIBM = {"lgamma", "tgamma", "nextafter", "fmod", "floor", "ceil", "trunc", "nearbyint", "copysign", "hypot", "ldexp", "fmax",
         "fmin", "fabs", "remainder", "rint", "round", "isnan", "isinf", "signbit"}  # fmt: skip
 TYPELESS = {"isnan", "isinf", "signbit"}
-_CALL = re.compile(r"\b([a-z_0-9]+|MUL|DIV)\(")
+_CALL = re.compile(r"\b([a-z_0-9]+|MUL|DIV|FMA)\(")
 
 
 def vector_names(core: Path) -> set[str]:
@@ -40,6 +40,8 @@ class KernelWriter:
             name = m.group(1)
             if name in ("MUL", "DIV"):
                 return f"c{name.lower()}_{dtype.upper()}("
+            if name == "FMA":
+                return "VM_FMA(" if dtype == "f64" else "VM_FMAF("
             if category == "complex":
                 suffix = "f" if dtype == "c64" else ""
                 if name in ("exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "asin", "acos", "atan", "asinh",

@@ -12,7 +12,7 @@ PyObject *rl_sizes_list(Tensor *t);                        /* [2, 3] */
 int rl_refuse_weight_grad(Tensor *weight, const char *function);
 
 Tensor *rl_nll_forward(Tensor *input, Tensor *target, Tensor *weight, int reduction, int64_t ignore_index);
-Tensor *rl_nll_backward(Tensor *grad, Tensor *target, Tensor *weight, Ints sizes, int reduction, int64_t ignore_index);
+Tensor *rl_nll_backward(Tensor *grad, Tensor *input, Tensor *target, Tensor *weight, int reduction, int64_t ignore_index);
 
 /* The elementwise losses of an input x and a target t; q is beta or delta. */
 typedef enum {

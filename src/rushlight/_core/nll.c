@@ -188,9 +188,10 @@ Tensor *rl_nll_forward(Tensor *input, Tensor *target, Tensor *weight, int reduct
     return out;
 }
 
-Tensor *rl_nll_backward(Tensor *grad, Tensor *target, Tensor *weight, Ints sizes, int reduction, int64_t ignore_index)
+Tensor *rl_nll_backward(Tensor *grad, Tensor *input, Tensor *target, Tensor *weight, int reduction, int64_t ignore_index)
 {
     Job j;
+    const Ints sizes = {input->size, input->ndim};
     if (prepare(&j, NULL, sizes, (RLDType)grad->dtype, target, weight, reduction, ignore_index) < 0) return NULL;
     Tensor *g = j.owned[3] = plain(grad, j.compute);
     Tensor *out = g ? rl_full_scalar(sizes.n, sizes.v, (Scalar){'i', {.i = 0}, 0}, j.compute, RL_CPU) : NULL;

@@ -3,7 +3,7 @@
  *     NAME(f)    f with a suffix for that type
  *
  * x is (n, classes, inner), target (n, inner).  Where norms is given, x holds logits and row i's
- * log-probabilities are x - norms[2i] - norms[2i + 1]; inner is then 1.
+ * log-probabilities are x - norms[i] - norms[n + i]; inner is then 1.
  */
 
 /* Weight of the targets that count. */
@@ -38,7 +38,7 @@ static REAL NAME(forward)(const Nll *s, REAL *each)
             continue;
         }
         REAL v = x[(i / s->inner * s->classes + y) * s->inner + i % s->inner];
-        if (norms) v = v - norms[2 * i] - norms[2 * i + 1];
+        if (norms) v = v - norms[i] - norms[s->n + i];
         if (each) { each[i] = w ? -v * w[y] : -v; continue; }
         if (w) { loss[0] -= v * w[y]; weight[0] += w[y]; }
         else { loss[0] -= v; count++; }

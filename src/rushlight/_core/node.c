@@ -303,7 +303,7 @@ static int view_error(Tensor *self) {
     if (name) {
         snprintf(short_name, sizeof short_name, "%s", name);
         char *end = strstr(short_name, "Backward");
-        if (end) strcpy(end, self->grad_fn->is_python ? "" : "Backward0");
+        if (end) *end = 0;
     }
     switch (self->creation) {
         case RLV_NO_GRAD:

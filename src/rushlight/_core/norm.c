@@ -448,6 +448,7 @@ fail:
 
 static Tensor *batch_norm(Tensor *x, Tensor *mean, Tensor *var, Tensor *w, Tensor *b, bool training, double momentum, double eps) {
     if (check_batch_norm(x, mean, var, w, b, training) < 0) return NULL;
+    if (x->ndim == 1 && x->numel == 0) return rl_clone(x, -1); /* no channels: PyTorch lets it pass */
     if (x->ndim < 2) {
         PyErr_SetString(PyExc_IndexError, "Dimension out of range (expected to be in range of [-1, 0], but got 1)");
         return NULL;

@@ -247,7 +247,7 @@ static int at_least(int64_t value, int64_t bound, const char *text) {
 
 static int check_max_pool1d(Tensor *x, Ints kernel, Ints stride, Ints padding, Ints dilation, bool ceil_mode) {
     SizesText text;
-    if (x->ndim != 2 && x->ndim != 3) {
+    if ((x->ndim != 2 && x->ndim != 3) || x->size[x->ndim - 1] == 0 || x->size[x->ndim - 2] == 0) {
         PyErr_Format(PyExc_RuntimeError, "max_pool1d: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, but "
                      "got:[%s]", rl_shape_text(&text, x));
         return -1;

@@ -10,7 +10,7 @@ typedef struct {
     void (*log_softmax)(const void *x, void *out, int64_t rows, int64_t n);
     void (*softmax_backward)(const void *grad, const void *y, void *out, int64_t rows, int64_t n);
     void (*log_softmax_backward)(const void *grad, const void *y, void *out, int64_t rows, int64_t n);
-    /* norms: for each row its maximum m and log(sum(exp(x - m))) */
+    /* norms: the rows' maxima m, then their log(sum(exp(x - m))) */
     void (*norms)(const void *x, void *norms, int64_t rows, int64_t n);
     /* out = -scale[row] * softmax(x), from norms */
     void (*scaled)(const void *x, const void *norms, const void *scale, void *out, int64_t rows, int64_t n);

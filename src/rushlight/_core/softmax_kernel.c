@@ -6,7 +6,6 @@
 
 #define BLOCK 1024
 #define LANES 16
-#define NORM_ROWS 64
 
 #define REAL float
 #define NAME(f) f##_f32

@@ -52,65 +52,92 @@ static void NAME(exp_all)(const REAL *x, REAL *out, int64_t n)
     RL_IVDEP for (int64_t i = 0; i < n; i++) out[i] = EXP(x[i]);
 }
 
+/* The maxima of m rows of n.  Short rows are walked column by column, which keeps the loops long. */
+static void NAME(tops)(const REAL *x, REAL *tops, int64_t m, int64_t n)
+{
+    if (n >= LANES || n == 0) {
+        for (int64_t j = 0; j < m; j++) tops[j] = NAME(top)(x + j * n, n);
+        return;
+    }
+    for (int64_t j = 0; j < m; j++) tops[j] = x[j * n];
+    for (int64_t i = 1; i < n; i++)
+        RL_IVDEP for (int64_t j = 0; j < m; j++) {
+            const REAL v = x[j * n + i];
+            tops[j] = v > tops[j] || v != v ? v : tops[j];
+        }
+}
+
+static void NAME(sums)(const REAL *x, REAL *sums, int64_t m, int64_t n)
+{
+    if (n >= LANES || n == 0) {
+        for (int64_t j = 0; j < m; j++) sums[j] = NAME(sum)(x + j * n, NULL, n);
+        return;
+    }
+    for (int64_t j = 0; j < m; j++) sums[j] = x[j * n];
+    for (int64_t i = 1; i < n; i++)
+        RL_IVDEP for (int64_t j = 0; j < m; j++) sums[j] += x[j * n + i];
+}
+
+/* EXPR for every element k of row j, again by columns where rows are short */
+#define EACH_ROW(m, n, EXPR)                                                                     \
+    if ((n) >= LANES) {                                                                          \
+        for (int64_t j = 0; j < (m); j++)                                                        \
+            for (int64_t k = j * (n); k < (j + 1) * (n); k++) EXPR;                              \
+    } else {                                                                                     \
+        for (int64_t i = 0; i < (n); i++)                                                        \
+            for (int64_t j = 0, k = i; j < (m); j++, k += (n)) EXPR;                             \
+    }
+
 static void NAME(softmax)(const void *x_, void *out_, int64_t rows, int64_t n)
 {
     const REAL *x = x_;
-    REAL *out = out_;
+    REAL *out = out_, of_row[BLOCK];
     const int64_t block = NAME(rows_at_once)(n);
     for (int64_t r = 0; r < rows; r += block, x += block * n, out += block * n) {
         const int64_t m = rows - r < block ? rows - r : block;
-        for (int64_t j = 0; j < m; j++) {
-            const REAL top = NAME(top)(x + j * n, n);
-            for (int64_t i = j * n; i < (j + 1) * n; i++) out[i] = x[i] - top;
-        }
+        NAME(tops)(x, of_row, m, n);
+        EACH_ROW(m, n, out[k] = x[k] - of_row[j])
         NAME(exp_all)(out, out, m * n);
-        for (int64_t j = 0; j < m; j++) {
-            const REAL sum = NAME(sum)(out + j * n, NULL, n);
-            for (int64_t i = j * n; i < (j + 1) * n; i++) out[i] /= sum;
-        }
+        NAME(sums)(out, of_row, m, n);
+        EACH_ROW(m, n, out[k] /= of_row[j])
     }
 }
 
 static void NAME(norms)(const void *x_, void *norms_, int64_t rows, int64_t n)
 {
     const REAL *x = x_;
-    REAL *norms = norms_, buffer[BLOCK];
+    REAL *tops = norms_, *logs = tops + rows, buffer[BLOCK];
     const int64_t block = NAME(rows_at_once)(n);
-    for (int64_t r = 0; r < rows; r += block, x += block * n, norms += 2 * block) {
+    for (int64_t r = 0; r < rows; r += block, x += block * n) {
         const int64_t m = rows - r < block ? rows - r : block;
+        NAME(tops)(x, tops + r, m, n);
         if (n > BLOCK) {
-            const REAL top = NAME(top)(x, n);
             REAL sum = 0;
             for (int64_t i = 0; i < n; i += BLOCK) {
                 const int64_t w = n - i < BLOCK ? n - i : BLOCK;
-                RL_IVDEP for (int64_t k = 0; k < w; k++) buffer[k] = EXP(x[i + k] - top);
+                RL_IVDEP for (int64_t k = 0; k < w; k++) buffer[k] = EXP(x[i + k] - tops[r]);
                 sum += NAME(sum)(buffer, NULL, w);
             }
-            norms[0] = top;
-            norms[1] = LOG(sum);
+            logs[r] = sum;
             continue;
         }
-        for (int64_t j = 0; j < m; j++) {
-            const REAL top = norms[2 * j] = NAME(top)(x + j * n, n);
-            for (int64_t i = j * n; i < (j + 1) * n; i++) buffer[i] = x[i] - top;
-        }
+        EACH_ROW(m, n, buffer[k] = x[k] - tops[r + j])
         NAME(exp_all)(buffer, buffer, m * n);
-        for (int64_t j = 0; j < m; j++) norms[2 * j + 1] = LOG(NAME(sum)(buffer + j * n, NULL, n));
+        NAME(sums)(buffer, logs + r, m, n);
     }
+    RL_IVDEP for (int64_t r = 0; r < rows; r++) logs[r] = LOG(logs[r]);
 }
 
 static void NAME(log_softmax)(const void *x_, void *out_, int64_t rows, int64_t n)
 {
     const REAL *x = x_;
-    REAL *out = out_, norms[2 * NORM_ROWS];
-    for (int64_t r = 0; r < rows; r += NORM_ROWS) {
-        const int64_t m = rows - r < NORM_ROWS ? rows - r : NORM_ROWS;
-        NAME(norms)(x + r * n, norms, m, n);
-        for (int64_t j = 0; j < m; j++) {
-            const REAL top = norms[2 * j], log_sum = norms[2 * j + 1];
-            const int64_t at = (r + j) * n;
-            for (int64_t i = at; i < at + n; i++) out[i] = x[i] - top - log_sum;
-        }
+    REAL *out = out_, norms[2 * BLOCK];
+    const int64_t block = NAME(rows_at_once)(n);
+    for (int64_t r = 0; r < rows; r += block, x += block * n, out += block * n) {
+        const int64_t m = rows - r < block ? rows - r : block;
+        const REAL *tops = norms, *logs = norms + m;
+        NAME(norms)(x, norms, m, n);
+        EACH_ROW(m, n, out[k] = x[k] - tops[j] - logs[j])
     }
 }
 
@@ -136,16 +163,14 @@ static void NAME(log_softmax_backward)(const void *grad_, const void *y_, void *
 
 static void NAME(scaled)(const void *x_, const void *norms_, const void *scale_, void *out_, int64_t rows, int64_t n)
 {
-    const REAL *x = x_, *norms = norms_, *scale = scale_;
+    const REAL *x = x_, *tops = norms_, *logs = tops + rows, *scale = scale_;
     REAL *out = out_;
     const int64_t block = NAME(rows_at_once)(n);
-    for (int64_t r = 0; r < rows; r += block, x += block * n, out += block * n, norms += 2 * block, scale += block) {
+    for (int64_t r = 0; r < rows; r += block, x += block * n, out += block * n) {
         const int64_t m = rows - r < block ? rows - r : block;
-        for (int64_t j = 0; j < m; j++) {
-            const REAL top = norms[2 * j], log_sum = norms[2 * j + 1];
-            for (int64_t i = j * n; i < (j + 1) * n; i++) out[i] = x[i] - top - log_sum;
-        }
+        EACH_ROW(m, n, out[k] = x[k] - tops[r + j] - logs[r + j])
         NAME(exp_all)(out, out, m * n);
-        for (int64_t j = 0; j < m; j++) for (int64_t i = j * n; i < (j + 1) * n; i++) out[i] = 0 - out[i] * scale[j];
+        EACH_ROW(m, n, out[k] = 0 - out[k] * scale[r + j])
     }
 }
+#undef EACH_ROW

@@ -30,7 +30,7 @@ double sf_digamma(double x) {
 }
 
 /* Euler and Maclaurin's formula from the tenth term on. */
-double rl_zeta(double s, double q) {
+double sf_zeta(double s, double q) {
     /* (2k)! / B(2k) */
     static const double a[] = {12, -720, 30240, -1209600, 47900160, -1.8924375803183791606e9, 7.47242496e10,
                                -2.950130727918164224e12, 1.1646782814350067249e14, -4.5979787224074726105e15,
@@ -66,15 +66,15 @@ double sf_polygamma(double order, double x) {
     if (order == 0) return sf_digamma(x);
     if (order == 1 && x < 0.5) { /* reflected: zeta(2, x) has no value below 0 */
         const double s = sin(M_PI * x);
-        return M_PI * M_PI / (s * s) - rl_zeta(2, 1 - x);
+        return M_PI * M_PI / (s * s) - sf_zeta(2, 1 - x);
     }
-    return (fmod(order, 2) == 0 ? -1 : 1) * tgamma(order + 1) * rl_zeta(order + 1, x);
+    return (fmod(order, 2) == 0 ? -1 : 1) * tgamma(order + 1) * sf_zeta(order + 1, x);
 }
 
-double rl_sinc(double x) { return x == 0 ? 1 : sin(M_PI * x) / (M_PI * x); }
+double sf_sinc(double x) { return x == 0 ? 1 : sin(M_PI * x) / (M_PI * x); }
 
 /* Winitzki's approximation (2008), then Newton's and Halley's steps on erf and erfc, which are exact to the last bits. */
-double rl_erfinv(double y) {
+double sf_erfinv(double y) {
     if (!(fabs(y) <= 1)) return NAN;
     if (fabs(y) == 1) return copysign(INFINITY, y);
     if (y == 0) return y;
@@ -88,13 +88,13 @@ double rl_erfinv(double y) {
     return x;
 }
 
-double rl_ndtri(double p) {
+double sf_ndtri(double p) {
     if (!(p >= 0 && p <= 1)) return NAN;
     if (p == 0 || p == 1) return p == 0 ? -INFINITY : INFINITY;
-    double x = p > 1e-15 ? M_SQRT2 * rl_erfinv(2 * p - 1) : -sqrt(-2 * log(p));
+    double x = p > 1e-15 ? M_SQRT2 * sf_erfinv(2 * p - 1) : -sqrt(-2 * log(p));
     for (int i = 0; i < 4; i++) { /* Newton on log Phi where Phi itself has lost its digits, else on Phi */
         if (p < 0.02) {
-            const double l = rl_log_ndtr(x);
+            const double l = sf_log_ndtr(x);
             x -= (l - log(p)) / (exp(-x * x / 2 - l) * 0.3989422804014327);
         } else {
             const double away = p < 0.5 ? 0.5 * erfc(-x * M_SQRT1_2) - p : (1 - p) - 0.5 * erfc(x * M_SQRT1_2);
@@ -105,7 +105,7 @@ double rl_ndtri(double p) {
 }
 
 /* By its continued fraction for large x (Lentz), from its definition elsewhere. */
-double rl_erfcx(double x) {
+double sf_erfcx(double x) {
     if (x != x) return x;
     if (x < 25) {
         if (x < -26.7) return INFINITY;
@@ -117,8 +117,8 @@ double rl_erfcx(double x) {
     return 0.5641895835477563 / f;
 }
 
-double rl_log_ndtr(double x) {
-    if (x < -1) return log(rl_erfcx(-x * M_SQRT1_2) / 2) - x * x / 2;
+double sf_log_ndtr(double x) {
+    if (x < -1) return log(sf_erfcx(-x * M_SQRT1_2) / 2) - x * x / 2;
     return log1p(-erfc(x * M_SQRT1_2) / 2);
 }
 
@@ -143,7 +143,7 @@ static double bessel_ie(int order, double x) {
     return isinf(x) ? 0 : sum / sqrt(2 * M_PI * x);
 }
 
-double rl_i0e(double x) { return bessel_ie(0, x); }
-double rl_i0(double x) { return isinf(x) ? INFINITY : bessel_ie(0, x) * exp(fabs(x) / 2) * exp(fabs(x) / 2); }
-double rl_i1e(double x) { return copysign(bessel_ie(1, x), x); }
-double rl_i1(double x) { return isinf(x) ? x : copysign(bessel_ie(1, x) * exp(fabs(x) / 2) * exp(fabs(x) / 2), x); }
+double sf_i0e(double x) { return bessel_ie(0, x); }
+double sf_i0(double x) { return isinf(x) ? INFINITY : bessel_ie(0, x) * exp(fabs(x) / 2) * exp(fabs(x) / 2); }
+double sf_i1e(double x) { return copysign(bessel_ie(1, x), x); }
+double sf_i1(double x) { return isinf(x) ? x : copysign(bessel_ie(1, x) * exp(fabs(x) / 2) * exp(fabs(x) / 2), x); }

@@ -142,15 +142,16 @@ Tensor *impl_as_strided(Tensor *self, Ints size, Ints stride, int64_t offset) {
 }
 
 /* grad of as_strided: several elements of the view may have been the same element of the input. */
-Tensor *impl_as_strided_backward(Tensor *grad, Tensor *input, Ints size, Ints stride, int64_t offset) {
-    int64_t item = RL_ITEMSIZE(grad->dtype), at = offset == RL_NO_INT ? 0 : offset - RL_OFFSET(input);
+Tensor *impl_as_strided_backward(Tensor *grad, Ints in_size, Ints in_stride, int64_t in_offset, Ints size, Ints stride,
+                                 int64_t offset) {
+    int64_t item = RL_ITEMSIZE(grad->dtype), at = offset == RL_NO_INT ? 0 : offset - in_offset, numel = rl_count_of(in_size);
     int64_t low = 0, high = at, span = 0; /* elements before / after the first of the input that the view touches */
     for (int i = 0; i < size.n; i++) high += (size.v[i] - 1) * stride.v[i];
-    for (int i = 0; i < input->ndim; i++) span += (input->size[i] - 1) * input->stride[i];
+    for (int i = 0; i < in_size.n; i++) span += (in_size.v[i] - 1) * in_stride.v[i];
     if (at < 0) low = -at;
     if (high < span) high = span;
-    if (input->numel == 0 || grad->numel == 0)
-        return rl_full_scalar(input->ndim, input->size, (Scalar){'i', {.i = 0}, 0}, (RLDType)grad->dtype, grad->device);
+    if (numel == 0 || grad->numel == 0)
+        return rl_full_scalar(in_size.n, in_size.v, (Scalar){'i', {.i = 0}, 0}, (RLDType)grad->dtype, grad->device);
     int64_t total = low + high + 1;
     Tensor *flat = rl_full_scalar(1, &total, (Scalar){'i', {.i = 0}, 0}, (RLDType)grad->dtype, grad->device);
     if (!flat) return NULL;
@@ -174,7 +175,7 @@ Tensor *impl_as_strided_backward(Tensor *grad, Tensor *input, Ints size, Ints st
         }
     }
     Tensor *view = NULL, *result = NULL;
-    if (one_g && one_f) view = rl_alias(flat, input->ndim, input->size, input->stride, flat->data + low * item);
+    if (one_g && one_f) view = rl_alias(flat, in_size.n, in_size.v, in_stride.v, flat->data + low * item);
     if (view) result = rl_contiguous_raw(view);
     Py_XDECREF(view);
     Py_XDECREF(one_g);
@@ -300,7 +301,7 @@ Tensor *impl_select(Tensor *self, int64_t dim, int64_t index) {
 }
 
 Tensor *impl_slice(Tensor *self, int64_t dim, int64_t start, int64_t end, int64_t step) {
-    if (self->ndim == 0) { PyErr_SetString(PyExc_RuntimeError, "slice() cannot be applied to a 0-dim tensor."); return NULL; }
+    if (self->ndim == 0) { PyErr_SetString(PyExc_IndexError, "slice() cannot be applied to a 0-dim tensor."); return NULL; }
     if ((dim = rl_wrap_dim(dim, self->ndim)) == INT64_MIN) return NULL;
     if (step <= 0) { PyErr_SetString(PyExc_RuntimeError, "slice step must be positive"); return NULL; }
     int64_t n = self->size[dim];

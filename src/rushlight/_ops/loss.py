@@ -145,13 +145,14 @@ for _name in ("nll_loss_1d", "nll_loss_2d"):  # by the dimensions of target
 Tensor *impl_{_name}(Tensor *input, Tensor *target, Tensor *weight, int64_t reduction, int64_t ignore_index) {{
     return rl_nll_forward(input, target, weight, (int)reduction, ignore_index);
 }}
-""", derivative={"input": f"{_name}_backward(grad, target, weight, input.shape, reduction, ignore_index)"}, **_HIDDEN)  # fmt: skip
-    native(f"{_name}_backward(Tensor grad_output, Tensor target, Tensor? weight, int[] sizes, int reduction, int ignore_index) -> Tensor",
-           edges=["grad_output"], node="NllLossBackwardBackward0" if _name == "nll_loss_1d" else "NllLoss2DBackwardBackward0", code=f"""
-Tensor *impl_{_name}_backward(Tensor *grad_output, Tensor *target, Tensor *weight, Ints sizes, int64_t reduction, int64_t ignore_index) {{
-    return rl_nll_backward(grad_output, target, weight, sizes, (int)reduction, ignore_index);
+""", derivative={"input": f"{_name}_backward(grad, input, target, weight, reduction, ignore_index)"}, **_HIDDEN)  # fmt: skip
+    native(f"{_name}_backward(Tensor grad_output, Tensor input, Tensor target, Tensor? weight, int reduction, int ignore_index) -> Tensor",
+           edges=["grad_output", "input"], node="NllLossBackwardBackward0" if _name == "nll_loss_1d" else "NllLoss2DBackwardBackward0", code=f"""
+Tensor *impl_{_name}_backward(Tensor *grad_output, Tensor *input, Tensor *target, Tensor *weight, int64_t reduction,
+                               int64_t ignore_index) {{
+    return rl_nll_backward(grad_output, input, target, weight, (int)reduction, ignore_index);
 }}
-""", derivative={"grad_output": f"{_name}(grad, target, weight, reduction, ignore_index)"}, **_HIDDEN)  # fmt: skip
+""", derivative={"grad_output": f"{_name}(grad, target, weight, reduction, ignore_index)", "input": _FLAT}, **_HIDDEN)  # fmt: skip
 
 native("cross_entropy(Tensor input, Tensor target, Tensor? weight=None, bool? size_average=None, int ignore_index=-100, "
        "bool? reduce=None, str reduction='mean', float label_smoothing=0.0) -> Tensor", **_PUBLIC,
@@ -164,7 +165,7 @@ native("cross_entropy(Tensor input, Tensor target, Tensor? weight=None, bool? si
 # The derivative of the fused form as differentiable operations, for gradients of gradients.
 composite("cross_entropy_grad(Tensor grad, Tensor input, Tensor target, Tensor? weight, int reduction, int ignore_index) -> Tensor", """
 dim = input.ndim - 1
-picked = nll_loss_1d_backward(grad, target, weight, input.shape, reduction, ignore_index)
+picked = nll_loss_1d_backward(grad, input, target, weight, reduction, ignore_index)
 return _log_softmax_backward_data(picked, log_softmax(input, dim), dim)
 """, **_HIDDEN)  # fmt: skip
 native("class_weights(Tensor weight, Tensor input) -> Tensor", records=True, **_HIDDEN, code="""

@@ -4,16 +4,17 @@ from rushlight._ops.define import binary, comparison, composite, native, op, una
 
 # ---------------------------------------------------------------- arithmetic
 
-binary("add", "a + alpha * b", {"input": "grad", "other": "grad if alpha == 1 else grad * alpha"}, params="Scalar alpha=1",
-       complex="a + MUL(alpha, b)", bool="a | (alpha != 0 && b)",
+# Products with alpha are fused into the addition, as PyTorch's vectorised kernels do: one rounding.
+binary("add", "FMA(alpha, b, a)", {"input": "grad", "other": "grad if alpha == 1 else grad * alpha"}, params="Scalar alpha=1",
+       int="a + alpha * b", complex="a + MUL(alpha, b)", bool="a | (alpha != 0 && b)",
        doc="""input + alpha * other. Shapes broadcast; dtypes promote.
 
        >>> import rushlight as torch
        >>> torch.add(torch.tensor([1., 2.]), 3)
        tensor([4., 5.])
        """)  # fmt: skip
-binary("sub", "a - alpha * b", {"input": "grad", "other": "-grad if alpha == 1 else grad * (-alpha)"}, params="Scalar alpha=1",
-       complex="a - MUL(alpha, b)", alias=("subtract",),
+binary("sub", "FMA(-alpha, b, a)", {"input": "grad", "other": "-grad if alpha == 1 else grad * (-alpha)"}, params="Scalar alpha=1",
+       int="a - alpha * b", complex="a - MUL(alpha, b)", alias=("subtract",),
        doc="input - alpha * other. Shapes broadcast; dtypes promote; bool is refused.")  # fmt: skip
 binary("rsub", "alpha * -a + b", {"input": "-grad if alpha == 1 else grad * (-alpha)", "other": "grad"}, params="Scalar alpha=1",
        complex="b - MUL(alpha, a)", inplace=False, out=False, node="RsubBackward1", method=True,
@@ -278,7 +279,7 @@ op("where(Tensor condition, Operand input, Operand other) -> Tensor", kind="tern
    edges=["condition", "input", "other"],
    doc="input where condition holds, other elsewhere.")  # fmt: skip
 op("addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor", kind="ternary", inplace=True, out=True,
-   kernel={"default": "a + value * b * c", "complex": "a + MUL(MUL(value, b), c)"},
+   kernel={"float": "FMA(value * b, c, a)", "int": "a + value * b * c", "complex": "a + MUL(MUL(value, b), c)"},
    derivative={"input": "grad", "tensor1": "grad * conj(tensor2 * value)", "tensor2": "grad * conj(tensor1 * value)"},
    doc="input + value * tensor1 * tensor2.")  # fmt: skip
 op("addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor", kind="ternary", inplace=True, out=True,
@@ -286,7 +287,7 @@ op("addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> 
    derivative={"input": "grad", "tensor1": "grad * conj(value / tensor2)", "tensor2": "-grad * conj(value * tensor1 / (tensor2 * tensor2))"},
    doc="input + value * tensor1 / tensor2.")  # fmt: skip
 op("lerp(Tensor input, Tensor end, Operand weight) -> Tensor", kind="ternary", inplace=True, out=True,
-   kernel={"float": "(c < 0.5f ? a + c * (b - a) : b - (b - a) * (1 - c))", "complex": "a + MUL(c, b - a)"},
+   kernel={"float": "(fabs(c) < 0.5f ? FMA(c, b - a, a) : FMA(-(b - a), 1 - c, b))", "complex": "a + MUL(c, b - a)"},
    derivative={"input": "grad * conj(1 - weight)", "end": "grad * conj(weight)", "weight": "grad * conj(end - input)"},
    doc="input + weight * (end - input).")  # fmt: skip
 

@@ -53,7 +53,7 @@ _AVERAGE = ("int[{n}] kernel_size, int[{n}]? stride=None, int[{n}] padding=0, bo
 _WHERE = "kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override"
 
 for _n, _size in ((2, "H, W"), (3, "D, H, W")):
-    native(f"avg_pool{_n}d(Tensor input, {_AVERAGE.format(n=_n)}) -> Tensor", node=f"AvgPool{_n}DBackward0",
+    native(f"avg_pool{_n}d(Tensor input, {_AVERAGE.format(n=_n)}) -> Tensor", out=True, node=f"AvgPool{_n}DBackward0",
            derivative=f"avg_pool_backward(grad, input.shape, {_n}, {_WHERE})",
            doc=f"""The mean of each window of (N, C, {_size}) or (C, {_size}).
 

@@ -59,7 +59,8 @@ if not is_inexact(input.dtype):
     x = input * 1.0
 if x.numel == 0:
     return log(sum_dim(exp(x), dim, keepdim))
-top = amax(x, dim, True)
+top = real(x)
+top = amax(top, dim, True)
 top = masked_fill(top, isinf(top), 0.0)
 total = log(sum_dim(exp(x - top), dim, True)) + top
 if keepdim:
@@ -68,7 +69,7 @@ return squeeze_dim(total, dim)
 """, out=True, derivative="grad_of_logsumexp(grad, input, result, dim, keepdim)",
           doc="log(sum(exp(input))) along dim, without overflow.")  # fmt: skip
 composite("grad_of_logsumexp(Tensor grad, Tensor input, Tensor result, int[] dim, bool keepdim) -> Tensor",
-          "expand_reduced(grad, input.shape, dim, keepdim) * exp(input - expand_reduced(result, input.shape, dim, keepdim))",
+          "expand_reduced(grad, input.shape, dim, keepdim) * conj(exp(input - expand_reduced(result, input.shape, dim, keepdim)))",
           function=False, method=False)  # fmt: skip
 reduction("nansum(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor", identity="0", step="a + x",
           load="x != x ? 0 : x", acc="wide", rule="sum", out=True,
@@ -78,12 +79,12 @@ composite("nanmean(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype?
           doc="The mean of what is not NaN.")  # fmt: skip
 composite("count_nonzero(Tensor input, int[1]? dim=None) -> Tensor", "sum_dim(input != 0, dim)", doc="How many elements are not zero.")
 for _name in ("var", "std"):
-    composite(f"{_name}_mean.correction(Tensor input, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)",
-              f"return ({_name}_correction(input, dim, correction=correction, keepdim=keepdim), mean_dim(input, dim, keepdim))",
-              doc=f"{_name}() and mean() together.")  # fmt: skip
     composite(f"{_name}_mean(Tensor input, bool unbiased) -> (Tensor, Tensor)", f"return ({_name}(input, unbiased), mean(input))")
     composite(f"{_name}_mean.dim(Tensor input, int[1]? dim, bool unbiased, bool keepdim=False) -> (Tensor, Tensor)",
               f"return ({_name}_dim(input, dim, unbiased, keepdim), mean_dim(input, dim, keepdim))")  # fmt: skip
+    composite(f"{_name}_mean.correction(Tensor input, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)",
+              f"return ({_name}_correction(input, dim, correction=correction, keepdim=keepdim), mean_dim(input, dim, keepdim))",
+              doc=f"{_name}() and mean() together.")  # fmt: skip
 composite("aminmax(Tensor input, *, int? dim=None, bool keepdim=False) -> (Tensor min, Tensor max)", """
 if dim is None:
     return (amin(input, [], keepdim), amax(input, [], keepdim))

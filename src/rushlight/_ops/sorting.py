@@ -128,7 +128,15 @@ def _begins(x):
 
     first = _C.ones([min(1, x.shape[0])], dtype=_C.bool)
     differs = x[1:] != x[:-1]
-    return _C.cat([first, differs.reshape(differs.shape[0], -1).any(1) if x.dim() > 1 else differs])
+    return _C.cat([first, _rows(differs).any(1) if x.dim() > 1 else differs])
+
+
+def _rows(x):
+    """x as a matrix, one row a position of its first dimension; -1 in reshape() cannot count in the absence of elements."""
+    n = x.shape[0]
+    if n and not x.numel():
+        raise RuntimeError("There are 0 sized dimensions, and they aren't selected, so unique cannot be applied")
+    return x.reshape(n, x.numel() // n if n else 0)
 
 
 @python("unique(Tensor input, bool sorted=True, bool return_inverse=False, bool return_counts=False, int? dim=None) -> object",
@@ -148,7 +156,7 @@ def unique(input, sorted, return_inverse, return_counts, dim):  # noqa: A002
     import numpy
 
     rows = input.movedim(dim, 0)
-    flat = rows.reshape(rows.shape[0], -1).numpy()
+    flat = _rows(rows).numpy()
     order = _C.from_numpy(numpy.ascontiguousarray(numpy.lexsort(flat.T[::-1]))) if flat.shape[1] else _C.arange(rows.shape[0])
     rows = rows[order]
     values, inverse, counts = _runs(rows, _begins(rows), order, return_inverse, return_counts, [-1])
@@ -289,6 +297,19 @@ def cov(input, correction, fweights, aweights):  # noqa: A002
         raise RuntimeError(f"cov(): expected input to have two or fewer dimensions but got an input with {input.dim()} dimensions")
     if input.dtype == _C.bool:
         raise RuntimeError("cov(): bool dtype is not supported for input")
+    for name, w in (("fweights", fweights), ("aweights", aweights)):
+        if w is None:
+            continue
+        if w.dim() > 1:
+            raise RuntimeError(f"cov(): expected {name} to have one or fewer dimensions but got {name} with {w.dim()} dimensions")
+        if w.is_floating_point() == (name == "fweights"):
+            raise RuntimeError(f"cov(): expected {name} to have {'integral' if name == 'fweights' else 'floating point'} dtype "
+                               f"but got {name} with {w.dtype} dtype")  # fmt: skip
+        if w.numel() != (input.shape[-1] if input.dim() else 1):
+            raise RuntimeError(f"cov(): expected {name} to have the same numel as there are observations in the input but got "
+                               f"{w.numel()} != {input.shape[-1] if input.dim() else 1}")  # fmt: skip
+        if bool((w < 0).any()):
+            raise RuntimeError(f"cov(): {name} cannot be negative")
     x = input if input.dim() == 2 else input.reshape(1, -1)
     if not x.is_floating_point() and not x.is_complex():
         x = x.to(_C.get_default_dtype())
@@ -309,7 +330,7 @@ def cov(input, correction, fweights, aweights):  # noqa: A002
         warnings.warn("cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of observations.", stacklevel=2)
         norm = 0.0
     result = weighted @ centred.conj().t() / norm
-    return result.reshape([]) if input.dim() < 2 else result
+    return result.squeeze()
 
 
 @python("corrcoef(Tensor input) -> Tensor", doc="The matrix of Pearson's correlation coefficients of variables in rows.")

@@ -22,9 +22,9 @@ composite("mvlgamma(Tensor input, int p) -> Tensor", """
 check(p >= 1, "RuntimeError", "p has to be greater than or equal to 1")
 return sum_dim(lgamma(mvlgamma_halves(input, p)), [-1]) + 0.28618247146235004 * p * (p - 1)
 """, inplace=True, out=True, doc="The logarithm of the multivariate gamma function of dimension p.")  # fmt: skip
-unary("erfinv", "rl_erfinv(x)", "grad * exp(result * result) * 0.886226925452758", float_result=True, doc="The inverse of erf.")
-unary("i0", "rl_i0(x)", "grad * special_i1(input)", float_result=True, doc="The modified Bessel function of the first kind, of order 0.")
-unary("sinc", "rl_sinc(x)", "grad * sinc_slope(input)", float_result=True, doc="sin(pi x) / (pi x), and 1 at 0.")
+unary("erfinv", "sf_erfinv(x)", "grad * exp(result * result) * 0.886226925452758", float_result=True, doc="The inverse of erf.")
+unary("i0", "sf_i0(x)", "grad * special_i1(input)", float_result=True, doc="The modified Bessel function of the first kind, of order 0.")
+unary("sinc", "sf_sinc(x)", "grad * sinc_slope(input)", float_result=True, doc="sin(pi x) / (pi x), and 1 at 0.")
 composite("sinc_slope(Tensor input) -> Tensor", """
 x = input * 3.141592653589793
 return masked_fill((cos(x) - sinc(input)) / input, input == 0, 0.0)
@@ -47,13 +47,13 @@ _F = dict(float_result=True, inplace=False, **_NS)
 
 unary("special_ndtr", "0.5f * erfc(-x * 0.7071067811865476f)", "grad * exp(input * input * -0.5) * 0.3989422804014327", **_F,
       doc="The distribution function of the normal distribution.")  # fmt: skip
-unary("special_ndtri", "rl_ndtri(x)", "grad * exp(result * result * 0.5) * 2.5066282746310002", **_F, doc="The inverse of ndtr().")
-unary("special_log_ndtr", "rl_log_ndtr(x)", "grad * exp(input * input * -0.5 - result) * 0.3989422804014327", **_F, doc="log(ndtr(input)).")
-unary("special_erfcx", "rl_erfcx(x)", "grad * (2 * input * result - 1.1283791670955126)", **_F, doc="exp(input ** 2) * erfc(input).")
-unary("special_i0e", "rl_i0e(x)", "grad * (special_i1e(input) - sgn(input) * result)", **_F, doc="i0() divided by exp(|input|).")
-unary("special_i1", "rl_i1(x)", "grad * bessel_i1_slope(input, special_i0(input), result, 0)", **_F,
+unary("special_ndtri", "sf_ndtri(x)", "grad * exp(result * result * 0.5) * 2.5066282746310002", **_F, doc="The inverse of ndtr().")
+unary("special_log_ndtr", "sf_log_ndtr(x)", "grad * exp(input * input * -0.5 - result) * 0.3989422804014327", **_F, doc="log(ndtr(input)).")
+unary("special_erfcx", "sf_erfcx(x)", "grad * (2 * input * result - 1.1283791670955126)", **_F, doc="exp(input ** 2) * erfc(input).")
+unary("special_i0e", "sf_i0e(x)", "grad * (special_i1e(input) - sgn(input) * result)", **_F, doc="i0() divided by exp(|input|).")
+unary("special_i1", "sf_i1(x)", "grad * bessel_i1_slope(input, special_i0(input), result, 0)", **_F,
       doc="The modified Bessel function of the first kind, of order 1.")  # fmt: skip
-unary("special_i1e", "rl_i1e(x)", "grad * bessel_i1_slope(input, special_i0e(input), result, 1)", **_F, doc="i1() divided by exp(|input|).")
+unary("special_i1e", "sf_i1e(x)", "grad * bessel_i1_slope(input, special_i0e(input), result, 1)", **_F, doc="i1() divided by exp(|input|).")
 composite("bessel_i1_slope(Tensor input, Tensor i0, Tensor i1, int damped) -> Tensor", """
 slope = i0 - i1 * (sgn(input) * damped + reciprocal(input))
 return masked_fill(slope, input == 0, 0.5)
@@ -63,7 +63,7 @@ unary("special_entr", "x != x ? x : x > 0 ? -x * log(x) : x == 0 ? 0 : -INFINITY
 binary("special_xlog1py", "b != b ? b : a == 0 ? 0 : a * log1p(b)",
        {"input": "grad * masked_fill(log1p(other), logical_and(input == 0, other <= -1), 0.0)", "other": "grad * input / (other + 1)"},
        **_F, doc="input * log1p(other), and 0 where input is 0.")  # fmt: skip
-binary("special_zeta", "rl_zeta(a, b)", {"other": "grad * -input * special_zeta(input + 1, other)"}, **_F, edges=["other"],
+binary("special_zeta", "sf_zeta(a, b)", {"other": "grad * -input * special_zeta(input + 1, other)"}, **_F, edges=["other"],
        doc="Hurwitz's zeta function: the sum of (other + k) ** -input over k >= 0.")  # fmt: skip
 
 # What torch.special has under another name or as well.

@@ -9,10 +9,20 @@ native("_unsafe_view(Tensor input, int[] size) -> Tensor", derivative="reshape(g
 native("reshape(Tensor input, int[] shape) -> Tensor", records=True,
        doc="The same elements in another shape: a view where the strides allow it, else a copy.")  # fmt: skip
 view("as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
-     "as_strided_backward(grad, input, size, stride, storage_offset)",
+     "as_strided_backward(grad, input.shape, input.stride, input.offset, size, stride, storage_offset)",
      doc="A view with given sizes, strides and offset, all in elements; it must stay inside the storage.")  # fmt: skip
-native("as_strided_backward(Tensor grad, Tensor input, int[] size, int[] stride, int? storage_offset) -> Tensor", function=False, method=False,
-       derivative={"grad": "as_strided(grad, size, stride, storage_offset)"}, edges=["grad"])  # fmt: skip
+native("as_strided_backward(Tensor grad, int[] in_size, int[] in_stride, int in_offset, int[] size, int[] stride, int? storage_offset) -> Tensor", function=False, method=False,
+       derivative={"grad": "as_strided_of(grad, in_size, in_stride, in_offset, size, stride, storage_offset)"}, edges=["grad"])
+composite("as_strided_of(Tensor grad, int[] in_size, int[] in_stride, int in_offset, int[] size, int[] stride, int? storage_offset) -> Tensor",
+          "as_strided(restrided(grad, in_size, in_stride), size, stride, 0 if storage_offset is None else storage_offset - in_offset)",
+          function=False, method=False)  # fmt: skip
+native("restrided(Tensor grad, int[] size, int[] stride) -> Tensor", derivative={"grad": "grad"}, function=False, method=False, code="""
+Tensor *impl_restrided(Tensor *grad, Ints size, Ints stride) {
+    Tensor *r = rl_empty_strided(size.n, size.v, stride.v, (RLDType)grad->dtype, grad->device);
+    if (r && rl_copy_raw(r, grad) < 0) Py_CLEAR(r);
+    return r;
+}
+""")  # fmt: skip
 view("transpose(Tensor input, int dim0, int dim1) -> Tensor", "transpose(grad, dim0, dim1)", inplace=True,
      alias=("swapaxes", "swapdims"), doc="Two dimensions exchanged; a view.")  # fmt: skip
 view("t(Tensor input) -> Tensor", "t(grad)", inplace=True, node="TBackward0", doc="The transpose of a matrix; vectors stay as they are.")
@@ -261,7 +271,7 @@ Tensor *rl_copy_(Tensor *self, Tensor *src, bool non_blocking) {
         PyErr_Format(PyExc_RuntimeError, "The expanded size of the tensor must match the existing size: cannot copy a larger shape into a smaller one");
         return NULL;
     }
-    if (rl_check_overlap(self, 0, NULL) < 0) return NULL;
+    if (self != src && rl_check_overlap(self, 1, &src) < 0) return NULL;
     Node *n = NULL;
     if (record) {
         if (!(n = rl_node_new(&copy_def, 2))) return NULL;

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import _C
 from .._C import Tensor
-from .batched import BatchFrame, is_batched, raw
+from .batched import BatchFrame, is_batched, raw, with_batch, wrap
 from .batching_rules import argument, elementwise, others_batched, rule
 
 # ---------------------------------------------------------------- products
@@ -58,9 +58,7 @@ def linear(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict
     if not is_batched(frame, weight) and not is_batched(frame, bias):
         return fn(raw(frame, x), weight, bias)
     if is_batched(frame, weight) and x.dim() == 2 and (bias is None or is_batched(frame, bias)):
-        inputs = raw(frame, x)
-        if not is_batched(frame, x):
-            inputs = inputs.unsqueeze(0).expand(frame.size, *inputs.shape)
+        inputs = with_batch(frame, x)
         transposed = weight._value.transpose(1, 2)
         if bias is None:
             return _C.bmm(inputs, transposed)
@@ -160,6 +158,7 @@ def elementwise_loss(frame: BatchFrame, name: str, fn: Callable, args: tuple, kw
     # By position, `reduction` has the deprecated size_average and reduce before it.
     if len(args) > 2 or kwargs.get("size_average") is not None or kwargs.get("reduce") is not None:
         return NotImplemented
+    args = tuple([x if is_batched(frame, x) else wrap(frame, with_batch(frame, x)) for x in args])
     losses = elementwise(frame, name, fn, args, {**kwargs, "reduction": "none"})
     return _averaged(losses, reduction)
 
@@ -174,7 +173,7 @@ def class_loss(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: 
     if target.is_floating_point() or scores.dim() > 2 or rest.get("label_smoothing"):
         return NotImplemented
     reduction = rest.pop("reduction", "mean")
-    x, y = (raw(frame, t) if is_batched(frame, t) else t.unsqueeze(0).expand(frame.size, *t.shape) for t in args)
+    x, y = (with_batch(frame, t) for t in args)
     losses = fn(x.reshape(-1, x.shape[-1]), y.reshape(-1), **rest, reduction="none").reshape(y.shape)
     if reduction != "mean":
         return _averaged(losses, reduction)

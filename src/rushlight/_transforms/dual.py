@@ -81,7 +81,8 @@ def _in_place(frame: DualFrame, name: str, fn: Callable, args: tuple, kwargs: di
     if name == "__setitem__":
         primals[0][primals[1]] = primals[2]
         new = tangent_of(frame, args[2])
-        target._tangent = target._tangent.clone()
+        # Adding zeros of the new tangent's kind: it may be batched where the old one is not.
+        target._tangent = target._tangent + (0 if new is None else _C.zeros_like(new).sum())
         target._tangent[primals[1]] = 0 if new is None else new
         return None
     if name in ("zero_", "fill_", "copy_"):

@@ -185,6 +185,19 @@ def linear(frame: DualFrame, fn: Callable, args: tuple, kwargs: dict) -> Any:
     return _pair(frame, fn(px, pw, primal_of(frame, bias)), total)
 
 
+@rule("layer_norm")
+def layer_norm(frame: DualFrame, fn: Callable, args: tuple, kwargs: dict) -> Any:
+    """Step by step: the core's own second derivative may take mean and variance for constants in the third."""
+    x, shape = args[:2]
+    options = {"weight": None, "bias": None, "eps": 1e-5, **dict(zip(("weight", "bias", "eps"), args[2:5])), **kwargs}
+    weight, bias, eps = options["weight"], options["bias"], options["eps"]
+    dims = list(range(-len(shape), 0))
+    centred = x - x.mean(dims, keepdim=True)
+    y = centred * _C.rsqrt((centred * centred).mean(dims, keepdim=True) + eps)
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias
+
+
 @rule("where")
 def where(frame: DualFrame, fn: Callable, args: tuple, kwargs: dict) -> Any:
     if len(args) != 3 or kwargs:

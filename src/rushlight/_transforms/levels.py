@@ -207,8 +207,8 @@ def _operators() -> None:
 
     for name in "add sub mul truediv floordiv mod pow matmul".split():
         binary(name, getattr(operator, name))
-    for name in ("and", "or", "xor"):
-        binary(name, getattr(operator, f"{name}_"))
+    for name, function in (("and", operator.and_), ("or", operator.or_), ("xor", operator.xor)):
+        binary(name, function)
 
     def single(name: str, function: Callable) -> None:
         def method(self: Any, *other: Any) -> Any:

@@ -86,10 +86,19 @@ def detached(x: Any) -> Any:
     return x.detach()
 
 
+def plain_tensors(x: Any) -> list[Tensor]:
+    """The tensors without wrappers that a tensor comes down to."""
+    if isinstance(x, BatchedTensor):
+        return plain_tensors(x._value)
+    if isinstance(x, DualTensor):
+        return plain_tensors(x._primal) + plain_tensors(x._tangent)
+    return [x] if isinstance(x, Tensor) else []
+
+
 def depends_on_others(outputs: list[Tensor], inputs: list[Tensor]) -> bool:
-    """Whether the plain outputs' history has leaves that are not among the inputs."""
-    own = {id(x) for x in inputs}
-    waiting = [y.grad_fn for y in outputs if y.grad_fn is not None]
+    """Whether the history of the outputs has leaves that are not among the inputs."""
+    own = {id(plain) for x in inputs for plain in plain_tensors(x)}
+    waiting = [plain.grad_fn for y in outputs for plain in plain_tensors(y) if plain.grad_fn is not None]
     seen = set()
     while waiting:
         node = waiting.pop()
