@@ -89,9 +89,7 @@ def shifted(dim: Any, ndim: int) -> Any:
     if isinstance(dim, (list, tuple)):
         return type(dim)([shifted(d, ndim) for d in dim])
     if not -ndim <= dim < ndim:
-        raise IndexError(
-            f"Dimension out of range (expected to be in range of [{-ndim}, {ndim - 1}], but got {dim})"
-        )
+        raise IndexError(f"Dimension out of range (expected to be in range of [{-ndim}, {ndim - 1}], but got {dim})")
     return dim + 1 if dim >= 0 else dim
 
 
@@ -149,7 +147,9 @@ def reduction(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: d
 
 # Operations of one tensor with dimensions among their arguments: (position, name, default), None for "must be given".
 _WITH_DIMS: dict[str, tuple[tuple[int, str, Any], ...]] = {
-    **dict.fromkeys("softmax log_softmax softmin cumsum cumprod cummax cummin logcumsumexp".split(), ((1, "dim", None),)),
+    **dict.fromkeys(
+        "softmax log_softmax softmin cumsum cumprod cummax cummin logcumsumexp".split(), ((1, "dim", None),)
+    ),
     **dict.fromkeys("select narrow unflatten index_select flip glu".split(), ((1, "dim", None),)),
     "flip": ((1, "dims", None),),
     "roll": ((2, "dims", None),),
@@ -260,7 +260,9 @@ def getitem(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dic
     index = index if isinstance(index, tuple) else (index,)
     if not any([is_batched(frame, i) for i in index]):
         value = raw(frame, value)
-        if any([isinstance(i, (Tensor, list)) for i in index]) and any([i is None or isinstance(i, slice) or i is Ellipsis for i in index]):
+        if any([isinstance(i, (Tensor, list)) for i in index]) and any(
+            [i is None or isinstance(i, slice) or i is Ellipsis for i in index]
+        ):
             return NotImplemented  # where index arrays are apart, their dimensions would move in front of the batch
         return value[(slice(None), *index)]
     if any([not isinstance(i, (Tensor, int)) or getattr(i, "dtype", None) is _C.bool for i in index]):
@@ -319,9 +321,7 @@ def new(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: dict) -
     return fn(raw(frame, args[0]), [frame.size, *_sizes(args, {})], **kwargs)
 
 
-RANDOM_FILLS = frozenset(
-    "normal_ uniform_ bernoulli_ random_ exponential_ cauchy_ geometric_ log_normal_".split()
-)
+RANDOM_FILLS = frozenset("normal_ uniform_ bernoulli_ random_ exponential_ cauchy_ geometric_ log_normal_".split())
 
 
 def fill_at_random(frame: BatchFrame, value: Tensor, draw: Callable[[Tensor], Any]) -> None:

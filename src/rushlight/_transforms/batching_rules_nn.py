@@ -179,5 +179,3 @@ def class_loss(frame: BatchFrame, name: str, fn: Callable, args: tuple, kwargs: 
         return _averaged(losses, reduction)
     counted = (y != rest.get("ignore_index", -100)).reshape(frame.size, -1).sum(1)
     return losses.reshape(frame.size, -1).sum(1) / counted
-
-

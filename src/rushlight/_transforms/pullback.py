@@ -38,7 +38,9 @@ def pull(
     return [_C.zeros_like(x) if grad is None else grad for grad, x in zip(grads, inputs)]
 
 
-def _pull(outputs: list, inputs: list, cotangents: list, frames: list[Frame], create_graph: bool) -> list[Tensor | None]:
+def _pull(
+    outputs: list, inputs: list, cotangents: list, frames: list[Frame], create_graph: bool
+) -> list[Tensor | None]:
     if not frames:
         return _pull_plain(outputs, inputs, cotangents, create_graph)
     *outer, frame = frames
@@ -61,7 +63,9 @@ def _pull_plain(outputs: list, inputs: list, cotangents: list, create_graph: boo
     return list(grad(ys, inputs, vs, retain_graph=True, create_graph=create_graph, allow_unused=True))
 
 
-def _pull_dual(outputs: list, inputs: list, cotangents: list, outer: list[Frame], frame: DualFrame) -> list[Tensor | None]:
+def _pull_dual(
+    outputs: list, inputs: list, cotangents: list, outer: list[Frame], frame: DualFrame
+) -> list[Tensor | None]:
     """With y' = J x', the tangent of J^T v is d(v . y')/dx + J^T v', as second derivatives commute."""
     ys, xs, vs = ([primal_of(frame, t) for t in group] for group in (outputs, inputs, cotangents))
     primal = _pull(ys, xs, vs, outer, True)

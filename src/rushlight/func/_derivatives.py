@@ -157,7 +157,9 @@ def vjp(func: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     result, aux = tape.result, None
     if has_aux:
         if not (isinstance(result, tuple) and len(result) == 2):
-            raise RuntimeError("vjp(f, *primals): output of function f should be a tuple: (output, aux) if has_aux is True")
+            raise RuntimeError(
+                "vjp(f, *primals): output of function f should be a tuple: (output, aux) if has_aux is True"
+            )
         result, aux = result
     outputs = _require_tensors("vjp(f, *primals)", result)
     tape.differentiate(outputs)

@@ -35,7 +35,9 @@ def functional_call(
     for part in dicts:
         repeated = given.keys() & part.keys()
         if repeated:
-            raise ValueError(f"{sorted(repeated)} appeared in multiple dictionaries; behavior of functional call is ambiguous")
+            raise ValueError(
+                f"{sorted(repeated)} appeared in multiple dictionaries; behavior of functional call is ambiguous"
+            )
         given.update(part)
     places = _places(module)
     if strict:
