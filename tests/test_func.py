@@ -137,8 +137,8 @@ class _Net(nn.Module):
 
 
 LOSSES = {
-    "mse": (nn.Sigmoid, lambda out, y: F.mse_loss(out, F.one_hot(y, 2).float())),
-    "bce": (nn.Sigmoid, lambda out, y: F.binary_cross_entropy(out, F.one_hot(y, 2).float())),
+    "mse": (nn.Sigmoid, lambda out, y: F.mse_loss(out, torch.stack([1 - y, y], -1).float())),
+    "bce": (nn.Sigmoid, lambda out, y: F.binary_cross_entropy(out, torch.stack([1 - y, y], -1).float())),
     "cross entropy": (nn.Identity, lambda out, y: F.cross_entropy(out, y)),
 }
 

@@ -1,7 +1,7 @@
 """How operations are carried out on a whole batch: a rule for each kind of operation, and which operation is of which.
 
-A rule takes (frame, name, fn, args, kwargs), unwraps what its frame has wrapped and returns the result with the batch in
-front, or NotImplemented where it does not know the arguments; then the examples go one by one. An operation of a
+A rule takes (frame, name, fn, args, kwargs), unwraps what its frame has wrapped and returns the result with the batch
+in front, or NotImplemented where it does not know the arguments; then the examples go one by one. An operation of a
 known kind needs its name in one table.
 """
 
