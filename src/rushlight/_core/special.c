@@ -81,7 +81,7 @@ double sf_erfinv(double y) {
     const double a = 0.147, l = log1p(-y * y), b = 2 / (M_PI * a) + l / 2;
     double x = copysign(sqrt(sqrt(b * b - l / a) - b), y);
     for (int i = 0; i < 3; i++) {
-        const double away = fabs(y) < 0.5 ? erf(x) - y : copysign((1 - fabs(y)) - erfc(fabs(x)), y);
+        const double away = fabs(y) < 0.5 ? erf(x) - y : (y < 0 ? -1 : 1) * ((1 - fabs(y)) - erfc(fabs(x)));
         const double step = away / (1.1283791670955126 * exp(-x * x));
         x -= step / (1 + x * step);
     }

@@ -39,7 +39,7 @@ def _tensor(array, like=None):
 
     from rushlight import _C
 
-    array = numpy.ascontiguousarray(array)
+    array = numpy.asarray(array, order="C")
     result = _C.from_numpy(array if array.flags.writeable else array.copy())
     return result if like is None or result.dtype == like else result.to(like)
 
@@ -363,10 +363,10 @@ return (u, s, adjoint(vh))
 
 def _cutoff(S, shape, atol, rtol):
     """Which singular values count as zero is PyTorch's rule: below max(atol, rtol * the largest)."""
-    from rushlight import _C
+    from rushlight import _C, finfo
 
     if rtol is None:
-        rtol = 0.0 if atol is not None and float(atol) > 0 else max(shape[-2:]) * _C.finfo(S.dtype).eps
+        rtol = 0.0 if atol is not None and float(atol) > 0 else max(shape[-2:]) * finfo(S.dtype).eps
     top = S[..., :1] if S.shape[-1] else S
     bound = top * (rtol.unsqueeze(-1) if isinstance(rtol, _C.Tensor) else rtol)
     if atol is not None:
@@ -562,7 +562,7 @@ def linalg_lu_factor(A, pivot):
 
     a = numpy.array(_matrix("torch.linalg.lu_factor", A, square=False))
     k = min(a.shape[-2:])
-    flat = a.reshape(-1, *a.shape[-2:])
+    flat = a.reshape(A.shape[:-2].numel(), *a.shape[-2:])
     pivots = numpy.tile(numpy.arange(1, k + 1, dtype=numpy.int32), (len(flat), 1))
     for b, x in enumerate(flat):
         for i in range(k):
@@ -580,8 +580,9 @@ def _permutation(pivots, m):
     """The order that the exchanges of rows lead to, one a batch entry."""
     import numpy
 
-    flat = pivots.numpy().reshape(-1, pivots.shape[-1])
-    order = numpy.tile(numpy.arange(m), (len(flat), 1))
+    k, batch = pivots.shape[-1], pivots.shape[:-1].numel()
+    flat = pivots.numpy().reshape(batch, k)
+    order = numpy.tile(numpy.arange(m), (batch, 1))
     for row, exchanges in zip(order, flat, strict=True):
         for i, p in enumerate(exchanges):
             row[[i, p - 1]] = row[[p - 1, i]]
