@@ -18,6 +18,13 @@ typedef struct {
     int reduction;
 } Nll;
 
+/* Where the log-probability of target i lies. */
+static inline int64_t place(const Nll *s, int64_t i)
+{
+    if (RL_LIKELY(s->inner == 1)) return i * s->classes + s->target[i];
+    return (i / s->inner * s->classes + s->target[i]) * s->inner + i % s->inner;
+}
+
 #define REAL float
 #define NAME(f) f##_f32
 #include "nll_template.h"

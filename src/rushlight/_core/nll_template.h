@@ -37,7 +37,7 @@ static REAL NAME(forward)(const Nll *s, REAL *each)
             if (each) each[i] = 0;
             continue;
         }
-        REAL v = x[(i / s->inner * s->classes + y) * s->inner + i % s->inner];
+        REAL v = x[place(s, i)];
         if (norms) v = v - norms[i] - norms[s->n + i];
         if (each) { each[i] = w ? -v * w[y] : -v; continue; }
         if (w) { loss[0] -= v * w[y]; weight[0] += w[y]; }
@@ -68,7 +68,7 @@ static void NAME(backward)(const Nll *s, const REAL *grad, REAL *out)
     const REAL total = s->reduction == LOSS_MEAN ? NAME(counted)(s) : 1;
     for (int64_t i = 0; i < s->n * s->inner; i++) {
         if (s->target[i] == s->ignore) continue;
-        out[(i / s->inner * s->classes + s->target[i]) * s->inner + i % s->inner] = NAME(share)(s, grad, total, i);
+        out[place(s, i)] = NAME(share)(s, grad, total, i);
     }
 }
 
