@@ -24,9 +24,10 @@ def _without_defaults(params: str) -> str:
 _FLAT = "zeros_like_shape(grad, grad.shape)"
 
 
-def _backward(name: str, slope: str, curve: str, *, params: str = "", node: str = "") -> Op:
+def _backward(name: str, slope: str | dict[str, str], curve: str, *, params: str = "", node: str = "") -> Op:
     """`<name>_backward`: a * f'(b) as one kernel; its own derivative from `curve`, a formula for f''(input)."""
-    return op(f"{name}_backward(Tensor grad_output, Tensor input{params}) -> Tensor", kind="binary", kernel=_real(slope),
+    return op(f"{name}_backward(Tensor grad_output, Tensor input{params}) -> Tensor", kind="binary",
+              kernel=_real(slope) if isinstance(slope, str) else slope,
               derivative={"grad_output": f"{name}_backward(grad, input{_names(params)})",
                           "input": f"grad * grad_output * ({curve})" if curve else _FLAT},
               node=node, function=False, method=False)  # fmt: skip
@@ -44,7 +45,7 @@ Tensor *rl_{name}_switch(Tensor *input{c_params}, bool inplace) {{{check}
 """)  # fmt: skip
 
 
-def _activation(name: str, kernel: str | dict[str, str], slope: str | None, curve: str = "", *, params: str = "",
+def _activation(name: str, kernel: str | dict[str, str], slope: str | dict[str, str] | None, curve: str = "", *, params: str = "",
                 public: bool = False, switch: bool = True, method: bool = False, derivative: str = "", check: str = "",
                 node: str = "", error: str = "", doc: str) -> None:  # fmt: skip
     """f as one kernel, with f_ and the function that switches between them, and its backward operation.
@@ -55,7 +56,7 @@ def _activation(name: str, kernel: str | dict[str, str], slope: str | None, curv
         _switch(name, params, public=public, check=check, doc=doc)
     op(f"{name}(Tensor input{params}) -> Tensor", kind="unary", kernel=_real(kernel) if isinstance(kernel, str) else kernel,
        derivative=derivative or f"{name}_backward(grad, input{_names(params)})", node=node, function=not switch, method=method,
-       inplace=switch, namespaces=() if public else ("nn.functional",), doc=doc, extra={"error_name": error or f"{name}_cpu"})  # fmt: skip
+       inplace=switch, out=not switch, namespaces=() if public else ("nn.functional",), doc=doc, extra={"error_name": error or f"{name}_cpu"})  # fmt: skip
     if slope:
         _backward(name, slope, curve, params=_without_defaults(params))
 
@@ -143,7 +144,10 @@ op("elu_backward(Tensor grad_output, Tensor input, float alpha, float scale, flo
 
 # ---------------------------------------------------------------- smooth units
 
-_activation("silu", "x / (1 + exp(-x))", "a * (1 / (1 + exp(-b))) * (1 + b * (1 - 1 / (1 + exp(-b))))",
+_GATE = "DIV(1, (1 + exp(-b)))"
+_activation("silu", {**_real("x / (1 + exp(-x))"), "complex": "DIV(x, (1 + exp(-x)))"},
+            {**_real("a * (1 / (1 + exp(-b))) * (1 + b * (1 - 1 / (1 + exp(-b))))"),
+             "complex": f"MUL(a, conj(MUL({_GATE}, 1 + MUL(b, 1 - {_GATE}))))"},
             "sigmoid(input) * (1 - sigmoid(input)) * (2 + input * (1 - 2 * sigmoid(input)))", doc="input * sigmoid(input).")  # fmt: skip
 _activation("mish", "x * tanh(log1p(exp(x)))",
             "a * (tanh(log1p(exp(b))) + b * (1 / (1 + exp(-b))) * (1 - tanh(log1p(exp(b))) * tanh(log1p(exp(b)))))",
@@ -181,7 +185,7 @@ for _form, _kernel, _slope, _curve in (
     op(f"gelu_{_form}(Tensor input) -> Tensor", kind="unary", kernel=_real(_kernel), derivative=f"gelu_{_form}_backward(grad, input)",
        node="GeluBackward0", function=False, method=False, extra={"error_name": "GeluKernelImpl"})  # fmt: skip
     _backward(f"gelu_{_form}", _slope, _curve, node="GeluBackwardBackward0")
-native("gelu(Tensor input, *, str approximate='none') -> Tensor", records=True, method=False, namespaces=("nn.functional",), code="""
+native("gelu(Tensor input, *, str approximate='none') -> Tensor", records=True, out=True, method=False, namespaces=("nn.functional",), code="""
 Tensor *rl_gelu(Tensor *input, const char *approximate) {
     if (strcmp(approximate, "none") == 0) return rl_gelu_erf(input);
     if (strcmp(approximate, "tanh") == 0) return rl_gelu_tanh(input);
@@ -206,7 +210,7 @@ op("shrink_softly(Tensor input, float lambd) -> Tensor", kind="unary", kernel={"
    derivative="softshrink_backward(grad, input, lambd)", node="SoftshrinkBackward0", function=False, method=False,
    extra={"error_name": "softshrink_check"})  # fmt: skip
 _backward("softshrink", "b >= -lambd && b <= lambd ? 0 : a", "", params=", float lambd")
-native("softshrink(Tensor input, float lambd=0.5) -> Tensor", records=True, method=False, namespaces=("nn.functional",), code="""
+native("softshrink(Tensor input, float lambd=0.5) -> Tensor", records=True, out=True, method=False, namespaces=("nn.functional",), code="""
 Tensor *rl_softshrink(Tensor *input, double lambd) {
     if (RL_UNLIKELY(!(lambd >= 0)) && RL_IS_FLOAT(input->dtype)) {
         const double most = input->dtype == RL_F64 ? 1.7976931348623157e308 : input->dtype == RL_F16 ? 65504
