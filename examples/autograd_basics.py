@@ -1,6 +1,6 @@
 """Automatic differentiation: what `backward()` computes, where it puts it, and how to keep out of its way.
 
-    rushlight run examples/autograd_basics.py
+rushlight run examples/autograd_basics.py
 """
 
 import torch

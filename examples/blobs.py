@@ -14,7 +14,7 @@ from torch import nn
 torch.manual_seed(7)
 centres = torch.tensor([[1.0, 1.0], [-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]])
 blob = torch.arange(600) % 4
-points = centres[blob] + 0.45 * torch.randn(600, 2)
+points = centres[blob] + 0.4 * torch.randn(600, 2)
 labels = (blob >= 2).float()  # opposite corners belong together
 x_train, y_train, x_test, y_test = points[:400], labels[:400], points[400:], labels[400:]
 

@@ -42,8 +42,8 @@ class SmallLeNet(nn.Module):
 model = SmallLeNet()
 print(model)
 loader = DataLoader(TensorDataset(images[train], labels[train]), batch_size=64, shuffle=True)
-optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
-for epoch in range(1, 6):
+optimizer = torch.optim.Adam(model.parameters(), lr=4e-3)
+for epoch in range(1, 9):
     total = 0.0
     for x, y in loader:
         loss = F.cross_entropy(model(x), y)

@@ -1,6 +1,6 @@
 """Mini-batches: a Dataset class of one's own, split in two and served shuffled by a DataLoader.
 
-    rushlight run examples/minibatches.py
+rushlight run examples/minibatches.py
 """
 
 import torch

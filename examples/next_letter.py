@@ -1,6 +1,6 @@
 """A character model: learn to spell the numbers, letter by letter, then write them out.
 
-    rushlight run examples/next_letter.py
+rushlight run examples/next_letter.py
 """
 
 import torch
@@ -45,4 +45,4 @@ with torch.no_grad():
         scores, state = model(code, state)
         code = scores[:, -1:].argmax(-1)
         written += letters[code.item()]
-print(written)
+print(written.strip())

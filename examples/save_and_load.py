@@ -11,7 +11,7 @@ import tempfile
 import torch
 from torch import nn
 
-folder = tempfile.mkdtemp()
+folder = tempfile.TemporaryDirectory()  # gone when the program ends
 x = torch.linspace(-3, 3, 64).unsqueeze(1)
 y = torch.sin(x)
 
@@ -41,7 +41,7 @@ optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
 print(f"after 200 epochs: loss {train(model, optimizer, 200):.4f}")
 
 # The weights alone are what to keep for predictions.
-weights = os.path.join(folder, "curve.pt")
+weights = os.path.join(folder.name, "curve.pt")
 torch.save(model.state_dict(), weights)
 for name, tensor in torch.load(weights).items():
     print(f"  {name:14}", tuple(tensor.shape))
@@ -54,7 +54,7 @@ with torch.no_grad():
     print(f"sin(1) is about {model(at).item():.4f}, and {copy(at).item():.4f} by the copy")
 
 # To go on with training, the optimizer's state belongs to the checkpoint too.
-checkpoint = os.path.join(folder, "checkpoint.pt")
+checkpoint = os.path.join(folder.name, "checkpoint.pt")
 torch.save({"epoch": 200, "model": model.state_dict(), "optimizer": optimizer.state_dict()}, checkpoint)
 
 saved = torch.load(checkpoint)

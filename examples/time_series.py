@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 torch.manual_seed(4)
-time = torch.arange(400) * 0.1
-wave = torch.sin(time) + 0.5 * torch.sin(2.3 * time)
-WINDOW, KNOWN = 30, 300
-windows = wave[:KNOWN].unfold(0, WINDOW + 1, 3)  # (n, 31): thirty values and the one that follows
+time = torch.arange(400) * 0.2
+wave = torch.sin(time) + 0.5 * torch.sin(2 * time + 1)
+WINDOW, KNOWN = 20, 300
+windows = wave[:KNOWN].unfold(0, WINDOW + 1, 2)  # (n, 21): twenty values and the one that follows
 x, y = windows[:, :-1, None], windows[:, -1:]
 
 
@@ -32,15 +32,17 @@ class Forecast(nn.Module):
 
 
 model = Forecast()
-optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-for epoch in range(1, 101):
+optimizer = torch.optim.Adam(model.parameters(), lr=0.005)
+scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=200)
+for epoch in range(1, 201):
     loss = nn.functional.mse_loss(model(x), y)
     optimizer.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
-    if epoch % 25 == 0:
-        print(f"epoch {epoch:3}  loss {loss.item():.4f}")
+    scheduler.step()
+    if epoch % 50 == 0:
+        print(f"epoch {epoch:3}  loss {loss.item():.5f}")
 
 # From here on each forecast is an input of the next.
 series = wave[:KNOWN].tolist()

@@ -1,7 +1,7 @@
 """A wide and deep classifier on a table of measurements.
 
-    rushlight run examples/wide_and_deep.py                      # scikit-learn's breast cancer set
-    rushlight run examples/wide_and_deep.py diabetes.csv.gz      # any CSV of numbers, the last column 0 or 1
+rushlight run examples/wide_and_deep.py                      # scikit-learn's breast cancer set
+rushlight run examples/wide_and_deep.py diabetes.csv.gz      # any CSV of numbers, the last column 0 or 1
 """
 
 import sys

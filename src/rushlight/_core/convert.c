@@ -148,7 +148,7 @@ PyObject *impl_type(Tensor *input, PyObject *dtype, bool non_blocking) {
     }
     if (dt == RL_NODTYPE) {
         if (PyUnicode_Check(dtype)) PyErr_Format(PyExc_ValueError, "invalid type: %R", dtype);
-        else PyErr_Format(PyExc_ValueError, "invalid type: '%s'", PyType_Check(dtype) ? ((PyTypeObject *)dtype)->tp_name : Py_TYPE(dtype)->tp_name);
+        else PyErr_Format(PyExc_ValueError, "invalid type: '%s'", PyType_Check(dtype) ? ((PyTypeObject *)dtype)->tp_name : rl_type_name(dtype));
         return NULL;
     }
     return (PyObject *)convert(input, dt, -1, false, -1);
@@ -309,8 +309,8 @@ PyObject *rl_py_format(PyObject *self, PyObject *spec) {
         return r;
     }
     if (PyUnicode_Check(spec) && PyUnicode_GetLength(spec) == 0) return PyObject_Str(self);
-    const char *name = strrchr(Py_TYPE(self)->tp_name, '.');
-    PyErr_Format(PyExc_TypeError, "unsupported format string passed to %s.__format__", name ? name + 1 : Py_TYPE(self)->tp_name);
+    const char *name = strrchr(rl_type_name(self), '.');
+    PyErr_Format(PyExc_TypeError, "unsupported format string passed to %s.__format__", name ? name + 1 : rl_type_name(self));
     return NULL;
 }
 

@@ -29,7 +29,7 @@ static bool is_sequence(PyObject *o) {
 
 static int append_size(Shape *s, int64_t n, PyObject *o) {
     if (s->ndim == RL_MAXDIM) {
-        PyErr_Format(PyExc_ValueError, "too many dimensions '%s'", Py_TYPE(o)->tp_name);
+        PyErr_Format(PyExc_ValueError, "too many dimensions '%s'", rl_type_name(o));
         return -1;
     }
     s->size[s->ndim++] = n;
@@ -85,7 +85,7 @@ static int find_dtype(PyObject *o, int levels, RLDType *dt) {
     } else if (PyFloat_Check(o)) join(dt, rl_default_dtype);
     else if (PyComplex_Check(o)) join(dt, rl_default_complex());
     else if (PyUnicode_Check(o)) {
-        PyErr_Format(PyExc_TypeError, "new(): invalid data type '%s'", Py_TYPE(o)->tp_name);
+        PyErr_Format(PyExc_TypeError, "new(): invalid data type '%s'", rl_type_name(o));
         return -1;
     } else if (is_sequence(o)) {
         if (levels == 0) return 0;
@@ -104,7 +104,7 @@ static int find_dtype(PyObject *o, int levels, RLDType *dt) {
         if (ints) join(dt, RL_I64);
         return r;
     } else {
-        PyErr_Format(PyExc_RuntimeError, "Could not infer dtype of %s", Py_TYPE(o)->tp_name);
+        PyErr_Format(PyExc_RuntimeError, "Could not infer dtype of %s", rl_type_name(o));
         return -1;
     }
     return 0;
@@ -205,7 +205,7 @@ static int fill_from_array(PyObject *o, const Shape *s, int dim, char *at, Tenso
         if (array->size[i] != s->size[dim + i]) return wrong_length(s, dim + i, array->size[i]);
     if (array->ndim != left) {
         PyErr_Format(array->ndim < left ? PyExc_TypeError : PyExc_ValueError,
-                     array->ndim < left ? "not a sequence" : "too many dimensions '%s'", Py_TYPE(o)->tp_name);
+                     array->ndim < left ? "not a sequence" : "too many dimensions '%s'", rl_type_name(o));
         return -1;
     }
     Storage *part = rl_storage_foreign(at, (size_t)(array->numel * RL_ITEMSIZE(s->dt)), NULL);
@@ -248,7 +248,7 @@ static int fill(PyObject *o, const Shape *s, int dim, char *at) {
 static Tensor *from_sequence(PyObject *o, RLDType dtype) {
     Shape s = {0, {0}, dtype};
     if (PyUnicode_Check(o)) {
-        PyErr_Format(PyExc_TypeError, "new(): invalid data type '%s'", Py_TYPE(o)->tp_name);
+        PyErr_Format(PyExc_TypeError, "new(): invalid data type '%s'", rl_type_name(o));
         return NULL;
     }
     if (find_sizes(o, &s) < 0 || (dtype == RL_NODTYPE && find_dtype(o, s.ndim, &s.dt) < 0)) return NULL;
@@ -383,7 +383,7 @@ PyObject *rl_legacy_new(PyObject *args, PyObject *kw, RLDType dtype, bool typed)
             bool number = rl_is_numpy(first) && PyIndex_Check(first) && !PySequence_Check(first);
             if (!number) {
                 if (!PySequence_Check(first)) {
-                    PyErr_Format(PyExc_TypeError, "new(): data must be a sequence (got %s)", Py_TYPE(first)->tp_name);
+                    PyErr_Format(PyExc_TypeError, "new(): data must be a sequence (got %s)", rl_type_name(first));
                     return NULL;
                 }
                 return (PyObject *)placed(rl_tensor_from_py(first, dtype, true), device);
@@ -450,7 +450,7 @@ static PyGetSetDef tensortype_getset[] = {{"__name__", tensortype_name, NULL, NU
 static PyMethodDef tensortype_methods[] = {{"__instancecheck__", tensortype_instancecheck, METH_O, NULL}, {0}};
 
 PyTypeObject RLTensorType_Type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "torch.tensortype",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "rushlight.tensortype",
     .tp_basicsize = sizeof(TensorTypeObject),
     .tp_call = tensortype_call,
     .tp_repr = tensortype_repr,
@@ -514,7 +514,7 @@ static PyObject *set_default_device(PyObject *m, PyObject *d) {
     (void)m;
     int device = RL_CPU;
     int r = d == Py_None ? 1 : rl_as_device(d, &device);
-    if (r == 0) PyErr_Format(PyExc_TypeError, "device must be a string or torch.device, not %s", Py_TYPE(d)->tp_name);
+    if (r == 0) PyErr_Format(PyExc_TypeError, "device must be a string or torch.device, not %s", rl_type_name(d));
     if (r <= 0) return NULL;
     rl_default_device = device;
     Py_RETURN_NONE;
@@ -526,7 +526,7 @@ static PyObject *set_num_threads(PyObject *m, PyObject *v) {
     int64_t n;
     int r = PyBool_Check(v) ? 0 : rl_as_int(v, &n);
     if (r < 0) return NULL;
-    if (r == 0) PyErr_Format(PyExc_RuntimeError, "set_num_threads expects an int, but got %s", Py_TYPE(v)->tp_name);
+    if (r == 0) PyErr_Format(PyExc_RuntimeError, "set_num_threads expects an int, but got %s", rl_type_name(v));
     else if (n <= 0 || n > INT32_MAX) PyErr_SetString(PyExc_RuntimeError, "set_num_threads expects a positive integer");
     if (PyErr_Occurred()) return NULL;
     rl_num_threads = (int)n;
@@ -560,7 +560,7 @@ static PyObject *tensor_from_bytes(PyObject *m, PyObject *args) {
 static PyObject *storage_bytes(PyObject *m, PyObject *t) {
     (void)m;
     if (RL_IS_TENSOR(t)) return rl_py_storage_bytes(t, NULL);
-    PyErr_Format(PyExc_TypeError, "_storage_bytes(): argument must be Tensor, not %s", Py_TYPE(t)->tp_name);
+    PyErr_Format(PyExc_TypeError, "_storage_bytes(): argument must be Tensor, not %s", rl_type_name(t));
     return NULL;
 }
 

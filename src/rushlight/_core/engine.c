@@ -330,7 +330,7 @@ static int run_tensor_hooks(PyObject *hooks, Tensor **g) {
         if (!r) { Py_DECREF(list); return -1; }
         if (r == Py_None) { Py_DECREF(r); continue; }
         if (!RL_IS_TENSOR(r)) {
-            PyErr_Format(PyExc_TypeError, "expected Variable, but hook returned '%s'", Py_TYPE(r)->tp_name);
+            PyErr_Format(PyExc_TypeError, "expected Variable, but hook returned '%s'", rl_type_name(r));
             Py_DECREF(r);
             Py_DECREF(list);
             return -1;
@@ -376,7 +376,7 @@ static int run_node_hooks(PyObject *hooks, Tensor **g, int n, PyObject *other) {
             for (int k = 0; k < n; k++) {
                 PyObject *o = PyTuple_GET_ITEM(seq, k);
                 if (o != Py_None && !RL_IS_TENSOR(o)) {
-                    PyErr_Format(PyExc_TypeError, "expected Variable, but hook returned '%s'", Py_TYPE(o)->tp_name);
+                    PyErr_Format(PyExc_TypeError, "expected Variable, but hook returned '%s'", rl_type_name(o));
                     Py_DECREF(seq);
                     Py_DECREF(r);
                     goto end;

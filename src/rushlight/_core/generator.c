@@ -37,7 +37,7 @@ static int seed_from_int(PyObject *o, uint64_t *seed) {
 
 static PyObject *gen_manual_seed(PyObject *self, PyObject *o) {
     if (!PyIndex_Check(o) || PyBool_Check(o)) {
-        PyErr_Format(PyExc_RuntimeError, "manual_seed expected a long, but got %s", Py_TYPE(o)->tp_name);
+        PyErr_Format(PyExc_RuntimeError, "manual_seed expected a long, but got %s", rl_type_name(o));
         return NULL;
     }
     PyObject *i = PyNumber_Index(o);
@@ -73,7 +73,7 @@ static PyObject *gen_get_state(PyObject *self, PyObject *unused) {
 
 static int restore(RLRandom *rng, PyObject *o) {
     if (!RL_IS_TENSOR(o)) {
-        PyErr_Format(PyExc_TypeError, "expected a torch.ByteTensor, but got %s", Py_TYPE(o)->tp_name);
+        PyErr_Format(PyExc_TypeError, "expected a torch.ByteTensor, but got %s", rl_type_name(o));
         return -1;
     }
     Tensor *t = (Tensor *)o;
@@ -133,7 +133,7 @@ static PyObject *gen_new(PyTypeObject *type, PyObject *args, PyObject *kw) {
     int r = where ? rl_as_device(where, &device) : 1;
     if (r < 0) return NULL;
     if (r == 0) {
-        PyErr_Format(PyExc_TypeError, "Generator(): argument 'device' (position 1) must be torch.device, not %s", Py_TYPE(where)->tp_name);
+        PyErr_Format(PyExc_TypeError, "Generator(): argument 'device' (position 1) must be torch.device, not %s", rl_type_name(where));
         return NULL;
     }
     if (device != RL_CPU) {
@@ -169,7 +169,7 @@ static PyMethodDef gen_methods[] = {
     {0}};
 
 PyTypeObject RLGenerator_Type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "rushlight._C.Generator",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "rushlight.Generator",
     .tp_basicsize = sizeof(Generator),
     .tp_repr = gen_repr,
     .tp_flags = Py_TPFLAGS_DEFAULT,
@@ -222,7 +222,7 @@ static PyMethodDef functions[] = {
 
 int rl_generator_init(PyObject *m) {
     uint64_t start;
-    if (PyType_Ready(&RLGenerator_Type) < 0 || entropy(&start) < 0) return -1;
+    if (rl_ready_type(&RLGenerator_Type) < 0 || entropy(&start) < 0) return -1;
     default_generator = PyObject_New(Generator, &RLGenerator_Type);
     if (!default_generator) return -1;
     rl_random_seed(&default_generator->rng, start);

@@ -85,7 +85,7 @@ static PyObject *plain_make(PyTypeObject *type, PyObject *func) {
 
 static PyObject *set_make(PyTypeObject *type, PyObject *mode) {
     if (!mode || !PyBool_Check(mode)) {
-        if (mode) PyErr_Format(PyExc_TypeError, "set_grad_enabled(): argument 'enabled' (position 1) must be bool, not %s", Py_TYPE(mode)->tp_name);
+        if (mode) PyErr_Format(PyExc_TypeError, "set_grad_enabled(): argument 'enabled' (position 1) must be bool, not %s", rl_type_name(mode));
         else PyErr_SetString(PyExc_TypeError, "set_grad_enabled.__init__() missing 1 required positional argument: 'mode'");
         return NULL;
     }
@@ -107,7 +107,7 @@ static PyObject *inference_make(PyTypeObject *type, PyObject *mode) {
             Py_DECREF(b);
             return r;
         }
-        PyErr_Format(PyExc_TypeError, "_inference_mode(): argument 'mode' must be bool, not %s", Py_TYPE(mode)->tp_name);
+        PyErr_Format(PyExc_TypeError, "_inference_mode(): argument 'mode' must be bool, not %s", rl_type_name(mode));
         return NULL;
     }
     Block *b = block_new(type);
@@ -155,7 +155,7 @@ static PyObject *block_clone(PyObject *self, PyObject *u) {
 }
 
 static PyObject *set_repr(PyObject *self) {
-    return PyUnicode_FromFormat("%s(mode=%s)", Py_TYPE(self)->tp_name, ((Block *)self)->mode ? "True" : "False");
+    return PyUnicode_FromFormat("%s(mode=%s)", rl_type_name(self), ((Block *)self)->mode ? "True" : "False");
 }
 static PyObject *get_prev(PyObject *self, void *c) { (void)c; return PyBool_FromLong(((Block *)self)->grad & 1); }
 static PyObject *get_mode(PyObject *self, void *c) { (void)c; return PyBool_FromLong(((Block *)self)->mode); }
@@ -173,7 +173,7 @@ METHODS(inference_methods, inference_enter, leave)
 
 #define BLOCK_TYPE(VAR, NAME, TABLE, GETSET, REPR, DOC)                                  \
     static PyTypeObject VAR = {                                                          \
-        PyVarObject_HEAD_INIT(NULL, 0).tp_name = "torch.autograd.grad_mode." NAME,       \
+        PyVarObject_HEAD_INIT(NULL, 0).tp_name = "rushlight.autograd.grad_mode." NAME,       \
         .tp_basicsize = sizeof(Block),                                                   \
         .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,                            \
         .tp_methods = TABLE,                                                             \
@@ -202,7 +202,7 @@ static PyObject *is_inference_mode_enabled(PyObject *m, PyObject *u) { (void)m; 
 static PyObject *set_grad(PyObject *m, PyObject *on) {
     (void)m;
     if (RL_UNLIKELY(!PyBool_Check(on)))
-        return PyErr_Format(PyExc_TypeError, "set_grad_enabled(): argument 'enabled' (position 1) must be bool, not %s", Py_TYPE(on)->tp_name);
+        return PyErr_Format(PyExc_TypeError, "set_grad_enabled(): argument 'enabled' (position 1) must be bool, not %s", rl_type_name(on));
     rl_grad_mode = on == Py_True;
     Py_RETURN_NONE;
 }

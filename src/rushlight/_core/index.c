@@ -114,7 +114,7 @@ static Tensor *sequence_tensor(PyObject *o) {
 
 static int wrong_type(PyObject *o) {
     PyErr_Format(PyExc_IndexError, "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
-                 "(got %s)", Py_TYPE(o)->tp_name);
+                 "(got %s)", rl_type_name(o));
     return -1;
 }
 
@@ -260,7 +260,7 @@ static Tensor *value_tensor(Tensor *t, PyObject *value) {
     int r = rl_scalar_from_py(value, &v);
     if (r < 0) return NULL;
     if (r == 0) {
-        PyErr_Format(PyExc_TypeError, "can't assign a %s to a torch.%sTensor", Py_TYPE(value)->tp_name, rl_dtypes[t->dtype].legacy);
+        PyErr_Format(PyExc_TypeError, "can't assign a %s to a torch.%sTensor", rl_type_name(value), rl_dtypes[t->dtype].legacy);
         return NULL;
     }
     if (v.kind == 'c' && !RL_IS_COMPLEX(t->dtype)) {

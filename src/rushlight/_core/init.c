@@ -9,15 +9,6 @@ struct PyModuleDef rl_module = {PyModuleDef_HEAD_INIT, .m_name = "rushlight._C",
 
 Tensor *rl_alias_op(Tensor *t) { return rl_same(t); }
 
-/* Users and our own Python halves may add methods to these types, as they may to PyTorch's. */
-static int ready(PyTypeObject *type) {
-    if (PyType_Ready(type) < 0) return -1;
-#ifdef Py_TPFLAGS_IMMUTABLETYPE
-    type->tp_flags &= ~Py_TPFLAGS_IMMUTABLETYPE;
-#endif
-    return 0;
-}
-
 /* Operations under their names; those of nn.functional and other namespaces are kept out of the root. */
 static int add_operations(PyObject *m, PyObject *hidden) {
     for (int i = 0; i < rl_op_count; i++) {
@@ -64,7 +55,7 @@ PyMODINIT_FUNC PyInit__C(void) {
     rl_init_ops();
     rl_matmul_init();
     if (rl_pytypes_init(m) < 0 || PyType_Ready(&RLFunction_Type) < 0 || PyType_Ready(&RLMethod_Type) < 0) goto fail;
-    if (ready(&RLTensor_Type) < 0 || ready(&RLParameter_Type) < 0) goto fail;
+    if (rl_ready_type(&RLTensor_Type) < 0 || rl_ready_type(&RLParameter_Type) < 0) goto fail;
     if (PyModule_AddObjectRef(m, "Tensor", (PyObject *)&RLTensor_Type) < 0 ||
         PyModule_AddObjectRef(m, "Parameter", (PyObject *)&RLParameter_Type) < 0) goto fail;
     if (add_operations(m, hidden) < 0 || add_methods(rl_create_methods) < 0 || rl_create_init(m) < 0 || rl_autograd_init(m) < 0 || rl_generator_init(m) < 0) goto fail;

@@ -118,7 +118,7 @@ done:
 Tensor *impl_from_numpy(PyObject *ndarray) {
     bool array = false;
     for (PyTypeObject *type = Py_TYPE(ndarray); type && !array; type = type->tp_base) array = strcmp(type->tp_name, "numpy.ndarray") == 0;
-    if (!array) { PyErr_Format(PyExc_TypeError, "expected np.ndarray (got %s)", Py_TYPE(ndarray)->tp_name); return NULL; }
+    if (!array) { PyErr_Format(PyExc_TypeError, "expected np.ndarray (got %s)", rl_type_name(ndarray)); return NULL; }
     return rl_from_numpy_array(ndarray, true);
 }
 

@@ -322,7 +322,7 @@ static int match(const Overload *ov, Parsed *ps, PyObject *const *args, Py_ssize
                 if (r < 0) return -1;
                 if (r == 0) {
                     if (name) PyErr_Format(PyExc_TypeError, "%s(): argument '%s' (position %d) must be tuple of ints, but found element of type %s at pos %zd",
-                                           name, ov->params[list_at].name, 1, Py_TYPE(args[i])->tp_name, i - list_at);
+                                           name, ov->params[list_at].name, 1, rl_type_name(args[i]), i - list_at);
                     return 0;
                 }
             }
@@ -362,10 +362,10 @@ positional:
                     Py_ssize_t bad = 0;
                     while (bad < PySequence_Fast_GET_SIZE(args[i]) && RL_IS_TENSOR(PySequence_Fast_GET_ITEM(args[i], bad))) bad++;
                     PyErr_Format(PyExc_TypeError, "expected Tensor as element %zd in argument %zd, but got %s", bad, i - first,
-                                 Py_TYPE(PySequence_Fast_GET_ITEM(args[i], bad))->tp_name);
+                                 rl_type_name(PySequence_Fast_GET_ITEM(args[i], bad)));
                 } else {
                     PyErr_Format(PyExc_TypeError, "%s(): argument '%s' (position %zd) must be %s, not %s", name, p->name,
-                                 i - first + 1, type_name(p), Py_TYPE(args[i])->tp_name);
+                                 i - first + 1, type_name(p), rl_type_name(args[i]));
                 }
             }
             return 0;
@@ -390,7 +390,7 @@ positional:
         if (r < 0) return -1;
         if (r == 0) {
             if (name) PyErr_Format(PyExc_TypeError, "%s(): argument '%s' must be %s, not %s", name, ov->params[i].name,
-                                   type_name(&ov->params[i]), Py_TYPE(o)->tp_name);
+                                   type_name(&ov->params[i]), rl_type_name(o));
             return 0;
         }
         given[i] = true;
@@ -478,7 +478,7 @@ static PyObject *store_out(const Overload *ov, PyObject *out, PyObject *result) 
     }
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(result); i++) {
         PyObject *o = PySequence_Fast_GET_ITEM(outs, i);
-        if (!RL_IS_TENSOR(o)) { PyErr_Format(PyExc_TypeError, "argument 'out' must be Tensor, not %s", Py_TYPE(o)->tp_name); goto fail; }
+        if (!RL_IS_TENSOR(o)) { PyErr_Format(PyExc_TypeError, "argument 'out' must be Tensor, not %s", rl_type_name(o)); goto fail; }
         if (store_one((Tensor *)o, (Tensor *)PyTuple_GET_ITEM(result, i)) < 0) goto fail;
     }
     PyObject *named = PyObject_CallOneArg((PyObject *)Py_TYPE(result), outs); /* keeps the namedtuple's type */
@@ -542,7 +542,7 @@ static PyObject *call_method(PyObject *self, PyObject *const *args, size_t nargs
     if (RL_UNLIKELY(n == 0 || !RL_IS_TENSOR(args[0]))) {
         if (n && rl_has_torch_function(args[0])) return rl_call_torch_function(self, args, n, kwnames);
         PyErr_Format(PyExc_TypeError, "descriptor '%s' for 'torch._C.TensorBase' objects doesn't apply to a '%s' object", def->name,
-                     n ? Py_TYPE(args[0])->tp_name : "nothing");
+                     n ? rl_type_name(args[0]) : "nothing");
         return NULL;
     }
     return rl_op_call(def, true, self, args, n, kwnames);

@@ -58,6 +58,8 @@ PyObject *rl_call_torch_function(PyObject *func, PyObject *const *args, Py_ssize
 
 /* Python faces of small things (pytypes.c) */
 extern PyTypeObject RLDtype_Type, RLDevice_Type, RLSize_Type, RLLayout_Type, RLMemoryFormat_Type, RLGenerator_Type;
+int rl_ready_type(PyTypeObject *type);
+
 PyObject *rl_dtype_object(RLDType dt);                       /* borrowed */
 PyObject *rl_device_object(int device);
 PyObject *rl_size_object(int n, const int64_t *v);

@@ -158,7 +158,7 @@ static PyGetSetDef node_getset[] = {
     {0}};
 
 PyTypeObject RLNode_Type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "torch.autograd.graph.Node",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "rushlight.autograd.graph.Node",
     .tp_basicsize = sizeof(Node),
     .tp_dealloc = rl_node_dealloc,
     .tp_traverse = rl_node_traverse,
@@ -258,7 +258,7 @@ static Tensor *implicit_seed(Tensor *root, int i) {
 static Tensor *seed(Tensor *root, PyObject *given, int i) {
     if (!given || given == Py_None) return implicit_seed(root, i);
     if (!RL_IS_TENSOR(given)) {
-        PyErr_Format(PyExc_TypeError, "gradients can be either Tensors or None, but got %s", Py_TYPE(given)->tp_name);
+        PyErr_Format(PyExc_TypeError, "gradients can be either Tensors or None, but got %s", rl_type_name(given));
         return NULL;
     }
     Tensor *g = (Tensor *)given;
@@ -304,7 +304,7 @@ static int input_edge(PyObject *o, bool accumulate, Edge *edge) {
         return -1;
     }
     if (!RL_IS_TENSOR(o)) {
-        PyErr_Format(PyExc_RuntimeError, "all inputs have to be Tensors or GradientEdges, but got %s", Py_TYPE(o)->tp_name);
+        PyErr_Format(PyExc_RuntimeError, "all inputs have to be Tensors or GradientEdges, but got %s", rl_type_name(o));
         return -1;
     }
     Tensor *t = (Tensor *)o;

@@ -304,7 +304,7 @@ static int save(FunctionNode *f) {
         PyObject *o = PyTuple_GET_ITEM(values, i);
         if (o == Py_None) continue;
         if (!RL_IS_TENSOR(o)) {
-            PyErr_Format(PyExc_TypeError, "save_for_backward can only save variables, but argument %zd is of type %s", i, Py_TYPE(o)->tp_name);
+            PyErr_Format(PyExc_TypeError, "save_for_backward can only save variables, but argument %zd is of type %s", i, rl_type_name(o));
             return -1;
         }
         Tensor *t = (Tensor *)o;
@@ -417,7 +417,7 @@ static int take_gradients(FunctionNode *f, PyObject *grads, Tensor **out) {
             return -1;
         }
         if (g != Py_None && !RL_IS_TENSOR(g)) {
-            PyErr_Format(PyExc_RuntimeError, "expected Variable or None (got %s)", Py_TYPE(g)->tp_name);
+            PyErr_Format(PyExc_RuntimeError, "expected Variable or None (got %s)", rl_type_name(g));
             return -1;
         }
         out[edge++] = g == Py_None ? NULL : (Tensor *)Py_NewRef(g);

@@ -202,7 +202,7 @@ static PyObject *size(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObj
     if (!which || which == Py_None) return get_shape(self, NULL);
     int64_t d;
     if (rl_as_int(which, &d) <= 0) {
-        if (!PyErr_Occurred()) PyErr_Format(PyExc_TypeError, "size(): argument 'dim' (position 1) must be int, not %s", Py_TYPE(which)->tp_name);
+        if (!PyErr_Occurred()) PyErr_Format(PyExc_TypeError, "size(): argument 'dim' (position 1) must be int, not %s", rl_type_name(which));
         return NULL;
     }
     if (T(self)->ndim == 0) {
@@ -222,7 +222,7 @@ static PyObject *stride(PyObject *self, PyObject *const *args, Py_ssize_t n, PyO
     }
     int64_t d;
     if (rl_as_int(which, &d) <= 0) {
-        if (!PyErr_Occurred()) PyErr_Format(PyExc_TypeError, "stride(): argument 'dim' (position 1) must be int, not %s", Py_TYPE(which)->tp_name);
+        if (!PyErr_Occurred()) PyErr_Format(PyExc_TypeError, "stride(): argument 'dim' (position 1) must be int, not %s", rl_type_name(which));
         return NULL;
     }
     if (t->ndim == 0) { PyErr_SetString(PyExc_IndexError, "Dimension specified as 0 but tensor has no dimensions"); return NULL; }
@@ -302,7 +302,7 @@ static int set_grad(PyObject *o, PyObject *v, void *c) {
     Tensor *t = T(o);
     if (v == NULL || v == Py_None) { Py_CLEAR(t->grad); return 0; }
     if (!RL_IS_TENSOR(v)) {
-        PyErr_Format(PyExc_TypeError, "assigned grad expected to be a Tensor or None but got grad of type %s", Py_TYPE(v)->tp_name);
+        PyErr_Format(PyExc_TypeError, "assigned grad expected to be a Tensor or None but got grad of type %s", rl_type_name(v));
         return -1;
     }
     if (v == o) { PyErr_SetString(PyExc_RuntimeError, "can't assign Variable as its own grad"); return -1; }
@@ -370,7 +370,7 @@ static PyObject *get_data(PyObject *o, void *c) {
 static int set_data(PyObject *o, PyObject *v, void *c) {
     (void)c;
     if (!v || !RL_IS_TENSOR(v)) {
-        PyErr_Format(PyExc_TypeError, "Variable data has to be a tensor, but got %s", v ? Py_TYPE(v)->tp_name : "nothing");
+        PyErr_Format(PyExc_TypeError, "Variable data has to be a tensor, but got %s", v ? rl_type_name(v) : "nothing");
         return -1;
     }
     Tensor *t = T(o), *src = T(v);
@@ -639,7 +639,7 @@ static PyMethodDef methods[] = {
 static Py_hash_t hash(PyObject *o) { return _Py_HashPointer(o); }
 
 PyTypeObject RLTensor_Type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "torch.Tensor",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "rushlight.Tensor",
     .tp_basicsize = sizeof(Tensor),
     .tp_dealloc = rl_tensor_dealloc,
     .tp_repr = repr,
@@ -674,7 +674,7 @@ static PyObject *parameter_new(PyTypeObject *type, PyObject *args, PyObject *kw)
     } else if (RL_IS_TENSOR(data)) {
         src = T(Py_NewRef(data));
     } else {
-        PyErr_Format(PyExc_TypeError, "Parameter data must be a Tensor, not %s", Py_TYPE(data)->tp_name);
+        PyErr_Format(PyExc_TypeError, "Parameter data must be a Tensor, not %s", rl_type_name(data));
         return NULL;
     }
     if (!src) return NULL;
@@ -689,7 +689,7 @@ static PyObject *parameter_repr(PyObject *self) { return formatted(self, "_param
 static int parameter_init(PyObject *self, PyObject *args, PyObject *kw) { (void)self; (void)args; (void)kw; return 0; }
 
 PyTypeObject RLParameter_Type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "torch.nn.parameter.Parameter",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "rushlight.nn.parameter.Parameter",
     .tp_base = &RLTensor_Type,
     .tp_basicsize = sizeof(Tensor),
     .tp_repr = parameter_repr,

@@ -1,6 +1,39 @@
 /* pytypes.c -- the small objects around tensors: dtype, device, Size, layout, memory_format. */
 #include "parse.h"
 
+/* ---------------------------------------------------------------- how our types call themselves */
+
+/* Types live in `rushlight`, where pickles find them, and print under PyTorch's names. */
+static PyObject *type_repr(PyObject *self) {
+    const char *name = ((PyTypeObject *)self)->tp_name;
+    if (((PyTypeObject *)self)->tp_flags & Py_TPFLAGS_HEAPTYPE || strncmp(name, "rushlight.", 10) != 0) return PyType_Type.tp_repr(self);
+    return PyUnicode_FromFormat("<class 'torch.%s'>", name + 10);
+}
+
+PyTypeObject RLMeta_Type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "rushlight._C._TensorMeta", .tp_base = &PyType_Type, .tp_repr = type_repr,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE};
+
+/* Readies a static type; users and our own Python halves may add attributes to it, as they may to PyTorch's. */
+int rl_ready_type(PyTypeObject *type) {
+    if (!(RLMeta_Type.tp_flags & Py_TPFLAGS_READY) && PyType_Ready(&RLMeta_Type) < 0) return -1;
+    if (Py_TYPE(type) == NULL || Py_TYPE(type) == &PyType_Type) Py_SET_TYPE(type, &RLMeta_Type);
+    if (PyType_Ready(type) < 0) return -1;
+#ifdef Py_TPFLAGS_IMMUTABLETYPE
+    type->tp_flags &= ~Py_TPFLAGS_IMMUTABLETYPE;
+#endif
+    return 0;
+}
+
+/* What an error message calls an argument: PyTorch's name for our types, the class's own name for others. */
+const char *rl_type_name(PyObject *o) {
+    const char *name = Py_TYPE(o)->tp_name;
+    if (strncmp(name, "rushlight.", 10) != 0) return name;
+    const char *dot = strrchr(name, '.');
+    return RL_IS_TENSOR(o) ? dot + 1 : Py_TYPE(o) == &RLSize_Type ? "torch.Size" : Py_TYPE(o) == &RLDtype_Type ? "torch.dtype"
+           : Py_TYPE(o) == &RLDevice_Type ? "torch.device" : dot + 1;
+}
+
 /* ---------------------------------------------------------------- dtype */
 
 typedef struct { PyObject_HEAD RLDType dt; } DtypeObject;
@@ -40,7 +73,7 @@ static PyMethodDef dtype_methods[] = {{"__reduce__", dtype_reduce, METH_NOARGS, 
                                       {"to_complex", dtype_to_complex, METH_NOARGS, NULL}, {0}};
 
 PyTypeObject RLDtype_Type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "torch.dtype",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "rushlight.dtype",
     .tp_basicsize = sizeof(DtypeObject),
     .tp_repr = dtype_repr,
     .tp_flags = Py_TPFLAGS_DEFAULT,
@@ -168,7 +201,7 @@ static PyMethodDef device_methods[] = {{"__reduce__", device_reduce, METH_NOARGS
                                        {"__exit__", device_exit, METH_VARARGS, NULL}, {0}};
 
 PyTypeObject RLDevice_Type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "torch.device",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "rushlight.device",
     .tp_basicsize = sizeof(DeviceObject),
     .tp_repr = device_repr,
     .tp_str = device_str,
@@ -254,7 +287,7 @@ static PyMethodDef size_methods[] = {{"numel", size_numel, METH_NOARGS, "Product
                                      {"__reduce__", size_reduce, METH_NOARGS, NULL}, {0}};
 
 PyTypeObject RLSize_Type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "torch.Size",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "rushlight.Size",
     .tp_base = &PyTuple_Type,
     .tp_itemsize = sizeof(PyObject *),
     .tp_basicsize = sizeof(PyTupleObject) - sizeof(PyObject *),
@@ -276,10 +309,10 @@ static PyObject *named_reduce(PyObject *self, PyObject *u) { (void)u; return PyU
 static PyMethodDef named_methods[] = {{"__reduce__", named_reduce, METH_NOARGS, NULL}, {0}};
 
 PyTypeObject RLLayout_Type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "torch.layout", .tp_basicsize = sizeof(NamedObject), .tp_repr = named_repr,
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "rushlight.layout", .tp_basicsize = sizeof(NamedObject), .tp_repr = named_repr,
     .tp_flags = Py_TPFLAGS_DEFAULT, .tp_methods = named_methods, .tp_doc = "How elements are laid out; here always strided."};
 PyTypeObject RLMemoryFormat_Type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "torch.memory_format", .tp_basicsize = sizeof(NamedObject), .tp_repr = named_repr,
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "rushlight.memory_format", .tp_basicsize = sizeof(NamedObject), .tp_repr = named_repr,
     .tp_flags = Py_TPFLAGS_DEFAULT, .tp_methods = named_methods, .tp_doc = "The order of strides that a copy should have."};
 
 int rl_as_memory_format(PyObject *o, int *out) {
@@ -302,7 +335,7 @@ int rl_pytypes_init(PyObject *m) {
     PyTypeObject *types[] = {&RLDtype_Type, &RLDevice_Type, &RLSize_Type, &RLLayout_Type, &RLMemoryFormat_Type};
     const char *names[] = {"dtype", "device", "Size", "layout", "memory_format"};
     for (int i = 0; i < 5; i++)
-        if (PyType_Ready(types[i]) < 0 || PyModule_AddObjectRef(m, names[i], (PyObject *)types[i]) < 0) return -1;
+        if (rl_ready_type(types[i]) < 0 || PyModule_AddObjectRef(m, names[i], (PyObject *)types[i]) < 0) return -1;
     for (int i = 0; i < RL_NDTYPES; i++) {
         dtype_objects[i] = PyObject_New(DtypeObject, &RLDtype_Type);
         if (!dtype_objects[i]) return -1;

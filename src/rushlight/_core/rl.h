@@ -192,8 +192,8 @@ void rl_track(Tensor *t);                                   /* before t may beco
 int64_t rl_wrap_dim(int64_t dim, int ndim);                 /* -1..; IndexError outside; INT64_MIN on error */
 int rl_broadcast_shapes(int n, Tensor *const *ts, int64_t *size); /* returns ndim or -1 */
 
-/* ---------------------------------------------------------------- calls into PyTorch-like errors */
-PyObject *rl_error(PyObject *type, const char *format, ...); /* returns NULL; %S of shapes: see errors.c */
+
+const char *rl_type_name(PyObject *o);                       /* what an error message calls an argument */
 
 /* ---------------------------------------------------------------- autograd */
 

@@ -237,7 +237,7 @@ done:
 Tensor *rl_call_python_tensor(const char *module, const char *function, PyObject **args, int n) {
     PyObject *r = rl_call_python(module, function, args, n);
     if (r && !RL_IS_TENSOR(r)) {
-        PyErr_Format(PyExc_TypeError, "%s.%s returned %s instead of a tensor", module, function, Py_TYPE(r)->tp_name);
+        PyErr_Format(PyExc_TypeError, "%s.%s returned %s instead of a tensor", module, function, rl_type_name(r));
         Py_CLEAR(r);
     }
     return (Tensor *)r;

@@ -89,7 +89,7 @@ static PyObject *tolist(PyObject *self, PyObject *u) {
 static PyObject *resize_storage(PyObject *self, PyObject *n) {
     int64_t v;
     int r = rl_as_int(n, &v);
-    if (r == 0) PyErr_Format(PyExc_TypeError, "resize_ expects an int, but got %s", Py_TYPE(n)->tp_name);
+    if (r == 0) PyErr_Format(PyExc_TypeError, "resize_ expects an int, but got %s", rl_type_name(n));
     if (r > 0 && v < 0) PyErr_SetString(PyExc_RuntimeError, "a storage cannot have a negative size");
     if (PyErr_Occurred()) return NULL;
     size_t bytes = (size_t)v * RL_ITEMSIZE(((StorageObject *)self)->dt);
@@ -108,7 +108,7 @@ static PyObject *copy_from(PyObject *self, PyObject *args) {
     PyObject *from, *ignored = NULL;
     if (!PyArg_ParseTuple(args, "O|O:copy_", &from, &ignored)) return NULL;
     RLDType dt;
-    if (!rl_storage_of(from, &dt)) { PyErr_Format(PyExc_TypeError, "copy_(): expected a storage, not %s", Py_TYPE(from)->tp_name); return NULL; }
+    if (!rl_storage_of(from, &dt)) { PyErr_Format(PyExc_TypeError, "copy_(): expected a storage, not %s", rl_type_name(from)); return NULL; }
     Tensor *dst = flat(self), *src = flat(from);
     int r = dst && src ? 0 : -1;
     if (r == 0 && dst->numel != src->numel) {
@@ -249,7 +249,7 @@ static PyObject *untyped_new(PyTypeObject *type, PyObject *args, PyObject *kw) {
         return r;
     }
     if (what && rl_as_int(what, &n) <= 0) {
-        if (!PyErr_Occurred()) PyErr_Format(PyExc_TypeError, "UntypedStorage(): expected a size or a sequence, not %s", Py_TYPE(what)->tp_name);
+        if (!PyErr_Occurred()) PyErr_Format(PyExc_TypeError, "UntypedStorage(): expected a size or a sequence, not %s", rl_type_name(what));
         return NULL;
     }
     if (n < 0) { PyErr_Format(PyExc_RuntimeError, "a storage cannot have %lld bytes", (long long)n); return NULL; }
@@ -352,7 +352,7 @@ Tensor *impl_set_(Tensor *input, PyObject *source, int64_t storage_offset, Ints 
         r = size.n < 0 ? put_on(input, t->storage, offset, t->ndim, t->size, t->stride)
                        : put_on(input, t->storage, storage_offset, size.n, size.v, stride.n == size.n ? stride.v : NULL);
     } else {
-        PyErr_Format(PyExc_TypeError, "set_(): argument 'source' (position 1) must be Tensor, not %s", Py_TYPE(source)->tp_name);
+        PyErr_Format(PyExc_TypeError, "set_(): argument 'source' (position 1) must be Tensor, not %s", rl_type_name(source));
         return NULL;
     }
     return r < 0 ? NULL : (Tensor *)Py_NewRef((PyObject *)input);

@@ -360,7 +360,7 @@ int rl_scalar_from_py(PyObject *o, Scalar *out) {
             Py_DECREF(i);
             return r;
         }
-        const char *name = Py_TYPE(o)->tp_name;
+        const char *name = rl_type_name(o);
         if (strncmp(name, "numpy.", 6) == 0) {
             if (strncmp(name + 6, "bool", 4) == 0) { out->kind = 'b'; out->u.i = PyObject_IsTrue(o); return 1; }
             if (strncmp(name + 6, "complex", 7) == 0) {

@@ -232,10 +232,8 @@ def cholesky_backward(grad, factor, upper):
 
     L, g = (factor.adjoint(), grad.adjoint()) if upper else (factor, grad)
     phi = (L.adjoint() @ g).tril()
-    phi = phi - 0.5 * _diagonal_matrix(phi)
     inverse = _C.linalg_inv(L)
-    result = inverse.adjoint() @ phi @ inverse
-    return (result + result.adjoint()) / 2
+    return inverse.adjoint() @ ((phi + phi.tril(-1).adjoint()) / 2) @ inverse
 
 
 def _diagonal_matrix(x):
@@ -446,7 +444,8 @@ def eigh_backward(gL, gV, L, V):
 
     gaps = L.unsqueeze(-2) - L.unsqueeze(-1)
     same = _C.eye(L.shape[-1], dtype=_C.bool)
-    middle = (V.adjoint() @ gV / gaps.masked_fill(same, 1.0)).masked_fill(same, 0.0)
+    turn = V.adjoint() @ gV
+    middle = ((turn - turn.adjoint()) / (2 * gaps.masked_fill(same, 1.0))).masked_fill(same, 0.0)  # keeps the gradient Hermitian
     return V @ (middle + gL.diag_embed()) @ V.adjoint()
 
 

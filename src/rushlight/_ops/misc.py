@@ -35,28 +35,29 @@ binary("xlogy", "b != b ? b : a == 0 ? 0 : a * log(b)",
        {"input": "grad * masked_fill(log(other), logical_and(input == 0, other <= 0), 0.0)", "other": "grad * input / other"},
        float_result=True, doc="input * log(other), and 0 where input is 0.")  # fmt: skip
 composite("xlogy.number(Scalar input, Tensor other) -> Tensor", "xlogy(pow_base(input), other)", method=False, out=True)
-op("logaddexp(Tensor input, Operand other) -> Tensor", kind="binary", out=True,
+op("logaddexp(Tensor input, Tensor other) -> Tensor", kind="binary", out=True,
    kernel={"float": "isinf(a) && a == b ? a : fmax(a, b) + log1p(exp(-fabs(a - b)))"},
    derivative={"input": "grad * exp(input - result)", "other": "grad * exp(other - result)"}, doc="log(exp(input) + exp(other)).")  # fmt: skip
-op("logaddexp2(Tensor input, Operand other) -> Tensor", kind="binary", out=True,
+op("logaddexp2(Tensor input, Tensor other) -> Tensor", kind="binary", out=True,
    kernel={"float": "isinf(a) && a == b ? a : fmax(a, b) + log1p(exp2(-fabs(a - b))) * 1.4426950408889634f"},
    derivative={"input": "grad * exp2(input - result)", "other": "grad * exp2(other - result)"}, doc="log2(2 ** input + 2 ** other).")  # fmt: skip
 binary("copysign", "copysign(a, b)", {"input": "copysign_backward(grad, input, result)", "other": "zeros_like(other)"}, float_result=True,
        doc="The magnitude of input with the sign of other.")  # fmt: skip
 composite("copysign_backward(Tensor grad, Tensor input, Tensor result) -> Tensor",
           "grad * masked_fill(result / input, input == 0, 0.0)", function=False, method=False)  # fmt: skip
-binary("heaviside", "a == 0 ? b : a > 0", bool="a ? 1 : b", doc="0 below zero, 1 above, values (the second argument) at zero.")
-native("ldexp(Tensor input, Operand other) -> Tensor", records=True, inplace=True, out=True, code="""
+op("heaviside(Tensor input, Tensor values) -> Tensor", kind="binary", inplace=True, out=True,
+   kernel={"default": "a == 0 ? b : a > 0", "bool": "a ? 1 : b"}, doc="0 below zero, 1 above, values at zero.")
+native("ldexp(Tensor input, Tensor other) -> Tensor", records=True, inplace=True, out=True, code="""
 Tensor *rl_ldexp(Tensor *input, Tensor *other) {
     Tensor *power = rl_pow_of_number((Scalar){'d', {.d = 2}, 0}, other), *r = power ? rl_mul(input, power) : NULL;
     Py_XDECREF(power);
     return r;
 }
 """, doc="input * 2 ** other.")  # fmt: skip
-op("nextafter(Tensor input, Operand other) -> Tensor", kind="binary", inplace=True, out=True, kernel={"f32": "nextafter(a, b)", "f64": "nextafter(a, b)"},
+op("nextafter(Tensor input, Tensor other) -> Tensor", kind="binary", inplace=True, out=True, kernel={"f32": "nextafter(a, b)", "f64": "nextafter(a, b)"},
    doc="The next floating-point number towards other.")  # fmt: skip
-op("gcd(Tensor input, Operand other) -> Tensor", kind="binary", inplace=True, out=True, kernel={"int": "gcd_int(a, b)"}, doc="The greatest common divisor.")
-op("lcm(Tensor input, Operand other) -> Tensor", kind="binary", inplace=True, out=True,
+op("gcd(Tensor input, Tensor other) -> Tensor", kind="binary", inplace=True, out=True, kernel={"int": "gcd_int(a, b)"}, doc="The greatest common divisor.")
+op("lcm(Tensor input, Tensor other) -> Tensor", kind="binary", inplace=True, out=True,
    kernel={"int": "(a == 0 || b == 0 ? 0 : (a / gcd_int(a, b) * b < 0 ? -(a / gcd_int(a, b) * b) : a / gcd_int(a, b) * b))"},
    doc="The least common multiple.")  # fmt: skip
 op("angle(Tensor input) -> Tensor", kind="unary", out=True, in_rule="float", out_rule="real",
@@ -215,7 +216,7 @@ if input.ndim == 1:
 return diagonal_copy(input, diagonal)
 """, out=True, doc="A matrix with a vector on its diagonal; or a matrix's diagonal, copied.")  # fmt: skip
 composite("diagonal_copy(Tensor input, int offset=0, int dim1=0, int dim2=1) -> Tensor", "clone(diagonal(input, offset, dim1, dim2))",
-          derivative="diagonal_backward(grad, input.shape, offset, dim1, dim2)", method=False, doc="diagonal(), copied.")  # fmt: skip
+          derivative="diagonal_backward(grad, input.shape, offset, dim1, dim2)", method=False, out=True, doc="diagonal(), copied.")  # fmt: skip
 composite("diagflat(Tensor input, int offset=0) -> Tensor", "diag_embed(reshape(input, [-1]), offset)",
           doc="A matrix with all elements of input on a diagonal.")  # fmt: skip
 
@@ -277,7 +278,6 @@ def meshgrid(tensors, indexing):
     shape = [t.numel() for t in tensors]
     grids = [t.reshape([-1 if i == k else 1 for k in range(len(shape))]).expand(shape) for i, t in enumerate(tensors)]
     if swap:
-        grids = [g.transpose(0, 1) for g in grids]
         grids[0], grids[1] = grids[1], grids[0]
     return tuple(grids)
 

@@ -283,7 +283,7 @@ op("addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> 
    derivative={"input": "grad", "tensor1": "grad * conj(tensor2 * value)", "tensor2": "grad * conj(tensor1 * value)"},
    doc="input + value * tensor1 * tensor2.")  # fmt: skip
 op("addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor", kind="ternary", inplace=True, out=True,
-   kernel={"float": "a + value * (b / c)", "complex": "a + MUL(value, DIV(b, c))"},
+   kernel={"float": "a + value * b / c", "complex": "a + DIV(MUL(value, b), c)"},
    derivative={"input": "grad", "tensor1": "grad * conj(value / tensor2)", "tensor2": "-grad * conj(value * tensor1 / (tensor2 * tensor2))"},
    doc="input + value * tensor1 / tensor2.")  # fmt: skip
 op("lerp(Tensor input, Tensor end, Operand weight) -> Tensor", kind="ternary", inplace=True, out=True,

@@ -1,0 +1,5 @@
+"""PyTorch's file name for `ExponentialFamily`."""
+
+from .distribution import ExponentialFamily
+
+__all__ = ["ExponentialFamily"]

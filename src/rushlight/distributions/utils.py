@@ -1,0 +1,72 @@
+"""What distributions share: broadcasting of parameters, probabilities and logits, values that are computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .. import _C
+from .._C import Tensor
+from .._functions import finfo
+
+__all__ = ["broadcast_all", "clamp_probs", "lazy_property", "logits_to_probs", "probs_to_logits"]
+
+euler_constant = 0.57721566490153286060
+HALF_LOG_2PI = 0.9189385332046727
+
+
+def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
+    """Tensors of one shape from tensors and numbers; numbers take the tensors' dtype, or else the default one."""
+    if not all([isinstance(v, (Tensor, int, float)) for v in values]):
+        raise ValueError("Input arguments must all be instances of Number, torch.Tensor or objects implementing __torch_function__.")
+    like = next((v for v in values if isinstance(v, Tensor)), None)
+    dtype = _C.get_default_dtype() if like is None else like.dtype
+    device = None if like is None else like.device
+    return tuple(
+        _C.broadcast_tensors(*[v if isinstance(v, Tensor) else _C.tensor(v, dtype=dtype, device=device) for v in values])
+    )
+
+
+def standard_normal(shape: Any, like: Tensor) -> Tensor:
+    """Numbers from N(0, 1), of the dtype and on the device of another tensor."""
+    return _C.empty(shape, dtype=like.dtype, device=like.device).normal_()
+
+
+def clamp_probs(probs: Tensor) -> Tensor:
+    """Probabilities away from 0 and 1 by eps, so that logarithms are finite."""
+    eps = finfo(probs.dtype).eps
+    return probs.clamp(min=eps, max=1 - eps)
+
+
+def logits_to_probs(logits: Tensor, is_binary: bool = False) -> Tensor:
+    """sigmoid of log-odds, or softmax of log-probabilities over the last dimension."""
+    return _C.sigmoid(logits) if is_binary else _C.softmax(logits, -1)
+
+
+def probs_to_logits(probs: Tensor, is_binary: bool = False) -> Tensor:
+    """log(p / (1 - p)), or log p."""
+    clamped = clamp_probs(probs)
+    return clamped.log() - (-clamped).log1p() if is_binary else clamped.log()
+
+
+def exactly_one(probs: Any, logits: Any) -> None:
+    """ValueError unless one of the two is given."""
+    if (probs is None) == (logits is None):
+        raise ValueError("Either `probs` or `logits` must be specified, but not both.")
+
+
+class lazy_property:
+    """An attribute that is computed when it is first asked for, with gradients, and kept."""
+
+    def __init__(self, compute: Callable[[Any], Any]) -> None:
+        self.compute = compute
+        self.name = compute.__name__
+        self.__doc__ = compute.__doc__
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        with _C.enable_grad():
+            value = self.compute(instance)
+        setattr(instance, self.name, value)
+        return value
