@@ -250,10 +250,10 @@ def test_transforms_of_several_dimensions():
     assert torch.fft.fftfreq(4).tolist() == [0, 0.25, -0.5, -0.25]
 
 
-# 20 digits from Abramowitz and Stegun's tables or from exact values.
+# Recorded from SciPy, or exact.
 @pytest.mark.parametrize("name, x, y", [("digamma", 1.0, -0.57721566490153286), ("digamma", -0.5, 0.03648997397857652), ("erfinv", 0.5, 0.47693627620446987),
-                                        ("i0", 1.0, 1.2660658777520084), ("i1", 1.0, 0.56515910399248503), ("i0e", 40.0, 0.06328018906), ("sinc", 0.5, 2 / math.pi),
-                                        ("ndtri", 0.975, 1.9599639845400545), ("log_ndtr", -40.0, -804.60844201974), ("erfcx", 30.0, 0.01879587886)])  # fmt: skip
+                                        ("i0", 1.0, 1.2660658777520084), ("i1", 1.0, 0.56515910399248503), ("i0e", 40.0, 0.06327827987523532), ("sinc", 0.5, 2 / math.pi),
+                                        ("ndtri", 0.975, 1.9599639845400545), ("log_ndtr", -40.0, -804.60844201974), ("erfcx", 30.0, 0.018795888861416754)])  # fmt: skip
 def test_special_values(name, x, y):
     assert getattr(torch.special, name)(torch.tensor(x, dtype=torch.float64)).item() == pytest.approx(y, rel=1e-9)
 

@@ -10,9 +10,9 @@ _NS = dict(method=False, namespaces=("fft",))
 
 
 def _scaled(array, n, scale, dtype):
-    from rushlight import _C
-
     import numpy
+
+    from rushlight import _C
 
     if scale:
         array = array * numpy.array(float(n) ** -scale, dtype=array.real.dtype)
@@ -93,12 +93,19 @@ def _fft_c2r_backward(grad, dim, scale, last):
 # ---------------------------------------------------------------- arguments as PyTorch takes them
 
 
-def _floating(x, name):
+def _floating(x):
     from rushlight import _C
 
     if x.dtype in (_C.float16, _C.bfloat16):
         raise RuntimeError(f"Unsupported dtype {'Half' if x.dtype == _C.float16 else 'BFloat16'}")
     return x if x.is_floating_point() or x.is_complex() else x.to(_C.get_default_dtype())
+
+
+def _as_complex(x):
+    """Unlike .to(), whose gradient is a cast with a warning, this one's is the real part."""
+    from rushlight import _C
+
+    return x if x.is_complex() else _C.complex(x, _C.zeros_like(x))
 
 
 def _scale(norm, forward):
@@ -146,19 +153,19 @@ def _transform(kind, x, s, dim, norm):
     from rushlight import _C
 
     forward = kind in "cr"
-    x = _floating(x, kind)
+    x = _floating(x)
     scale = _scale(norm, forward)
     dims, sizes = _dims(x, s, dim)
     if not dims:
-        return x.to(_complex_of(x.dtype)) if kind in "cC" else x
+        return _as_complex(x) if kind in "cC" else x
     if kind == "r":
         if x.is_complex():
-            raise RuntimeError(f"rfft expects a real input tensor, but got {_C.typename(x) if hasattr(_C, 'typename') else x.dtype}")
+            raise RuntimeError(f"rfft expects a real input tensor, but got {'ComplexFloat' if x.dtype == _C.complex64 else 'ComplexDouble'}")
         x = _resized(x, dims, sizes)
         if 0 in [x.shape[d] for d in dims]:
             raise RuntimeError("Invalid number of data points (0) specified")
         return _C._fft_r2c(x, dims, scale)
-    x = x.to(_complex_of(x.dtype))
+    x = _as_complex(x)
     if kind == "I":
         last = sizes[-1] if sizes[-1] not in (None, -1) else 2 * (x.shape[dims[-1]] - 1)
         if last < 1:
@@ -200,8 +207,7 @@ def fft_hfft(input, n, dim, norm):  # noqa: A002
     from rushlight import _C
 
     other = {None: "forward", "backward": "forward", "forward": "backward"}.get(norm, norm)
-    x = input if input.is_complex() else input.to(_complex_of(_floating(input, "hfft").dtype))
-    return _C.fft_irfft(x.conj(), n, dim, other)
+    return _C.fft_irfft(_as_complex(_floating(input)).conj(), n, dim, other)
 
 
 @python("fft_ihfft(Tensor input, int? n=None, int dim=-1, str? norm=None) -> Tensor", out=True, **_NS, doc="The inverse of hfft().")
