@@ -13,10 +13,11 @@ GRID = [-3.1, -1.2, -0.4, 0.3, 0.8, 2.7]
 ACTIVATIONS = {
     "relu": F.relu, "relu6": lambda x: F.relu6(3 * x), "hardtanh": F.hardtanh, "elu": F.elu, "selu": F.selu,
     "celu": lambda x: F.celu(x, 0.7), "leaky_relu": F.leaky_relu, "silu": F.silu, "mish": F.mish,
-    "hardswish": F.hardswish, "hardsigmoid": F.hardsigmoid, "gelu": F.gelu, "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
-    "softplus": lambda x: F.softplus(x, 2.0, 3.0), "softshrink": F.softshrink, "hardshrink": F.hardshrink,
-    "logsigmoid": F.logsigmoid, "glu": F.glu, "threshold": lambda x: F.threshold(x, 0.1, 5.0),
-    "softmax": lambda x: torch.softmax(x, 0), "log_softmax": lambda x: torch.log_softmax(x, 0),
+    "hardswish": F.hardswish, "hardsigmoid": F.hardsigmoid, "gelu": F.gelu,
+    "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"), "softplus": lambda x: F.softplus(x, 2.0, 3.0),
+    "softshrink": F.softshrink, "hardshrink": F.hardshrink, "logsigmoid": F.logsigmoid, "glu": F.glu,
+    "threshold": lambda x: F.threshold(x, 0.1, 5.0), "softmax": lambda x: torch.softmax(x, 0),
+    "log_softmax": lambda x: torch.log_softmax(x, 0),
 }  # fmt: skip
 
 
