@@ -70,14 +70,21 @@ def test_distances():
     direct = ((a[:, None] - b[None]) ** 2).sum(-1).sqrt()
     assert torch.allclose(d, direct)
     weights = reals(30, 28, seed=2)
-    for one, other in zip(torch.autograd.grad((d * weights).sum(), (a, b)), torch.autograd.grad((direct * weights).sum(), (a, b)), strict=True):
+    for one, other in zip(
+        torch.autograd.grad((d * weights).sum(), (a, b)),
+        torch.autograd.grad((direct * weights).sum(), (a, b)),
+        strict=True,
+    ):
         assert torch.allclose(one, other)
 
 
 # ---------------------------------------------------------------- order
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int8, torch.uint8, torch.bool])
+@pytest.mark.parametrize(
+    "dtype",
+    [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int8, torch.uint8, torch.bool],
+)
 @pytest.mark.parametrize("n", [1, 7, 300])
 @pytest.mark.parametrize("descending", [False, True])
 def test_sort_is_stable(dtype, n, descending):
@@ -138,11 +145,28 @@ def test_counts():
     assert torch.histc(torch.tensor([0.0, 1, 2, 3]), 3).tolist() == [1, 1, 2]
 
 
-@pytest.mark.parametrize("call", [lambda x: x.sort(1)[0], lambda x: x.topk(2)[0], lambda x: x.kthvalue(2)[0], lambda x: x.median(0)[0],
-                                  lambda x: x.quantile(0.3, 1), lambda x: x.logsumexp(1), lambda x: x.cummax(1)[0], lambda x: x.logcumsumexp(0),
-                                  lambda x: x.diff(), lambda x: x.trace(), lambda x: x.repeat(2, 1, 3), lambda x: x.diag(1), lambda x: x.cov(),
-                                  lambda x: x.corrcoef(), lambda x: x.renorm(2, 0, 0.5), lambda x: torch.trapezoid(x),
-                                  lambda x: torch.gradient(x, edge_order=2)[0]])  # fmt: skip
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: x.sort(1)[0],
+        lambda x: x.topk(2)[0],
+        lambda x: x.kthvalue(2)[0],
+        lambda x: x.median(0)[0],
+        lambda x: x.quantile(0.3, 1),
+        lambda x: x.logsumexp(1),
+        lambda x: x.cummax(1)[0],
+        lambda x: x.logcumsumexp(0),
+        lambda x: x.diff(),
+        lambda x: x.trace(),
+        lambda x: x.repeat(2, 1, 3),
+        lambda x: x.diag(1),
+        lambda x: x.cov(),
+        lambda x: x.corrcoef(),
+        lambda x: x.renorm(2, 0, 0.5),
+        lambda x: torch.trapezoid(x),
+        lambda x: torch.gradient(x, edge_order=2)[0],
+    ],
+)
 def test_gradients(call):
     assert gradcheck(call, leaf(4, 4))
 
@@ -150,14 +174,27 @@ def test_gradients(call):
 # ---------------------------------------------------------------- named products
 
 
-@pytest.mark.parametrize("equation, shapes", [("ij,jk->ik", [(2, 3), (3, 4)]), ("bij,bjk->bik", [(5, 2, 3), (5, 3, 4)]), ("ii->i", [(3, 3)]),
-                                              ("ii", [(3, 3)]), ("i,j", [(2,), (3,)]), ("...ij,...jk", [(2, 1, 2, 3), (4, 3, 2)]),
-                                              ("ijk->", [(2, 3, 4)]), ("bn,anm,bm->ba", [(2, 5), (3, 5, 4), (2, 4)]), ("ij,kj->", [(2, 3), (4, 3)]),
-                                              ("ij,ij->ij", [(2, 1), (2, 3)])])  # fmt: skip
+@pytest.mark.parametrize(
+    "equation, shapes",
+    [
+        ("ij,jk->ik", [(2, 3), (3, 4)]),
+        ("bij,bjk->bik", [(5, 2, 3), (5, 3, 4)]),
+        ("ii->i", [(3, 3)]),
+        ("ii", [(3, 3)]),
+        ("i,j", [(2,), (3,)]),
+        ("...ij,...jk", [(2, 1, 2, 3), (4, 3, 2)]),
+        ("ijk->", [(2, 3, 4)]),
+        ("bn,anm,bm->ba", [(2, 5), (3, 5, 4), (2, 4)]),
+        ("ij,kj->", [(2, 3), (4, 3)]),
+        ("ij,ij->ij", [(2, 1), (2, 3)]),
+    ],
+)
 def test_einsum(equation, shapes):
     operands = [leaf(*s, seed=i) for i, s in enumerate(shapes)]
     result = torch.einsum(equation, *operands)
-    numpy.testing.assert_allclose(result.detach().numpy(), numpy.einsum(equation, *[x.detach().numpy() for x in operands]), rtol=1e-12)
+    numpy.testing.assert_allclose(
+        result.detach().numpy(), numpy.einsum(equation, *[x.detach().numpy() for x in operands]), rtol=1e-12
+    )
     assert gradcheck(lambda *xs: torch.einsum(equation, xs), operands)
 
 
@@ -172,7 +209,9 @@ def test_einsum_of_sublists_and_its_errors():
 
 def test_tensordot_and_kron():
     a, b = reals(3, 4, 5), reals(4, 3, 2)
-    numpy.testing.assert_allclose(torch.tensordot(a, b, dims=([1, 0], [0, 1])).numpy(), numpy.tensordot(a.numpy(), b.numpy(), ([1, 0], [0, 1])))
+    numpy.testing.assert_allclose(
+        torch.tensordot(a, b, dims=([1, 0], [0, 1])).numpy(), numpy.tensordot(a.numpy(), b.numpy(), ([1, 0], [0, 1]))
+    )
     assert torch.equal(torch.kron(torch.eye(2), torch.ones(1, 2)), torch.tensor([[1.0, 1, 0, 0], [0, 0, 1, 1]]))
     assert torch.linalg.multi_dot([reals(2, 5), reals(5, 3), reals(3, 4)]).shape == (2, 4)
 
@@ -189,13 +228,26 @@ def symmetric(function):
     return lambda x: function((x + x.mT) / 2)
 
 
-@pytest.mark.parametrize("function, x", [(torch.linalg.inv, spd()), (torch.det, reals(3, 3)), (lambda x: torch.slogdet(x)[1], spd()),
-                                         (lambda x: torch.linalg.solve(x, reals(3, 2)), spd()), (symmetric(torch.linalg.cholesky), spd()),
-                                         (torch.linalg.qr, reals(4, 3)), (torch.linalg.qr, reals(3, 4)), (torch.linalg.svdvals, reals(4, 3)),
-                                         (lambda x: torch.linalg.svd(x, full_matrices=False)[1], reals(3, 4)),
-                                         (symmetric(torch.linalg.eigvalsh), spd()), (torch.linalg.matrix_exp, reals(3, 3)),
-                                         (torch.linalg.pinv, reals(4, 3)), (torch.linalg.pinv, reals(2, 4)),
-                                         (lambda x: torch.matrix_power(x, 3), reals(3, 3)), (lambda x: torch.linalg.matrix_norm(x, 2), reals(3, 2))])  # fmt: skip
+@pytest.mark.parametrize(
+    "function, x",
+    [
+        (torch.linalg.inv, spd()),
+        (torch.det, reals(3, 3)),
+        (lambda x: torch.slogdet(x)[1], spd()),
+        (lambda x: torch.linalg.solve(x, reals(3, 2)), spd()),
+        (symmetric(torch.linalg.cholesky), spd()),
+        (torch.linalg.qr, reals(4, 3)),
+        (torch.linalg.qr, reals(3, 4)),
+        (torch.linalg.svdvals, reals(4, 3)),
+        (lambda x: torch.linalg.svd(x, full_matrices=False)[1], reals(3, 4)),
+        (symmetric(torch.linalg.eigvalsh), spd()),
+        (torch.linalg.matrix_exp, reals(3, 3)),
+        (torch.linalg.pinv, reals(4, 3)),
+        (torch.linalg.pinv, reals(2, 4)),
+        (lambda x: torch.matrix_power(x, 3), reals(3, 3)),
+        (lambda x: torch.linalg.matrix_norm(x, 2), reals(3, 2)),
+    ],
+)
 def test_linear_algebra_has_gradients_to_second_order(function, x):
     x = x.clone().requires_grad_()
     assert gradcheck(function, x)
@@ -230,11 +282,16 @@ def test_singular_matrices():
 # ---------------------------------------------------------------- transforms and special functions
 
 
-@pytest.mark.parametrize("name, n, norm", itertools.product(["fft", "ifft", "rfft", "irfft", "hfft", "ihfft"], [None, 4, 7], [None, "ortho", "forward"]))
+@pytest.mark.parametrize(
+    "name, n, norm",
+    itertools.product(["fft", "ifft", "rfft", "irfft", "hfft", "ihfft"], [None, 4, 7], [None, "ortho", "forward"]),
+)
 def test_transforms(name, n, norm):
     x = leaf(3, 5)
     result = getattr(torch.fft, name)(x, n, norm=norm)
-    numpy.testing.assert_allclose(result.detach().numpy(), getattr(numpy.fft, name)(x.detach().numpy(), n, norm=norm), atol=1e-12)
+    numpy.testing.assert_allclose(
+        result.detach().numpy(), getattr(numpy.fft, name)(x.detach().numpy(), n, norm=norm), atol=1e-12
+    )
     if name not in ("irfft", "hfft"):
         assert gradcheck(lambda x: torch.view_as_real(getattr(torch.fft, name)(x, n, norm=norm)), x)
     else:
@@ -244,16 +301,30 @@ def test_transforms(name, n, norm):
 def test_transforms_of_several_dimensions():
     x = reals(3, 4, 6)
     for name in ("fft2", "ifft2", "rfft2", "fftn", "rfftn"):
-        numpy.testing.assert_allclose(getattr(torch.fft, name)(x).numpy(), getattr(numpy.fft, name)(x.numpy()), atol=1e-12)
+        numpy.testing.assert_allclose(
+            getattr(torch.fft, name)(x).numpy(), getattr(numpy.fft, name)(x.numpy()), atol=1e-12
+        )
     assert torch.allclose(torch.fft.irfftn(torch.fft.rfftn(x), x.shape), x)
     assert torch.fft.fft(x.float()).dtype == torch.complex64
     assert torch.fft.fftfreq(4).tolist() == [0, 0.25, -0.5, -0.25]
 
 
 # Recorded from SciPy, or exact.
-@pytest.mark.parametrize("name, x, y", [("digamma", 1.0, -0.57721566490153286), ("digamma", -0.5, 0.03648997397857652), ("erfinv", 0.5, 0.47693627620446987),
-                                        ("i0", 1.0, 1.2660658777520084), ("i1", 1.0, 0.56515910399248503), ("i0e", 40.0, 0.06327827987523532), ("sinc", 0.5, 2 / math.pi),
-                                        ("ndtri", 0.975, 1.9599639845400545), ("log_ndtr", -40.0, -804.60844201974), ("erfcx", 30.0, 0.018795888861416754)])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, x, y",
+    [
+        ("digamma", 1.0, -0.57721566490153286),
+        ("digamma", -0.5, 0.03648997397857652),
+        ("erfinv", 0.5, 0.47693627620446987),
+        ("i0", 1.0, 1.2660658777520084),
+        ("i1", 1.0, 0.56515910399248503),
+        ("i0e", 40.0, 0.06327827987523532),
+        ("sinc", 0.5, 2 / math.pi),
+        ("ndtri", 0.975, 1.9599639845400545),
+        ("log_ndtr", -40.0, -804.60844201974),
+        ("erfcx", 30.0, 0.018795888861416754),
+    ],
+)
 def test_special_values(name, x, y):
     assert getattr(torch.special, name)(torch.tensor(x, dtype=torch.float64)).item() == pytest.approx(y, rel=1e-9)
 

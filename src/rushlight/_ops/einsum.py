@@ -190,7 +190,7 @@ def tensordot(a, b, dims):
 
 
 @python("inner(Tensor input, Tensor other) -> Tensor", out=True, doc="Sums of products over the last dimension of both.")
-def inner(input, other):  # noqa: A002
+def inner(input, other):
     if input.dim() == 0 or other.dim() == 0:
         return input * other
     if input.shape[-1] != other.shape[-1]:
@@ -199,7 +199,7 @@ def inner(input, other):  # noqa: A002
 
 
 @python("kron(Tensor input, Tensor other) -> Tensor", out=True, doc="Kronecker's product: every element of input times all of other.")
-def kron(input, other):  # noqa: A002
+def kron(input, other):
     n = max(input.dim(), other.dim())
     a = input.reshape([1] * (n - input.dim()) + list(input.shape))
     b = other.reshape([1] * (n - other.dim()) + list(other.shape))
@@ -220,7 +220,7 @@ return roll(input, [-1], [dim]) * roll(other, [-2], [dim]) - roll(input, [-2], [
 
 @python("cross(Tensor input, Tensor other, int? dim=None) -> Tensor", out=True,
         doc="The vector product along a dimension of length 3: the first such, unless dim says which.")  # fmt: skip
-def cross(input, other, dim):  # noqa: A002
+def cross(input, other, dim):
     from rushlight import _C
 
     if dim is None:

@@ -40,7 +40,7 @@ def _points(shape, dims):
 
 @python("_fft_c2c(Tensor input, int[] dim, float scale, bool forward) -> Tensor", method=False, node="FftC2CBackward0",
         derivative="_fft_c2c(grad, dim, scale, not forward)")  # fmt: skip
-def _fft_c2c(input, dim, scale, forward):  # noqa: A002
+def _fft_c2c(input, dim, scale, forward):
     import numpy
 
     x = input.detach().numpy()
@@ -50,7 +50,7 @@ def _fft_c2c(input, dim, scale, forward):  # noqa: A002
 
 @python("_fft_r2c(Tensor input, int[] dim, float scale) -> Tensor", method=False, node="FftR2CBackward0",
         derivative="_fft_r2c_backward(grad, dim, scale, input.shape[dim[-1]])")  # fmt: skip
-def _fft_r2c(input, dim, scale):  # noqa: A002
+def _fft_r2c(input, dim, scale):
     import numpy
 
     x = input.detach().numpy()
@@ -69,7 +69,7 @@ def _fft_r2c_backward(grad, dim, scale, n):
 
 @python("_fft_c2r(Tensor input, int[] dim, float scale, int last) -> Tensor", method=False, node="FftC2RBackward0",
         derivative="_fft_c2r_backward(grad, dim, scale, last)")  # fmt: skip
-def _fft_c2r(input, dim, scale, last):  # noqa: A002
+def _fft_c2r(input, dim, scale, last):
     import numpy
 
     x = input.detach().numpy()
@@ -179,12 +179,12 @@ def _transform(kind, x, s, dim, norm):
 
 
 @python("fft_transform(Tensor input, str kind, int[]? s, int[]? dim, str? norm) -> Tensor", function=False, method=False)
-def fft_transform(input, kind, s, dim, norm):  # noqa: A002
+def fft_transform(input, kind, s, dim, norm):
     return _transform(kind, input, s, dim, norm)
 
 
 @python("fft_transform_1d(Tensor input, str kind, int? length, int dim, str? norm) -> Tensor", function=False, method=False)
-def fft_transform_1d(input, kind, length, dim, norm):  # noqa: A002
+def fft_transform_1d(input, kind, length, dim, norm):
     if input.dim() == 0:
         raise IndexError("Dimension specified as -1 but tensor has no dimensions")
     return _transform(kind, input, None if length is None else [length], [dim], norm)
@@ -203,7 +203,7 @@ for _name, _kind, _doc in (("fft", "c", "The Fourier transform"), ("ifft", "C", 
 
 @python("fft_hfft(Tensor input, int? n=None, int dim=-1, str? norm=None) -> Tensor", out=True, **_NS,
         doc="The (real) Fourier transform of a signal that is Hermitian in time, of which one half is given.")  # fmt: skip
-def fft_hfft(input, n, dim, norm):  # noqa: A002
+def fft_hfft(input, n, dim, norm):
     from rushlight import _C
 
     other = {None: "forward", "backward": "forward", "forward": "backward"}.get(norm, norm)
@@ -211,7 +211,7 @@ def fft_hfft(input, n, dim, norm):  # noqa: A002
 
 
 @python("fft_ihfft(Tensor input, int? n=None, int dim=-1, str? norm=None) -> Tensor", out=True, **_NS, doc="The inverse of hfft().")
-def fft_ihfft(input, n, dim, norm):  # noqa: A002
+def fft_ihfft(input, n, dim, norm):
     from rushlight import _C
 
     other = {None: "forward", "backward": "forward", "forward": "backward"}.get(norm, norm)
@@ -241,12 +241,12 @@ def fft_rfftfreq(n, d, dtype, layout, device, pin_memory, requires_grad):
 
 
 @python("fft_fftshift(Tensor input, int[1]? dim=None) -> Tensor", **_NS, doc="Frequency 0 moved to the middle.")
-def fft_fftshift(input, dim):  # noqa: A002
+def fft_fftshift(input, dim):
     dims = list(range(input.dim())) if dim is None else list(dim)
     return input.roll([input.shape[d] // 2 for d in dims], dims)
 
 
 @python("fft_ifftshift(Tensor input, int[1]? dim=None) -> Tensor", **_NS, doc="The inverse of fftshift().")
-def fft_ifftshift(input, dim):  # noqa: A002
+def fft_ifftshift(input, dim):
     dims = list(range(input.dim())) if dim is None else list(dim)
     return input.roll([(input.shape[d] + 1) // 2 for d in dims], dims)

@@ -180,12 +180,12 @@ composite("triangular_solve(Tensor b, Tensor A, bool upper=True, bool transpose=
 if transpose:
     return (linalg_solve_triangular(mT_of(A), b, upper=not upper, unitriangular=unitriangular), clone(A))
 return (linalg_solve_triangular(A, b, upper=upper, unitriangular=unitriangular), clone(A))
-""", doc="linalg.solve_triangular() under its old name.")  # fmt: skip
+""", out=True, doc="linalg.solve_triangular() under its old name.")  # fmt: skip
 composite("mT_of(Tensor input) -> Tensor", "transpose(input, -2, -1)", function=False, method=False)
 
 
 @python("linalg_lstsq(Tensor A, Tensor B, float? rcond=None, *, str? driver=None) -> (Tensor solution, Tensor residuals, Tensor rank, "
-        "Tensor singular_values)", **_NS, doc="X of least ||A @ X - B||, and of least norm among those.")  # fmt: skip
+        "Tensor singular_values)", out=True, **_NS, doc="X of least ||A @ X - B||, and of least norm among those.")  # fmt: skip
 def linalg_lstsq(A, B, rcond, driver):
     import numpy
 
@@ -199,7 +199,7 @@ def linalg_lstsq(A, B, rcond, driver):
     if not (A.requires_grad or B.requires_grad) and A.dim() == 2:
         solution = _tensor(numpy.linalg.lstsq(a, b.numpy(), rcond=rcond)[0], B.dtype)
     rank = _C.linalg_matrix_rank(A.detach(), rtol=rcond)
-    residuals = B.new_empty([0])
+    residuals = _C.empty([0], dtype=A.real.dtype if A.is_complex() else A.dtype)
     if m > n and bool((rank == n).all()):
         residuals = ((A @ solution - b).abs() ** 2).sum(-2)
     empty = driver in (None, "gels", "gelsy")
@@ -213,7 +213,7 @@ def linalg_lstsq(A, B, rcond, driver):
 
 @python("linalg_cholesky(Tensor input, *, bool upper=False) -> Tensor", out=True, node="LinalgCholeskyExBackward0", **_NS,
         derivative="cholesky_backward(grad, result, upper)", doc="L with L @ L^H = input, for positive definite matrices.")  # fmt: skip
-def linalg_cholesky(input, upper):  # noqa: A002
+def linalg_cholesky(input, upper):
     import numpy
 
     def message(matrix):
@@ -392,7 +392,10 @@ def linalg_pinv_of(A, rtol, atol, hermitian):
     from rushlight import _C
 
     _matrix("linalg.pinv", A, square=hermitian)
-    U, S, Vh = _C.linalg_svd(A.detach(), full_matrices=False)
+    x = A.detach()
+    if hermitian:  # only the lower triangle is read
+        x = x.tril() + x.tril(-1).adjoint()
+    U, S, Vh = _C.linalg_svd(x, full_matrices=False)
     keep = S > _cutoff(S, A.shape, atol, rtol)
     inverse = _C.where(keep, 1 / S, _C.zeros_like(S))
     return (Vh.adjoint() * inverse.unsqueeze(-2)) @ U.adjoint()
@@ -417,7 +420,7 @@ return linalg_pinv_of(input, rcond, atol, hermitian)
 
 
 @python("pinverse(Tensor input, float rcond=1e-15) -> Tensor", doc="linalg.pinv() with a fixed cutoff.")
-def pinverse(input, rcond):  # noqa: A002
+def pinverse(input, rcond):
     from rushlight import _C
 
     return _C.linalg_pinv(input, rtol=rcond)
@@ -490,7 +493,7 @@ return l
 
 
 @python("matrix_power(Tensor input, int n) -> Tensor", out=True, doc="The product of |n| times a square matrix, or its inverse when n < 0.")
-def matrix_power(input, n):  # noqa: A002
+def matrix_power(input, n):
     from rushlight import _C
 
     if input.dim() < 2:
@@ -559,13 +562,14 @@ composite("matrix_exp(Tensor input) -> Tensor", "linalg_matrix_exp(input)", doc=
 def linalg_lu_factor(A, pivot):
     import numpy
 
-    a = numpy.array(_matrix("torch.linalg.lu_factor", A, square=False))
+    a = numpy.array(_matrix("torch.linalg.lu_factor", A, square=False), order="C")
     k = min(a.shape[-2:])
     flat = a.reshape(A.shape[:-2].numel(), *a.shape[-2:])
     pivots = numpy.tile(numpy.arange(1, k + 1, dtype=numpy.int32), (len(flat), 1))
     for b, x in enumerate(flat):
         for i in range(k):
-            p = i + int(abs(x[i:, i]).argmax()) if pivot else i
+            column = x[i:, i]
+            p = i + int((abs(column.real) + abs(column.imag)).argmax()) if pivot else i  # LAPACK's measure of complex numbers
             pivots[b, i] = p + 1
             if p != i:
                 x[[i, p]] = x[[p, i]]
@@ -626,10 +630,10 @@ composite("lu_solve(Tensor b, Tensor LU_data, Tensor LU_pivots) -> Tensor", "lin
 
 @python("linalg_matrix_norm(Tensor A, object? ord=None, int[2] dim=(-2, -1), bool keepdim=False, *, dtype? dtype=None) -> Tensor", out=True, **_NS,
         doc="A norm of matrices: 'fro', 'nuc', 1, -1, 2, -2, inf or -inf.")  # fmt: skip
-def linalg_matrix_norm(A, ord, dim, keepdim, dtype):  # noqa: A002
+def linalg_matrix_norm(A, ord, dim, keepdim, dtype):
     from rushlight import _C
 
-    ord = "fro" if ord is None else ord  # noqa: A001
+    ord = "fro" if ord is None else ord
     if A.dim() < 2:
         raise RuntimeError("linalg.matrix_norm: The input tensor A must have at least 2 dimensions.")
     A = A if dtype is None else A.to(dtype)
@@ -654,7 +658,7 @@ def linalg_matrix_norm(A, ord, dim, keepdim, dtype):  # noqa: A002
 
 @python("linalg_norm(Tensor A, object? ord=None, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor", out=True, **_NS,
         doc="linalg.matrix_norm() where matrices are meant (two dims, or ord and a matrix), else linalg.vector_norm().")  # fmt: skip
-def linalg_norm(A, ord, dim, keepdim, dtype):  # noqa: A002
+def linalg_norm(A, ord, dim, keepdim, dtype):
     from rushlight import _C
 
     if ord is not None:
@@ -668,7 +672,7 @@ def linalg_norm(A, ord, dim, keepdim, dtype):  # noqa: A002
 
 
 @python("nuclear_norm(Tensor input, int[]? dim=None, bool keepdim=False) -> Tensor", method=False, doc="The sum of the singular values.")
-def nuclear_norm(input, dim, keepdim):  # noqa: A002
+def nuclear_norm(input, dim, keepdim):
     return linalg_matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, None)
 
 

@@ -295,7 +295,7 @@ def cartesian_prod(tensors):
 
 
 @python("combinations(Tensor input, int r=2, bool with_replacement=False) -> Tensor", doc="All choices of r elements of a vector, one a row.")
-def combinations(input, r, with_replacement):  # noqa: A002
+def combinations(input, r, with_replacement):
     import itertools
 
     from rushlight import _C
@@ -392,6 +392,7 @@ def vander(x, N, increasing):
 def linalg_vander(x, N):
     from rushlight import _C
 
+    x = x.reshape(1) if x.dim() == 0 else x
     n = x.shape[-1] if N is None else N
     if not (x.is_floating_point() or x.is_complex()):
         x = x.to(_C.int64)
@@ -406,7 +407,7 @@ def linalg_vander(x, N):
 
 @python("diff(Tensor input, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> Tensor", out=True,
         doc="Differences of neighbours along dim, n times over.")  # fmt: skip
-def diff(input, n, dim, prepend, append):  # noqa: A002
+def diff(input, n, dim, prepend, append):
     from rushlight import _C
 
     if input.dim() == 0:
@@ -455,7 +456,7 @@ def cumulative_trapezoid(y, x, dx, dim):
 
 @python("gradient(Tensor input, *, object? spacing=None, object? dim=None, int edge_order=1) -> object",
         doc="Estimates of the derivative along dims: central differences inside, one-sided ones of edge_order at the ends.")  # fmt: skip
-def gradient(input, spacing, dim, edge_order):  # noqa: A002
+def gradient(input, spacing, dim, edge_order):
     from rushlight import _C
 
     if edge_order not in (1, 2):
@@ -498,7 +499,7 @@ def gradient(input, spacing, dim, edge_order):  # noqa: A002
 
 
 @python("apply_(Tensor input, object callable) -> Tensor", function=False, doc="Every element replaced by what a Python function makes of it; slow.")
-def apply_(input, callable):  # noqa: A002
+def apply_(input, callable):
     from rushlight import _C
 
     if input.requires_grad and _C.is_grad_enabled():
@@ -509,7 +510,7 @@ def apply_(input, callable):  # noqa: A002
 
 @python("map_(Tensor input, Tensor tensor, object callable) -> Tensor", function=False,
         doc="Every element replaced by what a Python function makes of it and of tensor's; slow.")  # fmt: skip
-def map_(input, tensor, callable):  # noqa: A002
+def map_(input, tensor, callable):
     from rushlight import _C
 
     if (input.requires_grad or tensor.requires_grad) and _C.is_grad_enabled():

@@ -39,7 +39,7 @@ native("mode(Tensor input, int dim=-1, bool keepdim=False) -> (Tensor values, Te
 
 
 @python("quantile_of(Tensor input, object q, int? dim, bool keepdim, str interpolation, bool skip_nan) -> Tensor", function=False, method=False)
-def quantile_of(input, q, dim, keepdim, interpolation, skip_nan):  # noqa: A002
+def quantile_of(input, q, dim, keepdim, interpolation, skip_nan):
     from rushlight import _C
 
     name = "nanquantile" if skip_nan else "quantile"
@@ -146,10 +146,10 @@ def _rows(x):
         >>> torch.unique(torch.tensor([2, 1, 2]), return_counts=True)
         (tensor([1, 2]), tensor([1, 2]))
         """)  # fmt: skip
-def unique(input, sorted, return_inverse, return_counts, dim):  # noqa: A002
+def unique(input, sorted, return_inverse, return_counts, dim):
     from rushlight import _C
 
-    input = input.detach()  # noqa: A001
+    input = input.detach()
     if dim is None:
         values, order = input.reshape(-1).sort(stable=True)
         return _chosen(_runs(values, _begins(values), order, return_inverse, return_counts, input.shape), return_inverse, return_counts)
@@ -165,8 +165,8 @@ def unique(input, sorted, return_inverse, return_counts, dim):  # noqa: A002
 
 @python("unique_consecutive(Tensor input, bool return_inverse=False, bool return_counts=False, int? dim=None) -> object",
         doc="The elements (with dim, the slices) without those that equal the one before them.")  # fmt: skip
-def unique_consecutive(input, return_inverse, return_counts, dim):  # noqa: A002
-    input = input.detach()  # noqa: A001
+def unique_consecutive(input, return_inverse, return_counts, dim):
+    input = input.detach()
     if dim is None:
         x = input.reshape(-1)
         return _chosen(_runs(x, _begins(x), None, return_inverse, return_counts, input.shape), return_inverse, return_counts)
@@ -184,7 +184,7 @@ native("_histc_counts(Tensor input, int bins, float low, float high) -> Tensor",
 
 @python("histc(Tensor input, int bins=100, Scalar min=0, Scalar max=0) -> Tensor", out=True,
         doc="How many elements lie in each of `bins` equal parts of [min, max]; of the elements' range when both are 0.")  # fmt: skip
-def histc(input, bins, min, max):  # noqa: A002
+def histc(input, bins, min, max):
     from rushlight import _C
 
     if bins <= 0:
@@ -203,7 +203,7 @@ def histc(input, bins, min, max):  # noqa: A002
 
 @python("histogram(Tensor input, object bins, *, object? range=None, Tensor? weight=None, bool density=False) -> (Tensor hist, Tensor bin_edges)",
         out=True, doc="Counts (or weights) of the elements between edges, and the edges.")  # fmt: skip
-def histogram(input, bins, range, weight, density):  # noqa: A002
+def histogram(input, bins, range, weight, density):
     import numpy
 
     from rushlight import _C
@@ -290,7 +290,7 @@ return ones_like(input, dtype=bool_)
 
 @python("cov(Tensor input, *, int correction=1, Tensor? fweights=None, Tensor? aweights=None) -> Tensor",
         doc="The covariance matrix of variables in rows and observations in columns.")  # fmt: skip
-def cov(input, correction, fweights, aweights):  # noqa: A002
+def cov(input, correction, fweights, aweights):
     from rushlight import _C
 
     if input.dim() > 2:
@@ -334,7 +334,7 @@ def cov(input, correction, fweights, aweights):  # noqa: A002
 
 
 @python("corrcoef(Tensor input) -> Tensor", doc="The matrix of Pearson's correlation coefficients of variables in rows.")
-def corrcoef(input):  # noqa: A002
+def corrcoef(input):
     if input.dim() > 2:
         raise RuntimeError(f"corrcoef(): expected input to have two or fewer dimensions but got an input with {input.dim()} dimensions")
     c = input.cov()
