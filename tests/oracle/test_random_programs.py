@@ -45,6 +45,7 @@ class World:
     def __init__(self, engine: Any) -> None:
         self.m = engine
         self.tensors: list[Any] = []
+        self.born: list[int] = []  # each tensor's version when it came
         self.arrays: list[np.ndarray] = []
         self.handles: list[Any] = []
         self.optimizers: list[Any] = []
@@ -62,8 +63,10 @@ class World:
                 self.log.append(t)
             elif len(self.tensors) < MAX_TENSORS:
                 self.tensors.append(t)
+                self.born.append(t._version)
             else:
                 self.tensors[slot % MAX_TENSORS] = t
+                self.born[slot % MAX_TENSORS] = t._version
                 slot += 1
 
 
@@ -144,8 +147,7 @@ def dim(x: Any, p: int) -> int:
 
 
 def new(w: World, shape: tuple[int, ...], dtype: str, seed: int, requires_grad: bool) -> Any:
-    values = np.random.default_rng(seed).uniform(-2, 2, shape)
-    t = w.m.tensor(values.tolist(), dtype=getattr(w.m, dtype)).reshape(shape)
+    t = w.m.tensor(np.random.default_rng(seed).uniform(-2, 2, shape), dtype=getattr(w.m, dtype))
     return t.requires_grad_() if requires_grad and dtype.startswith("float") else t
 
 
@@ -476,7 +478,7 @@ def grad_mode(w, x, y, p, q):
 @action(1)
 def drop(w, x, y, p, q):
     if len(w.tensors) > 2:
-        del w.tensors[p % len(w.tensors)]
+        del w.born[p % len(w.tensors)], w.tensors[p % len(w.tensors)]
 
 
 # ---------------------------------------------------------------- optimizers
@@ -519,11 +521,16 @@ def dtype_name(t: Any) -> str:
     return str(t.dtype).rpartition(".")[2]
 
 
+# PyTorch numbers the nodes of in-place views apart from those of the views.
+SAME_NODE = {"TBackward1": "TBackward0", "TransposeBackward1": "TransposeBackward0", "UnsqueezeBackward1": "UnsqueezeBackward0",
+             "SqueezeBackward3": "SqueezeBackward0", "SqueezeBackward4": "SqueezeBackward1"}  # fmt: skip
+
+
 def graph(fn: Any, depth: int = 3) -> Any:
     """The names of the graph behind a tensor, as deep as it pays to look."""
     if fn is None or depth == 0:
         return None
-    return fn.name(), [(graph(f, depth - 1), nr) for f, nr in fn.next_functions]
+    return SAME_NODE.get(fn.name(), fn.name()), [(graph(f, depth - 1), nr) for f, nr in fn.next_functions]
 
 
 PLACE_IN_GRAPH = ("requires_grad", "is_leaf", "output_nr", "retains_grad")
@@ -532,9 +539,9 @@ PLACE_IN_GRAPH = ("requires_grad", "is_leaf", "output_nr", "retains_grad")
 def describe(w: World, deep: bool) -> list[dict[str, Any]]:
     out = []
     index = {id(t): i for i, t in reversed(list(enumerate(w.tensors)))}
-    for t in w.tensors:
+    for t, born in zip(w.tensors, w.born):
         facts = {"shape": tuple(t.shape), "stride": t.stride(), "dtype": dtype_name(t), "offset": t.storage_offset(),
-                 "version": t._version, "values": values(t), "contiguous": t.is_contiguous()}  # fmt: skip
+                 "version": t._version - born, "values": values(t), "contiguous": t.is_contiguous()}  # fmt: skip
         if deep:
             facts |= {name: attempt(lambda name=name, t=t: getattr(t, name)) for name in PLACE_IN_GRAPH}
             facts["graph"] = attempt(lambda t=t: graph(t.grad_fn))
@@ -544,7 +551,7 @@ def describe(w: World, deep: bool) -> list[dict[str, Any]]:
                 facts["grad"] = g is not None
                 if g is not None:
                     facts |= {"grad values": values(g), "grad dtype": dtype_name(g), "grad requires_grad": g.requires_grad,
-                              "grad stride": g.stride(), "grad version": g._version, "grad graph": graph(g.grad_fn, 2)}  # fmt: skip
+                              "grad stride": g.stride(), "grad graph": graph(g.grad_fn, 2)}  # fmt: skip
         out.append(facts)
     return out
 
@@ -630,7 +637,7 @@ def run(program: Iterable[Step], look: bool = True) -> tuple[str, str] | None:
     """
     ours, theirs = World(rushlight), World(torch)
     for w in (ours, theirs):
-        w.tensors += [new(w, (2, 3), "float32", 1, True), new(w, (3,), "float32", 2, False)]
+        w.keep([new(w, (2, 3), "float32", 1, True), new(w, (3,), "float32", 2, False)], 0)
     for n, step in enumerate(program):
         theirs_error, ours_error = perform(theirs, step), perform(ours, step)
         where = f"step {n} {step[0]}{step[1:]}"

@@ -69,9 +69,9 @@ class Gradient:
         assert op.derivative
         self.op = op
         by_name = {p.name: p for p in op.params}
-        tensors = [p.name for p in op.params if p.is_tensor]
         self.formulas = [([n.strip() for n in key.split(",")], textwrap.dedent(text).strip()) for key, text in op.derivative.items()]
-        self.edges = op.edges or tensors
+        targets = {name for names, _ in self.formulas for name in names}
+        self.edges = op.edges or [p.name for p in op.params if p.name in targets]
         self.saved: list[str] = []  # tensors, inputs or results
         self.args: list[tuple[str, str, str]] = []  # (name in formulas, C type, C expression when saving)
         self.needs: dict[str, list[int]] = {}  # saved tensor -> edges that use it
@@ -340,6 +340,9 @@ def forward(op: Op) -> str:
         if gradient and not op.view:
             compute = f"if (record) {{ rl_grad_mode = 0; {compute} rl_grad_mode = 1; }} else {compute}"
         lines.append("    " + compute)
+        if gradient and not op.view and ret == "Tensor *":
+            # A body may end in a view of its own intermediate result; the operation's result is no view.
+            lines.append("    if (y_ && RL_UNLIKELY(y_->base != NULL)) { Py_CLEAR(y_->base); y_->creation = RLV_DEFAULT; }")
     bad = "!y_" if single else "y_ < 0"
     if not gradient:
         if op.view and ret == "Tensor *":

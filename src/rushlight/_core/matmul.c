@@ -27,8 +27,8 @@ static int as_matrix(Tensor *t, int row, Mat *m) {
 
 static int same_dtype(Tensor *a, Tensor *b) {
     if (a->dtype == b->dtype) return 0;
-    PyErr_Format(PyExc_RuntimeError, "expected m1 and m2 to have the same dtype, but got: %s != %s", rl_dtypes[a->dtype].legacy,
-                 rl_dtypes[b->dtype].legacy);
+    PyErr_Format(PyExc_RuntimeError, "expected m1 and m2 to have the same dtype, but got: %s != %s", rl_cpp_name((RLDType)a->dtype),
+                 rl_cpp_name((RLDType)b->dtype));
     return -1;
 }
 
@@ -60,7 +60,7 @@ static int supported(RLDType dt, const char *name) {
 
 Tensor *impl_mm(Tensor *a, Tensor *b) {
     if (a->ndim != 2) { PyErr_SetString(PyExc_RuntimeError, "self must be a matrix"); return NULL; }
-    if (b->ndim != 2) { PyErr_SetString(PyExc_RuntimeError, "mat2 must be a matrix"); return NULL; }
+    if (b->ndim != 2) { PyErr_Format(PyExc_RuntimeError, "mat2 must be a matrix, got %d-D tensor", b->ndim); return NULL; }
     if (same_dtype(a, b) < 0 || supported((RLDType)a->dtype, "addmm_impl_cpu_") < 0) return NULL;
     if (a->size[1] != b->size[0]) {
         PyErr_Format(PyExc_RuntimeError, "mat1 and mat2 shapes cannot be multiplied (%lldx%lld and %lldx%lld)", (long long)a->size[0],

@@ -196,7 +196,7 @@ static void modified_error(Node *n, Saved *s) {
                      "one of the variables needed for gradient computation has been modified by an inplace operation: "
                      "[torch.%sTensor %S]%U is at version %u; expected version %u instead. Hint: enable anomaly detection "
                      "to find the operation that failed to compute its gradient, with "
-                     "torch.autograd.set_detect_anomaly(True).",
+                     "torch.autograd.set_detect_anomaly(True, check_nan=False).",
                      d->legacy, shape, origin, s->t->version->value, s->version);
     }
     Py_XDECREF(shape);
@@ -334,7 +334,7 @@ int rl_check_inplace(Tensor *self, bool recording) {
     if (!recording) return 0;
     if (self->base) {
         if (RL_UNLIKELY(self->creation) && view_error(self) < 0) return -1;
-        if (RL_REQUIRES_GRAD(self) && self->base->grad_fn == NULL && (self->base->flags & RLF_REQUIRES_GRAD)) {
+        if (RL_REQUIRES_GRAD(self) && self->base->grad_fn == NULL) {
             PyErr_SetString(PyExc_RuntimeError,
                             "a view of a leaf Variable that requires grad is being used in an in-place operation.");
             return -1;

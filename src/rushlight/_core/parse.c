@@ -440,13 +440,15 @@ static PyObject *no_overload(const OpDef *def, bool method, PyObject *const *arg
 
 /* ---------------------------------------------------------------- out= */
 
-static int store_one(Tensor *out, Tensor *r) {
+static int no_history_for_out(const char *op) {
+    PyErr_Format(PyExc_RuntimeError, "%s(): functions with out=... arguments don't support automatic differentiation, but one of "
+                 "the arguments requires grad.", op);
+    return -1;
+}
+
+static int store_one(const char *op, Tensor *out, Tensor *r) {
     if (out == r) return 0;
-    if (RL_REQUIRES_GRAD(out) && rl_grad_mode) {
-        PyErr_SetString(PyExc_RuntimeError, "out=... arguments don't support automatic differentiation, but one of the arguments "
-                        "requires grad.");
-        return -1;
-    }
+    if (RL_REQUIRES_GRAD(out) && rl_grad_mode) return no_history_for_out(op);
     if (!rl_can_cast((RLDType)r->dtype, (RLDType)out->dtype)) {
         PyErr_Format(PyExc_RuntimeError, "result type %s can't be cast to the desired output type %s",
                      rl_dtypes[r->dtype].legacy, rl_dtypes[out->dtype].legacy);
@@ -457,16 +459,15 @@ static int store_one(Tensor *out, Tensor *r) {
     return 0;
 }
 
-static PyObject *store_out(const Overload *ov, PyObject *out, PyObject *result) {
+static PyObject *store_out(const char *op, const Overload *ov, PyObject *out, PyObject *result) {
     int n = ov->n_out;
     if (n == 1 && RL_IS_TENSOR(out)) {
         if (RL_IS_TENSOR(result) && RL_REQUIRES_GRAD((Tensor *)result)) {
-            PyErr_SetString(PyExc_RuntimeError, "out=... arguments don't support automatic differentiation, but one of the "
-                            "arguments requires grad.");
+            no_history_for_out(op);
             Py_DECREF(result);
             return NULL;
         }
-        int bad = store_one((Tensor *)out, (Tensor *)result);
+        int bad = store_one(op, (Tensor *)out, (Tensor *)result);
         Py_DECREF(result);
         return bad < 0 ? NULL : Py_NewRef(out);
     }
@@ -479,7 +480,7 @@ static PyObject *store_out(const Overload *ov, PyObject *out, PyObject *result) 
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(result); i++) {
         PyObject *o = PySequence_Fast_GET_ITEM(outs, i);
         if (!RL_IS_TENSOR(o)) { PyErr_Format(PyExc_TypeError, "argument 'out' must be Tensor, not %s", rl_type_name(o)); goto fail; }
-        if (store_one((Tensor *)o, (Tensor *)PyTuple_GET_ITEM(result, i)) < 0) goto fail;
+        if (store_one(op, (Tensor *)o, (Tensor *)PyTuple_GET_ITEM(result, i)) < 0) goto fail;
     }
     PyObject *named = PyObject_CallOneArg((PyObject *)Py_TYPE(result), outs); /* keeps the namedtuple's type */
     Py_DECREF(outs);
@@ -514,7 +515,7 @@ PyObject *rl_op_call(const OpDef *def, bool method, PyObject *func, PyObject *co
         int r = match(ov, &ps, args, nargs, kwnames, method, only ? def->name : NULL);
         if (RL_LIKELY(r > 0)) {
             PyObject *result = ov->call(ps.a);
-            if (RL_UNLIKELY(ps.out != NULL) && result) result = store_out(ov, ps.out, result);
+            if (RL_UNLIKELY(ps.out != NULL) && result) result = store_out(def->name, ov, ps.out, result);
             release(&ps);
             return result;
         }

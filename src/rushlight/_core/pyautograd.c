@@ -82,8 +82,12 @@ PyObject *rl_py_register_post_hook(PyObject *self, PyObject *hook) {
 
 static PyObject *node_name(PyObject *self, PyObject *u) {
     (void)u;
-    const NodeDef *def = ((Node *)self)->def; /* PyTorch spells this one name out, though not its type's */
-    return PyUnicode_FromString(def == &rl_accumulate_def ? "torch::autograd::AccumulateGrad" : def->name);
+    /* PyTorch names its hand-written nodes by their C++ names here, though not in their types'. */
+    static const char *const by_hand[] = {"AccumulateGrad", "CopySlices", "CopyBackwards"};
+    const char *name = ((Node *)self)->def->name;
+    for (int i = 0; i < 3; i++)
+        if (strcmp(name, by_hand[i]) == 0) return PyUnicode_FromFormat("torch::autograd::%s", name);
+    return PyUnicode_FromString(name);
 }
 static PyObject *node_sequence_nr(PyObject *self, PyObject *u) { (void)u; return PyLong_FromUnsignedLongLong(((Node *)self)->seq); }
 
@@ -309,7 +313,8 @@ static int input_edge(PyObject *o, bool accumulate, Edge *edge) {
     }
     Tensor *t = (Tensor *)o;
     if (!RL_REQUIRES_GRAD(t)) {
-        PyErr_SetString(PyExc_RuntimeError, "One of the differentiated Tensors does not require grad");
+        PyErr_SetString(PyExc_RuntimeError, accumulate ? "can't retain_grad on Tensor that has requires_grad=False"
+                                                       : "One of the differentiated Tensors does not require grad");
         return -1;
     }
     if (accumulate && rl_grad_fn(t) && rl_retain_grad(t) < 0) return -1;
@@ -321,8 +326,8 @@ static PyObject *captured_tuple(Tensor **captured, int n, bool allow_unused) {
     PyObject *r = PyTuple_New(n);
     for (int i = 0; r && i < n; i++) {
         if (!captured[i] && !allow_unused) {
-            PyErr_SetString(PyExc_RuntimeError, "One of the differentiated Tensors appears to not have been used in the graph. "
-                            "Set allow_unused=True if this is the desired behavior.");
+            PyErr_Format(PyExc_RuntimeError, "The differentiated Tensor at index %d appears to not have been used in the graph. "
+                         "Set allow_unused=True if this is the desired behavior.", i);
             Py_CLEAR(r);
             break;
         }

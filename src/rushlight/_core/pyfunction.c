@@ -236,6 +236,7 @@ static int rebase_dirty(Node *node, int nr, Tensor *t, bool is_input, Py_ssize_t
         return -1;
     }
     Py_CLEAR(t->grad);
+    rl_bump(t); /* mark_dirty counts as a write of its own */
     return rl_rebase_history(t, node, nr);
 }
 

@@ -41,7 +41,7 @@ static PyObject *binary(PyObject *a, PyObject *b, const char *name, Binary forwa
         if (rx < 0 || ry < 0) return NULL;
         Py_RETURN_NOTIMPLEMENTED;
     }
-    Tensor *r = rx == 2 && reflected ? reflected(y, x) : forward(x, y);
+    Tensor *r = RL_UNLIKELY(rx == 2) && reflected ? reflected(y, x) : forward(x, y);
     if (rx == 2) Py_DECREF(x);
     if (ry == 2) Py_DECREF(y);
     return (PyObject *)r;
@@ -61,9 +61,9 @@ static Tensor *f_add_(Tensor *a, Tensor *b) { return rl_add_(a, b, RL_ONE); }
 static Tensor *f_sub_(Tensor *a, Tensor *b) { return rl_sub_(a, b, RL_ONE); }
 
 #define SLOT(NAME, METHOD, F, R) static PyObject *NAME(PyObject *a, PyObject *b) { return binary(a, b, METHOD, F, R); }
-SLOT(nb_add, "add", f_add, NULL)
+SLOT(nb_add, "add", f_add, f_add)
 SLOT(nb_sub, "sub", f_sub, f_rsub)
-SLOT(nb_mul, "mul", f_mul, NULL)
+SLOT(nb_mul, "mul", f_mul, f_mul)
 SLOT(nb_div, "div", f_div, f_rdiv)
 SLOT(nb_floordiv, "floor_divide", rl_floor_divide, NULL)
 SLOT(nb_mod, "remainder", rl_remainder, NULL)
@@ -128,7 +128,7 @@ static int nb_bool(PyObject *o) {
 
 static int item_of(Tensor *t, Scalar *s) {
     if (t->numel != 1) {
-        PyErr_Format(PyExc_RuntimeError, "a Tensor with %lld elements cannot be converted to Scalar", (long long)t->numel);
+        PyErr_SetString(PyExc_ValueError, "only one element tensors can be converted to Python scalars");
         return -1;
     }
     *s = rl_item(t);
@@ -307,10 +307,19 @@ static int set_grad(PyObject *o, PyObject *v, void *c) {
     }
     if (v == o) { PyErr_SetString(PyExc_RuntimeError, "can't assign Variable as its own grad"); return -1; }
     if (T(v)->dtype != t->dtype) {
-        PyErr_Format(PyExc_RuntimeError, "assigned grad has data of a different type");
+        PyErr_Format(PyExc_RuntimeError, "attempting to assign a gradient with dtype '%s' to a tensor with grad_dtype '%s'. The gradient "
+                     "must match the tensor's grad_dtype (defaults to the tensor's dtype).", rl_cpp_name((RLDType)T(v)->dtype),
+                     rl_dtypes[t->dtype].legacy);
         return -1;
     }
-    if (!rl_same_shape(t, T(v))) { PyErr_SetString(PyExc_RuntimeError, "assigned grad has data of a different size"); return -1; }
+    if (!rl_same_shape(t, T(v))) {
+        PyObject *given = rl_size_object(T(v)->ndim, T(v)->size), *wanted = rl_size_object(t->ndim, t->size);
+        PyObject *a = given ? PySequence_List(given) : NULL, *b = wanted ? PySequence_List(wanted) : NULL;
+        if (a && b) PyErr_Format(PyExc_RuntimeError, "attempting to assign a gradient of size '%S' to a tensor of size '%S'. Please "
+                                 "ensure that the gradient and the tensor are the same size", a, b);
+        Py_XDECREF(given); Py_XDECREF(wanted); Py_XDECREF(a); Py_XDECREF(b);
+        return -1;
+    }
     rl_track(t);
     Py_XSETREF(t->grad, T(Py_NewRef(v)));
     return 0;
@@ -318,7 +327,7 @@ static int set_grad(PyObject *o, PyObject *v, void *c) {
 
 static int require_float(Tensor *t) {
     if (RL_IS_INEXACT(t->dtype)) return 0;
-    PyErr_SetString(PyExc_RuntimeError, "only Tensors of floating point and complex dtype can require gradients");
+    PyErr_SetString(PyExc_RuntimeError, "only Tensors of floating point dtype can require gradients");
     return -1;
 }
 static int set_requires(Tensor *t, bool on) {

@@ -96,6 +96,25 @@ Tensor *rl_expand_reduced(Tensor *grad, Ints shape, Ints dims, bool keepdim) {
 
 /* ---------------------------------------------------------------- in place */
 
+/* Some of PyTorch's messages name dtypes as C++ does. */
+const char *rl_cpp_name(RLDType dt) {
+    switch (dt) {
+        case RL_BOOL: return "bool";
+        case RL_U8: return "unsigned char";
+        case RL_I8: return "signed char";
+        case RL_I16: return "short int";
+        case RL_I32: return "int";
+        case RL_I64: return "long int";
+        case RL_F16: return "c10::Half";
+        case RL_BF16: return "c10::BFloat16";
+        case RL_F32: return "float";
+        case RL_F64: return "double";
+        case RL_C64: return "c10::complex<float>";
+        case RL_C128: return "c10::complex<double>";
+        default: return rl_dtypes[dt].name;
+    }
+}
+
 Tensor *rl_inplace_begin(Tensor *self, bool record) {
     if (!record) return (Tensor *)Py_NewRef((PyObject *)self);
     Tensor *before = rl_clone_raw(self);

@@ -15,6 +15,7 @@ Tensor *rl_squeeze_dims(Tensor *self, Ints dims);           /* view.c */
 Tensor *rl_empty_format(Tensor *t, int format);              /* channels last */
 Scalar rl_scalar_arith(char op, Scalar a, Scalar b);
 Tensor *rl_clone_raw(Tensor *t);
+const char *rl_cpp_name(RLDType dt);
 int rl_node_save_str(Node *n, int i, const char *s);
 /* grad of a reduction, seen in the input's shape */
 Tensor *rl_expand_reduced(Tensor *grad, Ints shape, Ints dims, bool keepdim);

@@ -407,7 +407,7 @@ int rl_broadcast_shapes(int n, Tensor *const *ts, int64_t *size) {
     for (int i = 0; i < ndim; i++) size[i] = 1;
     for (int k = 0; k < n; k++) {
         int shift = ndim - ts[k]->ndim;
-        for (int i = 0; i < ts[k]->ndim; i++) {
+        for (int i = ts[k]->ndim - 1; i >= 0; i--) {
             int64_t m = ts[k]->size[i], *s = &size[i + shift];
             if (*s == m || m == 1) continue;
             if (*s == 1) { *s = m; continue; }

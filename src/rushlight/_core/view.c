@@ -98,7 +98,8 @@ Tensor *rl_reshape(Tensor *self, Ints want) {
     int64_t size[RL_MAXDIM], stride[RL_MAXDIM];
     int n = infer_size(self, want, size);
     if (n < 0) return NULL;
-    if (view_strides(self, n, size, stride)) return rl_view(self, (Ints){size, n});
+    if (RL_IS_CONTIGUOUS(self)) return rl_view(self, (Ints){size, n});
+    if (view_strides(self, n, size, stride)) return rl__reshape_alias(self, (Ints){size, n});
     Tensor *c = rl_clone(self, RL_CONTIGUOUS_FORMAT);
     if (!c) return NULL;
     Tensor *r = rl__unsafe_view(c, (Ints){size, n});
@@ -106,6 +107,7 @@ Tensor *rl_reshape(Tensor *self, Ints want) {
     return r;
 }
 
+Tensor *impl__reshape_alias(Tensor *self, Ints want) { return impl_view(self, want); }
 Tensor *impl__unsafe_view(Tensor *self, Ints want) { return impl_view(self, want); }
 
 Tensor *impl_as_strided(Tensor *self, Ints size, Ints stride, int64_t offset) {
@@ -285,8 +287,10 @@ Tensor *impl_select(Tensor *self, int64_t dim, int64_t index) {
     if ((dim = rl_wrap_dim(dim, self->ndim)) == INT64_MIN) return NULL;
     int64_t n = self->size[dim];
     if (index < -n || index >= n) {
-        PyErr_Format(PyExc_IndexError, "index %lld is out of bounds for dimension %lld with size %lld", (long long)index,
-                     (long long)dim, (long long)n);
+        PyObject *shape = list_of(self->ndim, self->size);
+        if (shape) PyErr_Format(PyExc_IndexError, "select(): index %lld out of range for tensor of size %S at dimension %lld",
+                                (long long)index, shape, (long long)dim);
+        Py_XDECREF(shape);
         return NULL;
     }
     if (index < 0) index += n;

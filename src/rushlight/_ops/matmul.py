@@ -15,7 +15,18 @@ native("dot(Tensor input, Tensor tensor) -> Tensor", out=True, derivative={"inpu
 native("addmm(Tensor input, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", out=True, inplace=True,
        derivative={"input": "grad * beta", "mat1": "mm(grad, conj(t(mat2))) * alpha", "mat2": "mm(conj(t(mat1)), grad) * alpha"},
        doc="beta * input + alpha * (mat1 @ mat2).")  # fmt: skip
-composite("outer(Tensor input, Tensor vec2) -> Tensor", "mul(unsqueeze(input, 1), vec2)", out=True, alias=("ger",), doc="All products of two vectors: (n,), (m,) -> (n, m).")
+native("outer(Tensor input, Tensor vec2) -> Tensor", records=True, out=True, alias=("ger",), code="""
+Tensor *rl_outer(Tensor *a, Tensor *b) {
+    if (a->ndim != 1 || b->ndim != 1) {
+        PyErr_Format(PyExc_RuntimeError, "outer: Expected 1-D argument %s, but got %d-D", a->ndim != 1 ? "self" : "vec2",
+                     a->ndim != 1 ? a->ndim : b->ndim);
+        return NULL;
+    }
+    Tensor *column = rl_unsqueeze(a, 1), *r = column ? rl_mul(column, b) : NULL;
+    Py_XDECREF(column);
+    return r;
+}
+""", doc="All products of two vectors: (n,), (m,) -> (n, m).")  # fmt: skip
 native("matmul(Tensor input, Tensor other) -> Tensor", records=True, out=True,
        doc="The matrix product with NumPy's rules: vectors are rows or columns, leading dimensions broadcast.")  # fmt: skip
 composite("baddbmm(Tensor input, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",

@@ -236,7 +236,7 @@ for _name, _cmp in (("fmax", ">="), ("fmin", "<=")):
                    "other": f"masked_fill(grad, logical_or(input {_cmp} other, isnan(other)), 0.0)"},
        doc="Like the extreme of two elements, but numbers win over NaN.")  # fmt: skip
 op("clamp(Tensor input, Scalar? min=None, Scalar? max=None) -> Tensor", kind="native", inplace=True, out=True, alias=("clip",),
-   derivative="masked_fill(grad, logical_not(clamp_keeps(input, min, max)), 0.0)", code="""
+   node="ClampBackward1", derivative="masked_fill(grad, logical_not(clamp_keeps(input, min, max)), 0.0)", code="""
 Tensor *impl_clamp(Tensor *input, Scalar min, Scalar max) {
     if (!min.kind && !max.kind) {
         PyErr_SetString(PyExc_RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None");
@@ -276,7 +276,6 @@ composite("clamp_max(Tensor input, Scalar max) -> Tensor", "clamp(input, None, m
 op("where(Tensor condition, Operand input, Operand other) -> Tensor", kind="ternary", bool_mask=1, out=True,
    kernel={"default": "a ? b : c", "bool": "a ? b : c", "complex": "a ? b : c"},
    derivative={"input": "where(condition, grad, 0.0)", "other": "where(condition, 0.0, grad)"},
-   edges=["condition", "input", "other"],
    doc="input where condition holds, other elsewhere.")  # fmt: skip
 op("addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor", kind="ternary", inplace=True, out=True,
    kernel={"float": "FMA(value * b, c, a)", "int": "a + value * b * c", "complex": "a + MUL(MUL(value, b), c)"},

@@ -72,7 +72,7 @@ _MAX = {"float": "(a > x || a != a) ? a : x", "int": "a > x ? a : x", "bool": "a
 _MIN = {"float": "(a < x || a != a) ? a : x", "int": "a < x ? a : x", "bool": "a & x"}
 for _name, _identity, _step in (("max", _TOP, _MAX), ("min", _BOTTOM, _MIN)):
     reduction(f"{_name}(Tensor input) -> Tensor", identity=_identity, step=_step, needs_elements=True, out=True,
-              derivative="evenly_backward(grad, input, result)", doc=f"The {_name}imum of all elements; NaN wins.")  # fmt: skip
+              derivative="evenly_backward(grad, input, result)", node=f"{_name.title()}Backward1", doc=f"The {_name}imum of all elements; NaN wins.")  # fmt: skip
     reduction(f"a{_name}(Tensor input, int[1] dim=[], bool keepdim=False) -> Tensor", identity=_identity, step=_step, needs_elements=True,
               out=True, derivative="extreme_dim_backward(grad, input, result, dim, keepdim)",
               doc=f"The {_name}imum along dimensions; equal elements share the gradient.")  # fmt: skip

@@ -6,6 +6,7 @@ view("view(Tensor input, int[] size) -> Tensor", "reshape(grad, input.shape)", f
      doc="The same elements in another shape, without a copy; -1 stands for what is left over.")  # fmt: skip
 native("_unsafe_view(Tensor input, int[] size) -> Tensor", derivative="reshape(grad, input.shape)", node="UnsafeViewBackward0",
        function=False, method=False)  # fmt: skip
+view("_reshape_alias(Tensor input, int[] size) -> Tensor", "reshape(grad, input.shape)", function=False, method=False)
 native("reshape(Tensor input, int[] shape) -> Tensor", records=True,
        doc="The same elements in another shape: a view where the strides allow it, else a copy.")  # fmt: skip
 view("as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
@@ -59,7 +60,7 @@ return out
 view("squeeze(Tensor input) -> Tensor", "reshape(grad, input.shape)", code="""
 Tensor *impl_squeeze(Tensor *input) { return rl_squeeze_dims(input, (Ints){NULL, -1}); }
 """, inplace=True, doc="Without its dimensions of size 1; a view.")  # fmt: skip
-view("squeeze.dim(Tensor input, int[1] dim) -> Tensor", "reshape(grad, input.shape)", code="""
+view("squeeze.dim(Tensor input, int[1] dim) -> Tensor", "reshape(grad, input.shape)", node="SqueezeBackward1", code="""
 Tensor *impl_squeeze_dim(Tensor *input, Ints dim) { return rl_squeeze_dims(input, dim); }
 """, inplace=True)  # fmt: skip
 view("unsqueeze(Tensor input, int dim) -> Tensor", "reshape(grad, input.shape)", inplace=True, doc="With a new dimension of size 1 at dim; a view.")
@@ -137,7 +138,8 @@ Tensor *impl_view_as_complex(Tensor *t) {
     return v;
 }
 """, doc="Pairs of real numbers in the last dimension as complex numbers; a view.")  # fmt: skip
-view("view.dtype(Tensor input, dtype dtype) -> Tensor", None, function=False, code="""
+# Shares memory, but no history, not even for the same dtype: PyTorch's rule.
+native("view.dtype(Tensor input, dtype dtype) -> Tensor", function=False, code="""
 Tensor *impl_view_dtype(Tensor *t, RLDType dt) {
     int64_t have = RL_ITEMSIZE(t->dtype), want = RL_ITEMSIZE(dt);
     int64_t size[RL_MAXDIM], stride[RL_MAXDIM];
