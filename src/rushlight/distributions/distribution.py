@@ -33,9 +33,7 @@ class Distribution:
             raise ValueError
         Distribution._validate_args = value
 
-    def __init__(
-        self, batch_shape: Any = (), event_shape: Any = (), validate_args: bool | None = None
-    ) -> None:
+    def __init__(self, batch_shape: Any = (), event_shape: Any = (), validate_args: bool | None = None) -> None:
         self._batch_shape = _C.Size(batch_shape)
         self._event_shape = _C.Size(event_shape)
         if validate_args is not None:
@@ -159,9 +157,7 @@ class Distribution:
         shape = value.size()
         start = len(shape) - len(self._event_shape)
         if shape[start:] != self._event_shape:
-            raise ValueError(
-                f"The right-most size of value must match event_shape: {shape} vs {self._event_shape}."
-            )
+            raise ValueError(f"The right-most size of value must match event_shape: {shape} vs {self._event_shape}.")
         expected = _C.Size((*self._batch_shape, *self._event_shape))
         if any([i != 1 and j != 1 and i != j for i, j in zip(reversed(shape), reversed(expected))]):
             raise ValueError(f"Value is not broadcastable with batch_shape+event_shape: {shape} vs {expected}.")

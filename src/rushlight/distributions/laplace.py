@@ -6,8 +6,8 @@ from typing import Any
 
 from .. import _C
 from .._C import Tensor
-from . import constraints
 from .._functions import finfo
+from . import constraints
 from .distribution import Distribution
 from .utils import broadcast_all
 

@@ -18,12 +18,16 @@ HALF_LOG_2PI = 0.9189385332046727
 def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
     """Tensors of one shape from tensors and numbers; numbers take the tensors' dtype, or else the default one."""
     if not all([isinstance(v, (Tensor, int, float)) for v in values]):
-        raise ValueError("Input arguments must all be instances of Number, torch.Tensor or objects implementing __torch_function__.")
+        raise ValueError(
+            "Input arguments must all be instances of Number, torch.Tensor or objects implementing __torch_function__."
+        )
     like = next((v for v in values if isinstance(v, Tensor)), None)
     dtype = _C.get_default_dtype() if like is None else like.dtype
     device = None if like is None else like.device
     return tuple(
-        _C.broadcast_tensors(*[v if isinstance(v, Tensor) else _C.tensor(v, dtype=dtype, device=device) for v in values])
+        _C.broadcast_tensors(
+            *[v if isinstance(v, Tensor) else _C.tensor(v, dtype=dtype, device=device) for v in values]
+        )
     )
 
 
