@@ -1,7 +1,8 @@
 """`torch.nn.functional`: the layers' arithmetic as functions.
 
 A name that is one native operation comes straight from `_C`; the others are compositions, one file a
-family under `_functional/`, imported when first used.
+family under `_functional/`, imported when first used. An operation whose record keeps it out of `torch`'s
+root is ours without being listed here.
 """
 
 from __future__ import annotations
@@ -22,19 +23,13 @@ if TYPE_CHECKING:
     from ._functional.sparse import *  # noqa: F403
     from ._functional.window import *  # noqa: F403
 
-_NATIVE = frozenset(
-    # activations
-    "relu relu_ relu6 sigmoid tanh hardtanh hardtanh_ elu elu_ selu selu_ celu celu_ leaky_relu leaky_relu_ "
-    "rrelu rrelu_ threshold threshold_ gelu silu mish hardswish hardsigmoid softplus softshrink hardshrink "
-    "logsigmoid glu prelu dropout "
-    # layers
-    "linear embedding batch_norm layer_norm group_norm "
-    "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d "
-    "avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d max_pool2d_with_indices max_pool3d_with_indices "
-    # losses
-    "l1_loss mse_loss smooth_l1_loss huber_loss nll_loss cross_entropy "
-    "binary_cross_entropy binary_cross_entropy_with_logits".split()
+# Native operations that PyTorch has here and in the root, and the in-place forms it shows.
+_SHARED = frozenset(
+    "relu relu_ sigmoid tanh hardtanh_ elu_ selu selu_ celu celu_ leaky_relu_ rrelu rrelu_ threshold threshold_ "
+    "hardshrink prelu dropout embedding batch_norm layer_norm group_norm "
+    "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d avg_pool1d adaptive_avg_pool1d".split()
 )
+_ELSEWHERE = ("linalg_", "special_", "fft_")
 
 _COMPOSED = {
     "activation": "softmax log_softmax softmin gumbel_softmax tanhshrink softsign _get_softmax_dim",
@@ -56,14 +51,25 @@ _COMPOSED = {
 }
 _FILE_OF = {name: file for file, names in _COMPOSED.items() for name in names.split()}
 
-__all__ = sorted([*_NATIVE, *(name for name in _FILE_OF if name[0] != "_")])
+
+def _is_native(name: str) -> bool:
+    if name in _SHARED:
+        return True
+    hidden = name[0] == "_" or name[-1] == "_" or name in _C._root
+    return not hidden and name in _C.__dict__ and not name.startswith(_ELSEWHERE)
+
+
+def _public_names() -> list[str]:
+    return sorted({*filter(_is_native, _C.__dict__), *(name for name in _FILE_OF if name[0] != "_")})
 
 
 def __getattr__(name: str):
-    if name in _NATIVE:
-        value = getattr(_C, name)
-    elif name in _FILE_OF:
+    if name in _FILE_OF:
         value = getattr(__import__(f"{__package__}._functional.{_FILE_OF[name]}", fromlist=("*",)), name)
+    elif _is_native(name):
+        value = getattr(_C, name)
+    elif name == "__all__":
+        value = _public_names()
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value
@@ -71,4 +77,4 @@ def __getattr__(name: str):
 
 
 def __dir__():
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_public_names()})
