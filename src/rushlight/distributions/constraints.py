@@ -160,6 +160,9 @@ class _Multinomial(Constraint):
     def check(self, value: Tensor) -> Tensor:
         return (value >= 0).all(-1) & (value.sum(-1) <= self.upper_bound)
 
+    def __repr__(self) -> str:
+        return "Multinomial()"
+
 
 class _LowerTriangular(Constraint):
     event_dim = 2
@@ -195,7 +198,7 @@ class _PositiveDefinite(_Symmetric):
         symmetric = super().check(value)
         if not symmetric.all():
             return symmetric
-        return _C.linalg_cholesky_ex(value)[1].eq(0)
+        return (_C.linalg_eigvalsh(value) > 0).all(-1)
 
 
 class _IndependentConstraint(Constraint):

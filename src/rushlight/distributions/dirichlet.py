@@ -8,6 +8,7 @@ from .. import _C
 from .._C import Tensor
 from . import constraints
 from .distribution import ExponentialFamily
+from .utils import differentiable
 
 __all__ = ["Dirichlet"]
 
@@ -44,7 +45,8 @@ class Dirichlet(ExponentialFamily):
         return self.concentration * (total - self.concentration) / (total.pow(2) * (total + 1))
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
-        return _C._sample_dirichlet(self.concentration.expand(self._extended_shape(sample_shape)))
+        concentration = self.concentration.expand(self._extended_shape(sample_shape))
+        return differentiable(_C._sample_dirichlet(concentration), concentration)
 
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:

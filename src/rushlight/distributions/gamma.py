@@ -9,7 +9,7 @@ from .._C import Tensor
 from .._functions import finfo
 from . import constraints
 from .distribution import ExponentialFamily
-from .utils import broadcast_all
+from .utils import broadcast_all, differentiable
 
 __all__ = ["Gamma"]
 
@@ -39,7 +39,8 @@ class Gamma(ExponentialFamily):
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         shape = self._extended_shape(sample_shape)
-        value = _C._standard_gamma(self.concentration.expand(shape)) / self.rate.expand(shape)
+        concentration = self.concentration.expand(shape)
+        value = differentiable(_C._standard_gamma(concentration), concentration) / self.rate.expand(shape)
         value.detach().clamp_(min=finfo(value.dtype).tiny)  # zero is outside the support; gradients stay as they are
         return value
 

@@ -11,7 +11,6 @@ from .._functions import finfo
 
 __all__ = ["broadcast_all", "clamp_probs", "lazy_property", "logits_to_probs", "probs_to_logits"]
 
-euler_constant = 0.57721566490153286060
 HALF_LOG_2PI = 0.9189385332046727
 
 
@@ -34,6 +33,16 @@ def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
 def standard_normal(shape: Any, like: Tensor) -> Tensor:
     """Numbers from N(0, 1), of the dtype and on the device of another tensor."""
     return _C.empty(shape, dtype=like.dtype, device=like.device).normal_()
+
+
+def differentiable(draw: Tensor, parameter: Tensor) -> Tensor:
+    """The draw; NotImplementedError where it should have had a gradient by the parameter and has none."""
+    if parameter.requires_grad and _C.is_grad_enabled() and not draw.requires_grad:
+        raise NotImplementedError(
+            "rushlight cannot differentiate draws of gamma and Dirichlet distributions by their concentration (yet): "
+            "use sample(), or detach the concentration"
+        )
+    return draw
 
 
 def clamp_probs(probs: Tensor) -> Tensor:
