@@ -6,7 +6,7 @@ read. To ship a model, save its state_dict, or export it to ONNX.
 
 from __future__ import annotations
 
-from typing import Final  # programs annotate with torch.jit.Final
+from typing import Final  # noqa: F401  programs annotate with torch.jit.Final
 
 from .nn import Module
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def _no_archives(what: str) -> NoReturn:
     raise RuntimeError(
         f"rushlight cannot {what} TorchScript archives. Save and load weights with "
-        "torch.save(model.state_dict(), path) and model.load_state_dict(torch.load(path)); to run a model elsewhere, export it to ONNX."
+        "torch.save(model.state_dict(), path) "
+        "and model.load_state_dict(torch.load(path)); to run a model elsewhere, export it to ONNX."
     )
 
 

@@ -43,7 +43,7 @@ class autocast:
     type raises RuntimeError.
 
     >>> import rushlight as torch
-    >>> with torch.autocast("cpu", enabled=False):
+    >>> with torch.amp.autocast("cpu", enabled=False):
     ...     torch.ones(2) @ torch.ones(2)
     tensor(2.)
     """
