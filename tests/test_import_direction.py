@@ -20,8 +20,9 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "rushlight"
 MAY_IMPORT = {
     "_C": [],
     "_version": [],
+    "version": ["_version"],
     "_blas": [],
-    "_ops": ["_C"],  # bodies in Python call natives; the records themselves import nothing
+    "_ops": ["_C", "linalg"],  # bodies in Python call natives; the records themselves import nothing
     "_build": ["_ops"],
     "_tensor_str": ["_C"],
     "_utils": ["_C"],
@@ -32,12 +33,14 @@ MAY_IMPORT = {
     "optim": ["nn"],  # averaged models are modules
     "_io": ["_utils"],
     "serialization": ["_io"],
-    **{name: ["_C", "_utils"] for name in ("random", "linalg", "fft", "special", "overrides", "types", "version", "return_types")},
-    "_functions": ["_C"],
-    **{name: ["_C", "_functions"] for name in ("accelerator", "amp", "backends", "mps", "xpu", "hub", "jit", "multiprocessing")},
+    **{name: ["_C", "_utils"] for name in ("random", "linalg", "fft", "special", "overrides", "types", "return_types")},
+    "_functions": ["nn", "func"],
+    **{name: ["_C", "_functions"] for name in ("accelerator", "amp", "backends", "mps", "xpu", "multiprocessing")},
+    "hub": ["_io"],
+    "jit": ["nn"],
     "cuda": ["amp"],
-    "testing": ["_C"],
-    "distributions": ["nn"],
+    "testing": ["_functions"],
+    "distributions": ["_functions"],
     "func": ["_transforms", "nn"],
     "__init__": ["_tensor_str", "_version", "optim", "serialization", "func", "distributions", "cuda"],
     # Leaves: nothing above may name them.

@@ -147,7 +147,8 @@ def dim(x: Any, p: int) -> int:
 
 
 def new(w: World, shape: tuple[int, ...], dtype: str, seed: int, requires_grad: bool) -> Any:
-    t = w.m.tensor(np.random.default_rng(seed).uniform(-2, 2, shape), dtype=getattr(w.m, dtype))
+    values = np.random.default_rng(seed).uniform(-2, 2, shape)
+    t = w.m.tensor(values, dtype=getattr(w.m, dtype)) if values.size else w.m.zeros(shape, dtype=getattr(w.m, dtype))
     return t.requires_grad_() if requires_grad and dtype.startswith("float") else t
 
 
@@ -521,16 +522,18 @@ def dtype_name(t: Any) -> str:
     return str(t.dtype).rpartition(".")[2]
 
 
-# PyTorch numbers the nodes of in-place views apart from those of the views.
-SAME_NODE = {"TBackward1": "TBackward0", "TransposeBackward1": "TransposeBackward0", "UnsqueezeBackward1": "UnsqueezeBackward0",
-             "SqueezeBackward3": "SqueezeBackward0", "SqueezeBackward4": "SqueezeBackward1"}  # fmt: skip
-
-
 def graph(fn: Any, depth: int = 3) -> Any:
-    """The names of the graph behind a tensor, as deep as it pays to look."""
+    """The names of the graph behind a tensor, as deep as it pays to look.
+
+    The number that ends a name tells PyTorch's overloads apart, of which we have fewer, as do edges of numbers,
+    which lead nowhere: both are left out.
+    """
     if fn is None or depth == 0:
         return None
-    return SAME_NODE.get(fn.name(), fn.name()), [(graph(f, depth - 1), nr) for f, nr in fn.next_functions]
+    edges = [(graph(f, depth - 1), nr) for f, nr in fn.next_functions]
+    while edges and edges[-1] == (None, 0):
+        edges.pop()
+    return fn.name().rstrip("0123456789"), edges
 
 
 PLACE_IN_GRAPH = ("requires_grad", "is_leaf", "output_nr", "retains_grad")
@@ -551,7 +554,7 @@ def describe(w: World, deep: bool) -> list[dict[str, Any]]:
                 facts["grad"] = g is not None
                 if g is not None:
                     facts |= {"grad values": values(g), "grad dtype": dtype_name(g), "grad requires_grad": g.requires_grad,
-                              "grad stride": g.stride(), "grad graph": graph(g.grad_fn, 2)}  # fmt: skip
+                              "grad stride": g.stride()}  # fmt: skip
         out.append(facts)
     return out
 

@@ -237,7 +237,7 @@ class Gradient:
         optional = {p.name for p in op.params if p.type.endswith("?")}
         lines = [f"n = rl_node_new(&node_{op.cname}, {len(self.edges)});", "if (!n) goto fail;"]
         for i, e in enumerate(self.edges):
-            lines.append((f"if ({e}) " if e in optional else "") + f"rl_node_edge(n, {i}, {e});")
+            lines.append((f"if ({e} && " if e in optional else "if (") + f"rl_node_edge(n, {i}, {e}) < 0) goto fail;")
         for i, s in enumerate(self.saved):
             if s in self.results:
                 continue

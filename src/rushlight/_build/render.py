@@ -10,7 +10,7 @@ import importlib
 import pkgutil
 from pathlib import Path
 
-from rushlight._build import cgen
+from rushlight._build import cgen, stubs, surface
 from rushlight._build.compile import Unit, machine_isas
 from rushlight._build.kernels import OTHER, WIDE, KernelWriter
 from rushlight._ops.define import TABLE, Op
@@ -117,39 +117,21 @@ def c_string(text: str) -> str:
 
 def table_file(ops: list[Op], family_names: list[str]) -> str:
     """rl_op_table: what Python sees, one entry a name with all its overloads."""
-    by_name: dict[str, list[Op]] = {}
-    for op in ops:
-        by_name.setdefault(op.name, []).append(op)
     lines = [HEAD]
     for op in ops:
         kinds = ["function", "method"] + (["inplace"] if op.inplace else [])
         lines += [f"extern const Overload ov_{k}_{op.cname};" for k in kinds]
     lines += [f"void rl_init_{f}(void);" for f in family_names]
     lines += ["", "static Overload all_overloads[][8] = {"]
-    entries, fills = [], []
-
-    def add(name: str, group: list[Op], kind: str, doc: str, flags: str) -> None:
-        fills.append([f"&ov_{kind}_{op.cname}" for op in group])
-        entries.append(f'    {{"{name}", {doc}, all_overloads[{len(fills) - 1}], {len(group)}, {flags}}},')
-
-    for name, group in by_name.items():
-        doc = c_string(next((op.doc for op in group if op.doc), "")) if any(op.doc for op in group) else "NULL"
-        root = "true" if not group[0].namespaces else "false"
-        for shown in (name, *(a for op in group for a in op.alias)):
-            functions = [op for op in group if op.function]
-            methods = [op for op in group if op.method and op.params and op.params[0].is_tensor]
-            if functions:
-                add(shown, functions, "function", doc, f"true, false, {root}")
-            if methods:
-                add(shown, methods, "method", doc, "false, true, false")
-            places = [op for op in group if op.inplace]
-            if places:
-                add(shown + "_", places, "inplace", doc, "false, true, false")
-                if name in ("relu", "dropout", "rrelu", "threshold", "celu", "selu", "elu", "leaky_relu") or not group[0].method:
-                    add(shown + "_", places, "inplace_function", doc, f"true, false, {root}")
+    rows, fills = [], []
+    for entry in surface.entries(ops):
+        fills.append([f"&ov_{entry.kind}_{op.cname}" for op in entry.overloads])
+        doc = c_string(entry.doc) if entry.doc else "NULL"
+        flags = ", ".join(str(flag).lower() for flag in (not entry.is_method, entry.is_method, entry.root))
+        rows.append(f'    {{"{entry.name}", {doc}, all_overloads[{len(fills) - 1}], {len(entry.overloads)}, {flags}}},')
     lines.append(f"    [{max(0, len(fills) - 1)}] = {{{{0}}}},")
     lines.append("};")
-    lines += ["const OpDef rl_op_table[] = {", *entries, "};", f"const int rl_op_count = {len(entries)};", ""]
+    lines += ["const OpDef rl_op_table[] = {", *rows, "};", f"const int rl_op_count = {len(rows)};", ""]
     lines += ["void rl_init_ops(void) {"]
     for i, row in enumerate(fills):
         for k, ref in enumerate(row):

@@ -216,8 +216,8 @@ PyObject *rl_py_deepcopy(PyObject *self, PyObject *memo) {
     Tensor *t = T(self);
     if (!PyDict_Check(memo)) { PyErr_SetString(PyExc_TypeError, "__deepcopy__(): memo must be a dict"); return NULL; }
     if (rl_has_torch_function(self)) return overridden("__deepcopy__", (PyObject *[]){self, memo}, 2, NULL);
-    if (RL_REQUIRES_GRAD(t) && rl_grad_fn(t)) {
-        PyErr_SetString(PyExc_RuntimeError, "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at "
+    if (RL_REQUIRES_GRAD(t) && (rl_grad_fn(t) || PyErr_Occurred())) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_RuntimeError, "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at "
                         "the moment.  If you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm "
                         "usage, see https://github.com/pytorch/pytorch/pull/103001");
         return NULL;

@@ -24,8 +24,7 @@ static const NodeDef rrelu_inplace_node = {"RreluWithNoiseBackward1", mul_noise,
 static Node *noise_node(const NodeDef *def, int n_edges, Tensor *input, Tensor *noise) {
     Node *n = rl_node_new(def, n_edges);
     if (!n) return NULL;
-    rl_node_edge(n, 0, input);
-    if (rl_node_save(n, 0, noise) < 0) Py_CLEAR(n);
+    if (rl_node_edge(n, 0, input) < 0 || rl_node_save(n, 0, noise) < 0) Py_CLEAR(n);
     return n;
 }
 

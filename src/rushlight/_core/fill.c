@@ -390,10 +390,10 @@ static Tensor *overwritten(Tensor *self, Tensor *p, const NodeDef *def) {
     if (p ? rl_any_grad2(self, p) : rl_any_grad1(self)) {
         Node *n = rl_node_new(def, p ? 2 : 1);
         if (!n) return NULL;
-        rl_node_edge(n, 0, self);
-        int bad = rl_node_save_ints(n, 0, (Ints){self->size, self->ndim});
+        int bad = rl_node_edge(n, 0, self);
+        bad |= rl_node_save_ints(n, 0, (Ints){self->size, self->ndim});
         if (p) {
-            rl_node_edge(n, 1, p);
+            bad |= rl_node_edge(n, 1, p);
             bad |= rl_node_save_ints(n, 1, (Ints){p->size, p->ndim});
         }
         if (!bad) bad = rl_rebase_history(self, n, 0);

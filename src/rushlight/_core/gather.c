@@ -468,9 +468,8 @@ Tensor *rl_index(Tensor *input, Tensors indices) {
     if (!out || !rl_any_grad1(input)) return out;
     Node *n = rl_node_new(&index_def, 1);
     if (!n) goto fail;
-    rl_node_edge(n, 0, input);
     n->args[0].ints = (Ints){NULL, 0};
-    if (rl_node_save_ints(n, 0, (Ints){input->size, input->ndim}) < 0 || save_indices(n, 0, indices) < 0) goto fail;
+    if (rl_node_edge(n, 0, input) < 0 || rl_node_save_ints(n, 0, (Ints){input->size, input->ndim}) < 0 || save_indices(n, 0, indices) < 0) goto fail;
     rl_set_history(out, n, 0);
     Py_DECREF(n);
     return out;
@@ -512,11 +511,9 @@ static const NodeDef index_put_def = {"IndexPutBackward0", apply_index_put, 0, 2
 static Node *index_put_node(Tensor *self, Tensors indices, Tensor *values, bool accumulate) {
     Node *n = rl_node_new(&index_put_def, 2);
     if (!n) return NULL;
-    rl_node_edge(n, 0, self);
-    rl_node_edge(n, 1, values);
     n->args[0].ints = (Ints){NULL, 0};
     n->args[1].i = accumulate;
-    if (rl_node_save_ints(n, 0, (Ints){values->size, values->ndim}) < 0 || save_indices(n, 0, indices) < 0) Py_CLEAR(n);
+    if (rl_node_edge(n, 0, self) < 0 || rl_node_edge(n, 1, values) < 0 || rl_node_save_ints(n, 0, (Ints){values->size, values->ndim}) < 0 || save_indices(n, 0, indices) < 0) Py_CLEAR(n);
     return n;
 }
 

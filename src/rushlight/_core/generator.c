@@ -12,7 +12,12 @@ RLRandom *rl_rng(PyObject *o) { return o && o != Py_None ? &((Generator *)o)->rn
 
 /* 53 bits of the system's entropy: PyTorch keeps such seeds exact as doubles. */
 static int entropy(uint64_t *seed) {
-    PyObject *os = PyImport_ImportModule("os");
+    /* not `os`, which a bare interpreter has not loaded */
+#if defined(_WIN32)
+    PyObject *os = PyImport_ImportModule("nt");
+#else
+    PyObject *os = PyImport_ImportModule("posix");
+#endif
     PyObject *bytes = os ? PyObject_CallMethod(os, "urandom", "i", (int)sizeof *seed) : NULL;
     Py_XDECREF(os);
     if (!bytes) return -1;

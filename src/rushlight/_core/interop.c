@@ -153,7 +153,7 @@ static PyObject *to_array(Tensor *t, bool force) {
         PyErr_SetString(PyExc_TypeError, "can't convert meta device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.");
         return NULL;
     }
-    if (!force && RL_REQUIRES_GRAD(t)) {
+    if (!force && rl_grad_mode && RL_REQUIRES_GRAD(t)) {
         PyErr_SetString(PyExc_RuntimeError, "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.");
         return NULL;
     }

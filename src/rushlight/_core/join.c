@@ -83,9 +83,10 @@ static int cat_shape(Tensors ts, int64_t *dim, int64_t *size) {
 static int record_join(const NodeDef *def, Tensor *out, Tensors ts, int64_t dim, const int64_t *sizes) {
     Node *n = rl_node_new(def, ts.n);
     if (!n) return -1;
-    for (int i = 0; i < ts.n; i++) rl_node_edge(n, i, ts.v[i]);
     n->args[0].i = dim;
-    int rc = sizes ? rl_node_save_ints(n, 1, (Ints){sizes, ts.n}) : 0;
+    int rc = 0;
+    for (int i = 0; i < ts.n && rc == 0; i++) rc = rl_node_edge(n, i, ts.v[i]);
+    if (rc == 0) rc = sizes ? rl_node_save_ints(n, 1, (Ints){sizes, ts.n}) : 0;
     if (rc == 0) rl_set_history(out, n, 0);
     Py_DECREF(n);
     return rc;
@@ -252,9 +253,8 @@ static PyObject *pieces(Tensor *t, const NodeDef *def, int64_t dim, int64_t coun
     if (count == 0) return PyTuple_New(0);
     if (rl_any_grad1(t) && !p.separate) {
         if (!(p.node = rl_node_new(def, 1))) return NULL;
-        rl_node_edge(p.node, 0, t);
         p.node->args[0].i = dim;
-        if (rl_node_outputs(p.node, (int)count) < 0) { Py_DECREF(p.node); return NULL; }
+        if (rl_node_edge(p.node, 0, t) < 0 || rl_node_outputs(p.node, (int)count) < 0) { Py_DECREF(p.node); return NULL; }
     }
     PyObject *out = rl_multi_views(t, (int)count, piece, &p);
     Py_XDECREF(p.node);

@@ -256,8 +256,8 @@ Tensor *rl_matmul(Tensor *a, Tensor *b) {
     }
     p = y->ndim == 2 && x->ndim > 2 ? folded(x, y) : x->ndim == 2 && y->ndim == 2 ? rl_mm(x, y) : batched(x, y);
     if (!p) goto done;
-    if (a->ndim == 1) r = rl_squeeze_dim(p, (Ints){(int64_t[]){-2}, 1});
-    else if (b->ndim == 1) r = rl_squeeze_dim(p, (Ints){(int64_t[]){-1}, 1});
+    if (a->ndim == 1) r = rl_squeeze_dim_(p, (Ints){(int64_t[]){-2}, 1});
+    else if (b->ndim == 1) r = rl_squeeze_dim_(p, (Ints){(int64_t[]){-1}, 1});
     else r = (Tensor *)Py_NewRef((PyObject *)p);
 done:
     Py_XDECREF(x);
@@ -271,7 +271,9 @@ done:
 Tensor *impl_linear(Tensor *x, Tensor *w, Tensor *bias) {
     if (w->ndim != 2 || x->ndim == 0) {
         if (w->ndim == 1 && x->ndim >= 1 && !bias) return rl_matmul(x, w);
-        PyErr_Format(PyExc_RuntimeError, "linear: input must have dimensions and weight must be a matrix, got %d-D and %d-D", x->ndim, w->ndim);
+        if (w->ndim == 0 || x->ndim == 0)
+            PyErr_Format(PyExc_RuntimeError, "both arguments to linear need to be at least 1D, but they are %dD and %dD", x->ndim, w->ndim);
+        else PyErr_Format(PyExc_RuntimeError, "mat2 must be a matrix, got %d-D tensor", w->ndim);
         return NULL;
     }
     int64_t k = x->size[x->ndim - 1], n = w->size[0], rows = 1, size[RL_MAXDIM];

@@ -274,8 +274,7 @@ static Tensor *fused(Tensor *input, Tensor *target, Tensor *weight, int reductio
     out = forward(&j, target);
     if (out && rl_any_grad1(input)) {
         Node *node = rl_node_new(&cross_entropy_node, 1);
-        if (!node) { Py_CLEAR(out); goto done; }
-        rl_node_edge(node, 0, input);
+        if (!node || rl_node_edge(node, 0, input) < 0) { Py_XDECREF(node); Py_CLEAR(out); goto done; }
         rl_node_save(node, S_INPUT, input);
         rl_node_save(node, S_TARGET, target);
         rl_node_save(node, S_WEIGHT, weight);

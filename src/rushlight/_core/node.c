@@ -112,7 +112,8 @@ Node *rl_gradient_edge(Tensor *t, uint32_t *nr) {
         return fn;
     }
     *nr = 0;
-    if (!RL_REQUIRES_GRAD(t)) return NULL;
+    /* A view made under no_grad requires grad as its base does, but has no gradient of its own. */
+    if (!(t->flags & RLF_REQUIRES_GRAD) || PyErr_Occurred()) return NULL;
     TensorExtra *e = rl_extra(t);
     if (!e) return NULL;
     if (e->accumulator) {
@@ -128,18 +129,19 @@ Node *rl_gradient_edge(Tensor *t, uint32_t *nr) {
     return acc;
 }
 
-void rl_node_edge(Node *n, int i, Tensor *input) {
+int rl_node_edge(Node *n, int i, Tensor *input) {
     Edge *e = &n->edges[i];
     if (RL_LIKELY(input->base == NULL)) {
-        if (!(input->flags & RLF_REQUIRES_GRAD)) { e->node = NULL; return; }
+        if (!(input->flags & RLF_REQUIRES_GRAD)) { e->node = NULL; return 0; }
         if (input->grad_fn) {
             Py_INCREF(input->grad_fn);
             e->node = input->grad_fn;
             e->nr = input->output_nr;
-            return;
+            return 0;
         }
     }
     e->node = rl_gradient_edge(input, &e->nr);
+    return e->node || !PyErr_Occurred() ? 0 : -1;
 }
 
 bool rl_any_grad_list(Tensors ts) {
@@ -280,24 +282,22 @@ int rl_make_view(Tensor *view, Tensor *self) {
 
 Node *rl_as_strided_node(Tensor *base, Tensor *view);       /* ops: AsStridedBackward0 */
 
+static int view_error(Tensor *self, bool indirect);
+
 Node *rl_grad_fn(Tensor *t) {
     if (RL_LIKELY(t->base == NULL)) return t->grad_fn;
     if (t->view_version == t->version->value || !(t->base->flags & RLF_REQUIRES_GRAD)) return t->grad_fn;
-    if (t->creation == RLV_NO_GRAD && !t->grad_fn && !t->base->grad_fn) return NULL;
+    if (RL_UNLIKELY(t->creation) && view_error(t, true) < 0) return NULL;
     Node *n = rl_as_strided_node(t->base, t);
-    if (!n) { PyErr_Clear(); return t->grad_fn; }
+    if (!n) return NULL;
     rl_set_history(t, n, 0);
     Py_DECREF(n);
     t->view_version = t->version->value;
     return t->grad_fn;
 }
 
-static const char *multi_view_reason =
-    " is a view and is being modified inplace. This view is the output of a function that returns multiple views. Such "
-    "functions do not allow the output views to be modified inplace. You should replace the inplace operation by an "
-    "out-of-place one.";
-
-static int view_error(Tensor *self) {
+/* Why a view may not be written in place; `indirect`: not it, but its base or another view of it was written. */
+static int view_error(Tensor *self, bool indirect) {
     const char *name = self->grad_fn ? self->grad_fn->def->name : NULL;
     char short_name[64] = "";
     if (name) {
@@ -305,35 +305,34 @@ static int view_error(Tensor *self) {
         char *end = strstr(short_name, "Backward");
         if (end) *end = 0;
     }
-    switch (self->creation) {
-        case RLV_NO_GRAD:
-            PyErr_SetString(PyExc_RuntimeError,
-                            "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given "
-                            "that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by "
-                            "moving both the view and the inplace either both inside the no_grad block (if you don't want "
-                            "the inplace to be tracked) or both outside (if you want the inplace to be tracked).");
-            return -1;
-        case RLV_MULTI:
-            if (name) PyErr_Format(PyExc_RuntimeError, "Output %u of %s%s", self->output_nr, short_name, multi_view_reason);
-            else PyErr_Format(PyExc_RuntimeError, "Output%s", multi_view_reason);
-            return -1;
-        case RLV_CUSTOM_FUNCTION:
-            PyErr_Format(PyExc_RuntimeError,
-                         "Output %u of %s is a view and is being modified inplace. This view was created inside a custom "
-                         "Function (or because an input was returned as-is) and the autograd logic to handle view+inplace "
-                         "would override the custom backward associated with the custom Function, leading to incorrect "
-                         "gradients. This behavior is forbidden. You can fix this by cloning the output of the custom "
-                         "Function.", self->output_nr, name ? name : "a custom Function");
-            return -1;
+    const char *written = indirect ? "its base or another view of its base has been modified inplace" : "is being modified inplace";
+    if (self->creation == RLV_NO_GRAD) {
+        PyErr_Format(PyExc_RuntimeError,
+                     "A view was created in no_grad mode and %s with grad mode enabled. Given that this use case is ambiguous and "
+                     "error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace either both "
+                     "inside the no_grad block (if you don't want the inplace to be tracked) or both outside (if you want the inplace "
+                     "to be tracked).", written);
+        return -1;
     }
-    return 0;
+    const char *why = self->creation == RLV_MULTI
+        ? "This view is the output of a function that returns multiple views. Such functions do not allow the output views to be "
+          "modified inplace. You should replace the inplace operation by an out-of-place one."
+        : self->creation == RLV_CUSTOM_FUNCTION
+        ? "This view was created inside a custom Function (or because an input was returned as-is) and the autograd logic to handle "
+          "view+inplace would override the custom backward associated with the custom Function, leading to incorrect gradients. This "
+          "behavior is forbidden. You can fix this by cloning the output of the custom Function."
+        : NULL;
+    if (!why) return 0;
+    if (name) PyErr_Format(PyExc_RuntimeError, "Output %u of %s is a view and %s. %s", self->output_nr, short_name, written, why);
+    else PyErr_Format(PyExc_RuntimeError, "Output is a view and %s. %s", written, why);
+    return -1;
 }
 
 /* `recording`: the write will be recorded (some input requires grad). */
 int rl_check_inplace(Tensor *self, bool recording) {
     if (!recording) return 0;
     if (self->base) {
-        if (RL_UNLIKELY(self->creation) && view_error(self) < 0) return -1;
+        if (RL_UNLIKELY(self->creation) && view_error(self, false) < 0) return -1;
         if (RL_REQUIRES_GRAD(self) && self->base->grad_fn == NULL) {
             PyErr_SetString(PyExc_RuntimeError,
                             "a view of a leaf Variable that requires grad is being used in an in-place operation.");
@@ -341,7 +340,7 @@ int rl_check_inplace(Tensor *self, bool recording) {
         }
     }
     if (RL_REQUIRES_GRAD(self) && rl_grad_fn(self) == NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "a leaf Variable that requires grad is being used in an in-place operation.");
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_RuntimeError, "a leaf Variable that requires grad is being used in an in-place operation.");
         return -1;
     }
     return 0;
@@ -406,7 +405,7 @@ int rl_rebase_history(Tensor *self, Node *fn, int output_nr) {
     Tensor *base = self->base;
     Node *n = rl_node_new(&copy_slices_def, fn->n_edges);
     if (!n) return -1;
-    n->edges[0].node = rl_gradient_edge(base, &n->edges[0].nr);
+    if (rl_node_edge(n, 0, base) < 0) { Py_DECREF(n); return -1; }
     for (int i = 1; i < fn->n_edges; i++) {
         n->edges[i] = fn->edges[i];
         Py_XINCREF(n->edges[i].node);
@@ -435,6 +434,7 @@ int rl_retain_grad(Tensor *t) {
         return -1;
     }
     Node *fn = rl_grad_fn(t);
+    if (!fn && PyErr_Occurred()) return -1;
     if (!fn || (t->flags & RLF_RETAINS_GRAD)) return 0;
     NodeHooks *h = rl_node_hooks(fn);
     if (!h) return -1;

@@ -57,6 +57,7 @@ PyObject *rl_py_register_hook(PyObject *self, PyObject *hook) {
     rl_track(t);
     Node *fn = rl_grad_fn(t);
     if (fn) return add_output_hook(fn, t->output_nr, hook);
+    if (PyErr_Occurred()) return NULL;
     TensorExtra *e = rl_extra(t);
     return e ? rl_add_hook(&e->hooks, hook) : NULL;
 }
@@ -69,8 +70,8 @@ PyObject *rl_py_register_post_hook(PyObject *self, PyObject *hook) {
         PyErr_SetString(PyExc_RuntimeError, "cannot register a hook on a tensor that doesn't require gradient");
         return NULL;
     }
-    if (rl_grad_fn(t)) {
-        PyErr_SetString(PyExc_RuntimeError, "post accumulate grad hooks cannot be registered on non-leaf tensors");
+    if (rl_grad_fn(t) || PyErr_Occurred()) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_RuntimeError, "post accumulate grad hooks cannot be registered on non-leaf tensors");
         return NULL;
     }
     rl_track(t);
@@ -319,6 +320,7 @@ static int input_edge(PyObject *o, bool accumulate, Edge *edge) {
     }
     if (accumulate && rl_grad_fn(t) && rl_retain_grad(t) < 0) return -1;
     edge->node = rl_gradient_edge(t, &edge->nr);
+    if (!edge->node && !PyErr_Occurred()) PyErr_SetString(PyExc_RuntimeError, "One of the differentiated Tensors does not require grad");
     return edge->node ? 0 : -1;
 }
 

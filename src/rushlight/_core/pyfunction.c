@@ -155,8 +155,9 @@ static int take_inputs(FunctionNode *f, PyObject *const *args, Py_ssize_t n) {
     }
     node->n_edges = (uint16_t)tensors;
     int at = 0;
-    for (Py_ssize_t i = 0; i < n; i++) if (f->is_tensor[i]) rl_node_edge(node, at++, (Tensor *)args[i]);
-    return PyErr_Occurred() ? -1 : 1;
+    for (Py_ssize_t i = 0; i < n; i++) 
+        if (f->is_tensor[i] && rl_node_edge(node, at++, (Tensor *)args[i]) < 0) return -1;
+    return 1;
 }
 
 /* Calls the user's forward (and setup_context) without recording. */
@@ -219,7 +220,9 @@ static int note_shape(Node *node, int nr, Tensor *t) {
 }
 
 static int rebase_dirty(Node *node, int nr, Tensor *t, bool is_input, Py_ssize_t n_outputs) {
+    rl_bump(t); /* mark_dirty counts as a write of its own */
     if (RL_REQUIRES_GRAD(t) && !rl_grad_fn(t)) {
+        if (PyErr_Occurred()) return -1;
         PyErr_SetString(PyExc_RuntimeError, "a leaf Variable that requires grad has been used in an in-place operation.");
         return -1;
     }
@@ -236,7 +239,6 @@ static int rebase_dirty(Node *node, int nr, Tensor *t, bool is_input, Py_ssize_t
         return -1;
     }
     Py_CLEAR(t->grad);
-    rl_bump(t); /* mark_dirty counts as a write of its own */
     return rl_rebase_history(t, node, nr);
 }
 

@@ -126,7 +126,8 @@ static int nb_bool(PyObject *o) {
     return s.kind == 'd' ? s.u.d != 0 : s.kind == 'c' ? s.u.d != 0 || s.im != 0 : s.u.i != 0;
 }
 
-static int item_of(Tensor *t, Scalar *s) {
+/* For float(), int(), complex(), whose error is another than item()'s. */
+static int number_of(Tensor *t, Scalar *s) {
     if (t->numel != 1) {
         PyErr_SetString(PyExc_ValueError, "only one element tensors can be converted to Python scalars");
         return -1;
@@ -137,13 +138,13 @@ static int item_of(Tensor *t, Scalar *s) {
 
 static PyObject *nb_float(PyObject *o) {
     Scalar s;
-    if (item_of(T(o), &s) < 0) return NULL;
+    if (number_of(T(o), &s) < 0) return NULL;
     if (s.kind == 'c' && s.im != 0) { PyErr_SetString(PyExc_RuntimeError, "value cannot be converted to type double without overflow"); return NULL; }
     return PyFloat_FromDouble(rl_scalar_double(s));
 }
 static PyObject *nb_int(PyObject *o) {
     Scalar s;
-    if (item_of(T(o), &s) < 0) return NULL;
+    if (number_of(T(o), &s) < 0) return NULL;
     return s.kind == 'd' || s.kind == 'c' ? PyLong_FromDouble(s.u.d) : PyLong_FromLongLong(s.u.i);
 }
 static PyObject *nb_index(PyObject *o) {
@@ -160,7 +161,10 @@ static PyObject *nb_index(PyObject *o) {
 static PyObject *item(PyObject *self, PyObject *u) {
     (void)u;
     Scalar s;
-    if (item_of(T(self), &s) < 0) return NULL;
+    if (T(self)->numel != 1)
+        return PyErr_Format(PyExc_RuntimeError, "a Tensor with %lld elements cannot be converted to Scalar", (long long)T(self)->numel);
+    s = rl_item(T(self));
+    if (PyErr_Occurred()) return NULL;
     if (T(self)->dtype == RL_U64) return PyLong_FromUnsignedLongLong((uint64_t)s.u.i);
     return rl_scalar_to_py(s);
 }
@@ -279,10 +283,15 @@ static PyObject *get_ndim(PyObject *o, void *c) { (void)c; return PyLong_FromLon
 static PyObject *get_itemsize(PyObject *o, void *c) { (void)c; return PyLong_FromLong(RL_ITEMSIZE(T(o)->dtype)); }
 static PyObject *get_nbytes(PyObject *o, void *c) { (void)c; return PyLong_FromLongLong(T(o)->numel * RL_ITEMSIZE(T(o)->dtype)); }
 static PyObject *get_requires_grad(PyObject *o, void *c) { (void)c; return PyBool_FromLong(RL_REQUIRES_GRAD(T(o)) != 0); }
-static PyObject *get_is_leaf(PyObject *o, void *c) { (void)c; return PyBool_FromLong(!RL_REQUIRES_GRAD(T(o)) || rl_grad_fn(T(o)) == NULL); }
+static PyObject *get_is_leaf(PyObject *o, void *c) {
+    (void)c;
+    Node *fn = RL_REQUIRES_GRAD(T(o)) ? rl_grad_fn(T(o)) : NULL;
+    return !fn && PyErr_Occurred() ? NULL : PyBool_FromLong(fn == NULL);
+}
 static PyObject *get_grad_fn(PyObject *o, void *c) {
     (void)c;
-    return rl_node_object(rl_grad_fn(T(o)));
+    Node *fn = rl_grad_fn(T(o));
+    return !fn && PyErr_Occurred() ? NULL : rl_node_object(fn);
 }
 static PyObject *get_grad(PyObject *o, void *c) {
     (void)c;
@@ -415,6 +424,7 @@ static PyObject *get_T(PyObject *o, void *c) {
 }
 static PyObject *get_mT(PyObject *o, void *c) {
     (void)c;
+    if (T(o)->ndim == 0) return get_T(o, c);
     if (T(o)->ndim < 2) {
         PyErr_Format(PyExc_RuntimeError, "tensor.mT is only supported on matrices or batches of matrices. Got %d-D tensor.", T(o)->ndim);
         return NULL;

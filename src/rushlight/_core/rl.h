@@ -277,7 +277,7 @@ extern _Thread_local int rl_grad_mode;                      /* torch.is_grad_ena
 
 extern const NodeDef rl_accumulate_def;
 Node *rl_node_new(const NodeDef *def, int n_edges);
-Node *rl_gradient_edge(Tensor *t, uint32_t *nr);            /* new reference; NULL: needs no gradient */
+Node *rl_gradient_edge(Tensor *t, uint32_t *nr);            /* new reference; NULL: needs no gradient, or an error */
 Tensor *rl_out_zeros(Node *n, int output_nr);               /* zeros shaped like that output */
 /* The whole backward pass; captures (NULL entries allowed on return) when inputs is given. */
 int rl_backward(int n_roots, Tensor **roots, Tensor **grads, bool keep_graph, bool create_graph,
@@ -285,7 +285,7 @@ int rl_backward(int n_roots, Tensor **roots, Tensor **grads, bool keep_graph, bo
 int rl_accumulate_grad(Tensor *variable, Tensor *grad, bool create_graph); /* takes over grad */
 Tensor *rl_sum_to(Tensor *t, int ndim, const int64_t *size);/* undoes broadcasting; differentiable */
 int rl_node_call(Node *n, Tensor **grads_in, Tensor **grads_out);
-void rl_node_edge(Node *n, int i, Tensor *input);           /* points edge i at input's gradient */
+int rl_node_edge(Node *n, int i, Tensor *input);            /* points edge i at input's gradient */
 int rl_node_save(Node *n, int i, Tensor *t);                /* an input */
 int rl_node_save_output(Node *n, int i, Tensor *out, int output_nr);
 int rl_node_save_ints(Node *n, int i, Ints v);              /* copies */
@@ -302,7 +302,7 @@ static inline void rl_bump(Tensor *t) { t->version->value++; }
 /* Marks `view` as a differentiable view of `self` (sets base); then set its history as usual. */
 int rl_make_view(Tensor *view, Tensor *self);
 
-struct Node *rl_grad_fn(Tensor *t);                         /* borrowed; a stale view's is made anew */
+struct Node *rl_grad_fn(Tensor *t);                         /* borrowed; a stale view's is made anew, or refused: NULL and an error */
 static inline bool rl_any_grad1(Tensor *a) { return RL_REQUIRES_GRAD(a) && rl_grad_mode; }
 static inline bool rl_any_grad2(Tensor *a, Tensor *b) {
     return (RL_REQUIRES_GRAD(a) || RL_REQUIRES_GRAD(b)) && rl_grad_mode;

@@ -120,6 +120,7 @@ Tensor *rl_inplace_begin(Tensor *self, bool record) {
     Tensor *before = rl_clone_raw(self);
     if (!before) return NULL;
     Node *fn = rl_grad_fn(self);
+    if (!fn && PyErr_Occurred()) { Py_DECREF(before); return NULL; }
     if (fn) {
         Py_INCREF(fn);
         before->grad_fn = fn;

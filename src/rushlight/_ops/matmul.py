@@ -40,14 +40,18 @@ composite("addr(Tensor input, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar
 native("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", namespaces=("nn.functional",), method=False,
        node="AddmmBackward0", edges=["bias", "input", "weight"],
        derivative={"bias": "grad if grad.ndim == 1 else sum_dim(reshape(grad, [-1, grad.shape[-1]]), [0])",
-                   "input": "linear_input_backward(grad, weight)", "weight": "linear_weight_backward(grad, input)"},
+                   "input": "linear_input_backward(grad, weight)", "weight": "linear_weight_backward(grad, input, weight.ndim)"},
        doc="input @ weight.T + bias; input is (..., in), weight (out, in), bias (out,).")  # fmt: skip
 composite("linear_input_backward(Tensor grad, Tensor weight) -> Tensor", """
+if weight.ndim == 1:
+    return unsqueeze(grad, -1) * weight
 if grad.ndim == 2:
     return mm(grad, weight)
 return matmul(grad, weight)
 """, function=False, method=False)  # fmt: skip
-composite("linear_weight_backward(Tensor grad, Tensor input) -> Tensor", """
+composite("linear_weight_backward(Tensor grad, Tensor input, int weight_ndim) -> Tensor", """
+if weight_ndim == 1:
+    return mv(t(reshape(input, [-1, input.shape[-1]])), reshape(grad, [-1]))
 if grad.ndim == 2:
     return mm(t(grad), input)
 if grad.ndim == 1:

@@ -35,8 +35,8 @@ unary("neg", "-x", "-grad", complex="-x", alias=("negative",), doc="-input.")
 unary("abs", "fabs(x)", "grad * sgn(input)", int="(x < 0 ? -x : x)", complex="abs(x)", result="real", alias=("absolute",),
       doc="|input|; of complex numbers the modulus.")  # fmt: skip
 op("sign(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, derivative="grad * 0",
-   kernel={"float": "(x != x ? x : (x > 0) - (x < 0))", "int": "((x > 0) - (x < 0))", "bool": "x"},
-   doc="-1, 0 or 1 by the sign of each element.")  # fmt: skip
+   kernel={"float": "((x > 0) - (x < 0))", "int": "((x > 0) - (x < 0))", "bool": "x"},
+   doc="-1, 0 or 1 by the sign of each element; 0 for NaN.")  # fmt: skip
 native("sgn(Tensor input) -> Tensor", inplace=True, out=True, derivative="sgn_backward(grad, input)", code="""
 Tensor *impl_sgn(Tensor *input) {
     if (!RL_IS_COMPLEX(input->dtype)) return rl_sign(input);
@@ -256,7 +256,7 @@ if min is None:
     return input <= max
 return logical_and(input >= min, input <= max)
 """, function=False, method=False)  # fmt: skip
-native("clamp.Tensor(Tensor input, Tensor? min=None, Tensor? max=None) -> Tensor", records=True, inplace=False, out=True, code="""
+native("clamp.Tensor(Tensor input, Tensor? min=None, Tensor? max=None) -> Tensor", records=True, inplace=True, out=True, code="""
 Tensor *rl_clamp_Tensor(Tensor *input, Tensor *min, Tensor *max) {
     if (!min && !max) {
         PyErr_SetString(PyExc_RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None");
@@ -269,6 +269,8 @@ Tensor *rl_clamp_Tensor(Tensor *input, Tensor *min, Tensor *max) {
 }
 """)  # fmt: skip
 composite("clamp_min(Tensor input, Scalar min) -> Tensor", "clamp(input, min, None)", inplace=True, out=True, doc="Elements below min become min.")
+composite("clamp_min.Tensor(Tensor input, Tensor min) -> Tensor", "maximum(input, min)", inplace=True, out=True)
+composite("clamp_max.Tensor(Tensor input, Tensor max) -> Tensor", "minimum(input, max)", inplace=True, out=True)
 composite("clamp_max(Tensor input, Scalar max) -> Tensor", "clamp(input, None, max)", inplace=True, out=True, doc="Elements above max become max.")
 
 # ---------------------------------------------------------------- three operands

@@ -277,8 +277,7 @@ Tensor *rl_copy_(Tensor *self, Tensor *src, bool non_blocking) {
     Node *n = NULL;
     if (record) {
         if (!(n = rl_node_new(&copy_def, 2))) return NULL;
-        rl_node_edge(n, 0, self);
-        rl_node_edge(n, 1, src);
+        if (rl_node_edge(n, 0, self) < 0 || rl_node_edge(n, 1, src) < 0) { Py_DECREF(n); return NULL; }
     }
     if (self != src && rl_copy_raw(self, src) < 0) { Py_XDECREF(n); return NULL; }
     rl_bump(self);
@@ -317,8 +316,7 @@ Tensor *rl_fill_(Tensor *self, Tensor *value) {
     Node *n = NULL;
     if (record) {
         if (!(n = rl_node_new(&fill_def, 2))) return NULL;
-        rl_node_edge(n, 0, self);
-        rl_node_edge(n, 1, value);
+        if (rl_node_edge(n, 0, self) < 0 || rl_node_edge(n, 1, value) < 0) { Py_DECREF(n); return NULL; }
     }
     if (rl_copy_raw(self, value) < 0) { Py_XDECREF(n); return NULL; }
     rl_bump(self);
@@ -344,7 +342,7 @@ Tensor *rl_zero_(Tensor *self) {
     Node *n = NULL;
     if (record) {
         if (!(n = rl_node_new(&zero_def, 1))) return NULL;
-        rl_node_edge(n, 0, self);
+        if (rl_node_edge(n, 0, self) < 0) { Py_DECREF(n); return NULL; }
     }
     int bad = 0;
     if (RL_IS_CONTIGUOUS(self)) {

@@ -9,7 +9,6 @@ import sys
 from dataclasses import dataclass
 from multiprocessing.reduction import ForkingPickler
 
-import rushlight
 from rushlight import _C
 
 TYPE_CHECKING = False
@@ -171,10 +170,10 @@ def _worker_loop(
         return _DatasetKind.create_fetcher(dataset_kind, dataset, auto_collation, collate_fn, drop_last)
 
     try:
-        rushlight.set_num_threads(1)
+        _C.set_num_threads(1)
         seed = base_seed + worker_id
         random.seed(seed)
-        rushlight.manual_seed(seed)
+        _C.manual_seed(seed)
         if "numpy" in sys.modules:
             sys.modules["numpy"].random.seed(_numpy_seed(base_seed, worker_id))
         _worker_info = WorkerInfo(worker_id, num_workers, seed, dataset)
