@@ -93,7 +93,8 @@ def instructions(case: str, python: str = sys.executable) -> int:
     setup, statement = CASES[case]
 
     def count(n: int) -> int:
-        code = f"import rushlight as T, rushlight.nn.functional, rushlight.optim\n{setup}\nfor _ in range({n}):\n    {statement}\n"
+        imports = "import rushlight as T, rushlight.nn.functional, rushlight.optim"
+        code = f"{imports}\n{setup}\nfor _ in range({n}):\n    {statement}\n"
         command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", python, "-c", code]
         out = subprocess.run(command, capture_output=True, text=True, timeout=300).stderr
         return int(next(line for line in out.splitlines() if "Collected" in line).split()[-1])
