@@ -38,15 +38,18 @@ _LAZY = {
     "save": "rushlight._io.serialization",
     "load": "rushlight._io.serialization",
     "set_printoptions": "rushlight._tensor_str",
-    "__version__": "rushlight._version",
+    "__version__": "rushlight.version",
     **dict.fromkeys(
         """typename compile use_deterministic_algorithms are_deterministic_algorithms_enabled set_deterministic_debug_mode
         get_deterministic_debug_mode set_float32_matmul_precision get_float32_matmul_precision set_flush_denormal finfo iinfo
         get_num_interop_threads set_num_interop_threads hann_window hamming_window blackman_window bartlett_window kaiser_window
-        stft istft vmap set_warn_always is_warn_always_enabled""".split(),
+        stft istft vmap set_warn_always is_warn_always_enabled is_storage
+        is_deterministic_algorithms_warn_only_enabled""".split(),
         "rushlight._functions",
     ),
     **dict.fromkeys(("fork_rng",), "rushlight.random"),
+    **dict.fromkeys(("autocast", "is_autocast_enabled", "get_autocast_dtype"), "rushlight.amp"),
+    "OutOfMemoryError": "rushlight.cuda",
 }
 
 

@@ -31,7 +31,7 @@ __all__ = [
 _Tensor = _C.Tensor
 _run_backward = _C._run_backward
 
-_SUBMODULES = ("function", "functional", "grad_mode", "graph", "variable")
+_SUBMODULES = ("forward_ad", "function", "functional", "grad_mode", "graph", "variable")
 _LAZY = {"Function": "function", "Variable": "variable", "gradcheck": "gradcheck", "gradgradcheck": "gradcheck"}
 
 
