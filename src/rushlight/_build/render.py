@@ -1,6 +1,6 @@
 """Turns the table of operations into everything that is built from it.
 
-`render(out)` writes C into the folder `out` and returns the units to compile; run as a module with the name
+`render(out)` writes C and stubs into the folder `out` and returns the units to compile; run as a module with the name
 of a record it prints what that record becomes:  python -m rushlight._build.render sin
 """
 
@@ -166,6 +166,7 @@ def render(out: Path) -> list[Unit]:
             wide = write(f"kernels_{family}.c", writer.family(with_kernels, family, wide=True))
             units += [Unit(wide, isa) for isa in machine_isas()]
             units.append(Unit(write(f"kernels_{family}_other.c", writer.family(with_kernels, family, wide=False))))
+    units += [Unit(path) for path in stubs.write(out)]
     return units
 
 
