@@ -22,13 +22,19 @@ typedef enum { RL_ISA_BASE, RL_ISA_AVX2, RL_ISA_AVX512 } RLIsa;
 
 /* Asked of the processor itself: __builtin_cpu_supports needs run-time support that zig cc does not link.
  * The operating system must save the wide registers (XCR0) or they cannot be used. */
-static inline RLIsa rl_isa_best(void) {
+static inline RLIsa rl_isa_ask(void) {
     unsigned a, b, c, d, xcr0, high;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_AVX) || !(c & bit_FMA)) return RL_ISA_BASE;
     __asm__("xgetbv" : "=a"(xcr0), "=d"(high) : "c"(0));
     if ((xcr0 & 0x6) != 0x6 || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & bit_AVX2)) return RL_ISA_BASE;
     const unsigned avx512 = 1u << 16 /* F */ | 1u << 17 /* DQ */ | 1u << 30 /* BW */ | 1u << 31 /* VL */;
     return (xcr0 & 0xe6) == 0xe6 && (b & avx512) == avx512 ? RL_ISA_AVX512 : RL_ISA_AVX2;
+}
+/* Asked once a file: on a virtual machine cpuid is a trip to the hypervisor. */
+static inline RLIsa rl_isa_best(void) {
+    static int known = -1;
+    if (known < 0) known = (int)rl_isa_ask();
+    return (RLIsa)known;
 }
 #else
 static inline RLIsa rl_isa_best(void) { return RL_ISA_BASE; }

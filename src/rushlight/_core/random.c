@@ -11,6 +11,7 @@
 #endif
 
 #include "random.h"
+#include "isa.h"
 
 #include <math.h>
 #include <string.h>
@@ -28,7 +29,7 @@
     static void name##_plain params { name##_body args; }                                         \
     static void name params                                                                       \
     {                                                                                             \
-        if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))                      \
+        if (rl_isa_best() >= RL_ISA_AVX2)                                                         \
             name##_avx2 args;                                                                     \
         else                                                                                      \
             name##_plain args;                                                                    \
