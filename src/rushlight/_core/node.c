@@ -154,9 +154,13 @@ bool rl_any_grad_list(Tensors ts) {
 
 int rl_node_save(Node *n, int i, Tensor *t) {
     Saved *s = &n->saved[i];
+    s->is_output = s->is_packed = false;
+    if (RL_UNLIKELY(rl_saving_hooked) && t) {
+        s->is_packed = true;
+        return (s->t = (Tensor *)rl_pack_saved(t, NULL)) ? 0 : -1;
+    }
     Py_XINCREF(t);
     s->t = t;
-    s->is_output = false;
     if (t) s->version = t->version->value;
     return 0;
 }
@@ -164,9 +168,10 @@ int rl_node_save(Node *n, int i, Tensor *t) {
 /* An own output is kept as a copy without history: node -> output -> node would be a cycle. */
 int rl_node_save_output(Node *n, int i, Tensor *out, int output_nr) {
     Saved *s = &n->saved[i];
-    s->t = rl_shallow(out);
     s->is_output = true;
     s->output_nr = (uint32_t)output_nr;
+    if (RL_UNLIKELY((s->is_packed = rl_saving_hooked))) return (s->t = (Tensor *)rl_pack_saved(out, n)) ? 0 : -1;
+    s->t = rl_shallow(out);
     s->version = out->version->value;
     return s->t ? 0 : -1;
 }
@@ -191,8 +196,15 @@ static void modified_error(Node *n, Saved *s) {
     }
     PyObject *origin = NULL;
     Node *fn = s->is_output ? n : s->t->grad_fn;
-    if (fn) origin = PyUnicode_FromFormat(", which is output %u of %s,", s->is_output ? s->output_nr : s->t->output_nr, fn->def->name);
-    else origin = PyUnicode_FromString("");
+    if (fn) {
+        /* The operation that the user wrote: Exp, not its node ExpBackward0. */
+        const char *name = fn->def->name, *tail = strstr(name, "Backward");
+        char word[80];
+        PyOS_snprintf(word, sizeof word, "%.*s", tail ? (int)(tail - name) : (int)strlen(name), name);
+        origin = PyUnicode_FromFormat(", which is output %u of %s,", s->is_output ? s->output_nr : s->t->output_nr, word);
+    } else {
+        origin = PyUnicode_FromString("");
+    }
     if (shape && origin) {
         PyErr_Format(PyExc_RuntimeError,
                      "one of the variables needed for gradient computation has been modified by an inplace operation: "
@@ -218,6 +230,7 @@ Tensor *rl_node_unpack(Node *n, int i) {
     if (RL_UNLIKELY(n->released)) { rl_released_error(); return NULL; }
     Tensor *t = s->t;
     if (!t) return NULL;
+    if (RL_UNLIKELY(s->is_packed)) return rl_unpack_saved((PyObject *)t, s->is_output ? n : NULL, s->output_nr);
     if (RL_UNLIKELY(t->version->value != s->version)) { modified_error(n, s); return NULL; }
     if (s->is_output && rl_grad_mode) {
         Tensor *alive = rl_shallow(t);
@@ -324,7 +337,7 @@ static int view_error(Tensor *self, bool indirect) {
         : NULL;
     if (!why) return 0;
     if (name) PyErr_Format(PyExc_RuntimeError, "Output %u of %s is a view and %s. %s", self->output_nr, short_name, written, why);
-    else PyErr_Format(PyExc_RuntimeError, "Output is a view and %s. %s", written, why);
+    else PyErr_Format(PyExc_RuntimeError, "A view was created in no_grad mode and %s with grad mode enabled. %s", written, why);
     return -1;
 }
 
