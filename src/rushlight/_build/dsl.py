@@ -47,6 +47,8 @@ BUILTINS = {
     "is_inexact": ("D", "b", "RL_IS_INEXACT({0})"),
     "to_real": ("D", "D", "rl_to_real({0})"),
     "double": ("S", "d", "rl_scalar_double({0})"),
+    "conj_number": ("S", "S", "rl_scalar_conj({0})"),
+    "number_as": ("SD", "S", "rl_scalar_as({0}, {1})"),
     "equal_shape": ("TT", "b", "rl_same_shape({0}, {1})"),
     "zeros_like_shape": ("TI", "T", "rl_full_scalar({1}.n, {1}.v, (Scalar){{'i', {{.i = 0}}, 0}}, (RLDType)({0})->dtype, ({0})->device)"),
     "expand_reduced": ("TIIb", "T", "rl_expand_reduced({0}, {1}, {2}, {3})"),
@@ -216,6 +218,9 @@ class Compiler:
         if a.type == b.type == "s":
             return Value("b", f"(strcmp({a.c}, {b.c}) {C_SYMBOL[type(op)]} 0)")
         if "S" in (a.type, b.type):
+            if isinstance(op, ast.Eq | ast.NotEq):
+                equal = f"rl_scalar_equal({self.to(a, 'S', node).c}, {self.to(b, 'S', node).c})"
+                return Value("b", equal if isinstance(op, ast.Eq) else f"(!{equal})")
             a, b = self.to(a, "d", node), self.to(b, "d", node)
         return Value("b", f"({a.c} {C_SYMBOL[type(op)]} {b.c})")
 

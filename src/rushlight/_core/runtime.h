@@ -14,8 +14,22 @@ int64_t rl_dim_count_of(Ints shape, Ints dims);
 Tensor *rl_squeeze_dims(Tensor *self, Ints dims);           /* view.c */
 Tensor *rl_empty_format(Tensor *t, int format);              /* channels last */
 Scalar rl_scalar_arith(char op, Scalar a, Scalar b);
+static inline Scalar rl_scalar_conj(Scalar s) {
+    if (s.kind == 'c') s.im = -s.im;
+    return s;
+}
+static inline bool rl_scalar_equal(Scalar a, Scalar b) {
+    return rl_scalar_double(a) == rl_scalar_double(b) && (a.kind == 'c' ? a.im : 0) == (b.kind == 'c' ? b.im : 0);
+}
+/* The number as an element of dt would hold it: integers drop its fraction. */
+static inline Scalar rl_scalar_as(Scalar s, RLDType dt) {
+    if (RL_IS_INEXACT(dt)) return s;
+    const int64_t i = rl_scalar_int(s);
+    return dt == RL_BOOL ? (Scalar){'b', {.i = i != 0}, 0} : (Scalar){'i', {.i = i}, 0};
+}
 Tensor *rl_clone_raw(Tensor *t);
 const char *rl_cpp_name(RLDType dt);
+int rl_minus_allows(Tensor *a, Tensor *b);                   /* `-` refuses bool, which it would make numbers; b may be NULL */
 int rl_node_save_str(Node *n, int i, const char *s);
 /* grad of a reduction, seen in the input's shape */
 Tensor *rl_expand_reduced(Tensor *grad, Ints shape, Ints dims, bool keepdim);

@@ -13,7 +13,8 @@ native("mv(Tensor input, Tensor vec) -> Tensor", out=True,
 native("dot(Tensor input, Tensor tensor) -> Tensor", out=True, derivative={"input": "grad * conj(tensor)", "tensor": "grad * conj(input)"},
        doc="The inner product of two vectors.")  # fmt: skip
 native("addmm(Tensor input, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", out=True, inplace=True,
-       derivative={"input": "grad * beta", "mat1": "mm(grad, conj(t(mat2))) * alpha", "mat2": "mm(conj(t(mat1)), grad) * alpha"},
+       derivative={"input": "grad * conj_number(beta)", "mat1": "mm(grad, conj(t(mat2))) * conj_number(alpha)",
+                   "mat2": "mm(conj(t(mat1)), grad) * conj_number(alpha)"},
        doc="beta * input + alpha * (mat1 @ mat2).")  # fmt: skip
 native("outer(Tensor input, Tensor vec2) -> Tensor", records=True, out=True, alias=("ger",), code="""
 Tensor *rl_outer(Tensor *a, Tensor *b) {
@@ -29,14 +30,26 @@ Tensor *rl_outer(Tensor *a, Tensor *b) {
 """, doc="All products of two vectors: (n,), (m,) -> (n, m).")  # fmt: skip
 native("matmul(Tensor input, Tensor other) -> Tensor", records=True, out=True,
        doc="The matrix product with NumPy's rules: vectors are rows or columns, leading dimensions broadcast.")  # fmt: skip
-composite("baddbmm(Tensor input, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-          "input * beta + bmm(batch1, batch2) * alpha", out=True, inplace=True, doc="beta * input + alpha * (batch1 @ batch2).")  # fmt: skip
-composite("addbmm(Tensor input, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-          "input * beta + sum_dim(bmm(batch1, batch2), [0]) * alpha", out=True, inplace=True, doc="beta * input + alpha * sum over batches of batch1 @ batch2.")  # fmt: skip
-composite("addmv(Tensor input, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-          "input * beta + mv(mat, vec) * alpha", out=True, inplace=True, doc="beta * input + alpha * (mat @ vec).")  # fmt: skip
-composite("addr(Tensor input, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-          "input * beta + outer(vec1, vec2) * alpha", out=True, inplace=True, doc="beta * input + alpha * outer(vec1, vec2).")  # fmt: skip
+
+# beta * input + alpha * (a product): the numbers take the dtype of the product, and a beta of 0 keeps NaN of input out.
+for _schema, _product, _doc, _derivative in (
+    ("baddbmm(Tensor input, Tensor batch1, Tensor batch2", "bmm(batch1, batch2)", "batch1 @ batch2",
+     {"batch1": "bmm(grad, conj(transpose(batch2, 1, 2)))", "batch2": "bmm(conj(transpose(batch1, 1, 2)), grad)"}),
+    ("addbmm(Tensor input, Tensor batch1, Tensor batch2", "sum_dim(bmm(batch1, batch2), [0])", "sum over batches of batch1 @ batch2",
+     {"batch1": "matmul(grad, conj(transpose(batch2, 1, 2)))", "batch2": "matmul(conj(transpose(batch1, 1, 2)), grad)"}),
+    ("addmv(Tensor input, Tensor mat, Tensor vec", "mv(mat, vec)", "mat @ vec",
+     {"mat": "outer(grad, conj(vec))", "vec": "mv(conj(t(mat)), grad)"}),
+    ("addr(Tensor input, Tensor vec1, Tensor vec2", "outer(vec1, vec2)", "outer(vec1, vec2)",
+     {"vec1": "mv(grad, conj(vec2))", "vec2": "mv(t(grad), conj(vec1))"}),
+):  # fmt: skip
+    composite(f"{_schema}, *, Scalar beta=1, Scalar alpha=1) -> Tensor", f"""
+product = {_product}
+scaled = product * number_as(alpha, product.dtype)
+if beta == 0:
+    return scaled
+return input * number_as(beta, product.dtype) + scaled
+""", derivative={"input": "grad * conj_number(beta)", **{k: f"{v} * conj_number(alpha)" for k, v in _derivative.items()}},
+              out=True, inplace=True, doc=f"beta * input + alpha * ({_doc}).")  # fmt: skip
 native("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", namespaces=("nn.functional",), method=False,
        node="AddmmBackward0", edges=["bias", "input", "weight"],
        derivative={"bias": "grad if grad.ndim == 1 else sum_dim(reshape(grad, [-1, grad.shape[-1]]), [0])",
@@ -46,15 +59,15 @@ composite("linear_input_backward(Tensor grad, Tensor weight) -> Tensor", """
 if weight.ndim == 1:
     return unsqueeze(grad, -1) * weight
 if grad.ndim == 2:
-    return mm(grad, weight)
-return matmul(grad, weight)
+    return mm(grad, conj(weight))
+return matmul(grad, conj(weight))
 """, function=False, method=False)  # fmt: skip
 composite("linear_weight_backward(Tensor grad, Tensor input, int weight_ndim) -> Tensor", """
 if weight_ndim == 1:
     return mv(t(reshape(input, [-1, input.shape[-1]])), reshape(grad, [-1]))
 if grad.ndim == 2:
-    return mm(t(grad), input)
+    return mm(t(grad), conj(input))
 if grad.ndim == 1:
-    return outer(grad, input)
-return mm(t(reshape(grad, [-1, grad.shape[-1]])), reshape(input, [-1, input.shape[-1]]))
+    return outer(grad, conj(input))
+return mm(t(reshape(grad, [-1, grad.shape[-1]])), conj(reshape(input, [-1, input.shape[-1]])))
 """, function=False, method=False)  # fmt: skip

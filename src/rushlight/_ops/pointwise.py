@@ -5,7 +5,7 @@ from rushlight._ops.define import binary, comparison, composite, native, op, una
 # ---------------------------------------------------------------- arithmetic
 
 # Products with alpha are fused into the addition, as PyTorch's vectorised kernels do: one rounding.
-binary("add", "FMA(alpha, b, a)", {"input": "grad", "other": "grad if alpha == 1 else grad * alpha"}, params="Scalar alpha=1",
+binary("add", "FMA(alpha, b, a)", {"input": "grad", "other": "grad if alpha == 1 else grad * conj_number(alpha)"}, params="Scalar alpha=1",
        int="a + alpha * b", complex="a + MUL(alpha, b)", bool="a | (alpha != 0 && b)",
        doc="""input + alpha * other. Shapes broadcast; dtypes promote.
 
@@ -13,11 +13,11 @@ binary("add", "FMA(alpha, b, a)", {"input": "grad", "other": "grad if alpha == 1
        >>> torch.add(torch.tensor([1., 2.]), 3)
        tensor([4., 5.])
        """)  # fmt: skip
-binary("sub", "FMA(-alpha, b, a)", {"input": "grad", "other": "-grad if alpha == 1 else grad * (-alpha)"}, params="Scalar alpha=1",
-       int="a - alpha * b", complex="a - MUL(alpha, b)", alias=("subtract",),
+binary("sub", "FMA(-alpha, b, a)", {"input": "grad", "other": "-grad if alpha == 1 else grad * (-conj_number(alpha))"}, params="Scalar alpha=1",
+       int="a - alpha * b", complex="a - MUL(alpha, b)", alias=("subtract",), check="rl_minus_allows(input, other)",
        doc="input - alpha * other. Shapes broadcast; dtypes promote; bool is refused.")  # fmt: skip
-binary("rsub", "alpha * -a + b", {"input": "-grad if alpha == 1 else grad * (-alpha)", "other": "grad"}, params="Scalar alpha=1",
-       complex="b - MUL(alpha, a)", inplace=False, out=False, node="RsubBackward1", method=True,
+binary("rsub", "alpha * -a + b", {"input": "-grad if alpha == 1 else grad * (-conj_number(alpha))", "other": "grad"}, params="Scalar alpha=1",
+       complex="b - MUL(alpha, a)", inplace=False, out=False, node="RsubBackward1", method=True, check="rl_minus_allows(input, other)",
        doc="other - alpha * input.")  # fmt: skip
 binary("mul", "a * b", {"input": "grad * conj(other)", "other": "grad * conj(input)"}, complex="MUL(a, b)", bool="a & b",
        alias=("multiply",), doc="input * other, element by element. Shapes broadcast; dtypes promote.")  # fmt: skip
@@ -31,7 +31,7 @@ composite("div_floor(Tensor input, Tensor other) -> Tensor", "floor_divide(input
 binary("fmod", "fmod(a, b)", {"input": "grad", "other": "-grad * trunc(input / other)"}, int="fmod_int(a, b)",
        doc="C's fmod: the result has the sign of input.")  # fmt: skip
 
-unary("neg", "-x", "-grad", complex="-x", alias=("negative",), doc="-input.")
+unary("neg", "-x", "-grad", complex="-x", alias=("negative",), check="rl_minus_allows(input, NULL)", doc="-input.")
 unary("abs", "fabs(x)", "grad * sgn(input)", int="(x < 0 ? -x : x)", complex="abs(x)", result="real", alias=("absolute",),
       doc="|input|; of complex numbers the modulus.")  # fmt: skip
 op("sign(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, derivative="grad * 0",
@@ -57,7 +57,15 @@ if is_complex(input.dtype):
 return grad * 0
 """, function=False, method=False)  # fmt: skip
 unary("reciprocal", "1 / x", "-grad * conj(result * result)", complex="DIV(1, x)", float_result=True, doc="1 / input.")
-unary("square", "x * x", "grad * (2 * conj(input))", complex="MUL(x, x)", bool="x", node="PowBackward0", doc="input ** 2.")
+unary("squared", "x * x", "grad * (2 * conj(input))", complex="MUL(x, x)", node="PowBackward0", function=False, method=False)
+native("square(Tensor input) -> Tensor", records=True, inplace=True, out=True, code="""
+Tensor *rl_square(Tensor *input) {
+    if (RL_LIKELY(input->dtype != RL_BOOL)) return rl_squared(input);
+    Tensor *wide = rl_to_dtype_raw(input, RL_I64), *r = wide ? rl_squared(wide) : NULL; /* as input ** 2 promotes */
+    Py_XDECREF(wide);
+    return r;
+}
+""", doc="input ** 2.")  # fmt: skip
 unary("positive", "x", "grad", complex="x", inplace=False, doc="+input.")
 native("conj_physical(Tensor input) -> Tensor", inplace=True, out=True, derivative="conj(grad)", node="ConjPhysicalBackward0", code="""
 Tensor *impl_conj_physical(Tensor *input) {
@@ -278,7 +286,8 @@ composite("clamp_max(Tensor input, Scalar max) -> Tensor", "clamp(input, None, m
 op("where(Tensor condition, Operand input, Operand other) -> Tensor", kind="ternary", bool_mask=1, out=True,
    kernel={"default": "a ? b : c", "bool": "a ? b : c", "complex": "a ? b : c"},
    derivative={"input": "where(condition, grad, 0.0)", "other": "where(condition, 0.0, grad)"},
-   doc="input where condition holds, other elsewhere.")  # fmt: skip
+   method=False, doc="input where condition holds, other elsewhere.")  # fmt: skip
+composite("where.self(Tensor input, Tensor condition, Operand other) -> Tensor", "where(condition, input, other)", function=False)
 op("addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor", kind="ternary", inplace=True, out=True,
    kernel={"float": "FMA(value * b, c, a)", "int": "a + value * b * c", "complex": "a + MUL(MUL(value, b), c)"},
    derivative={"input": "grad", "tensor1": "grad * conj(tensor2 * value)", "tensor2": "grad * conj(tensor1 * value)"},

@@ -179,13 +179,14 @@ native("argmin(Tensor input, int? dim=None, bool keepdim=False) -> Tensor", out=
 Tensor *impl_argmin(Tensor *t, int64_t dim, bool keepdim) { return arg_extreme(t, dim, keepdim, false, "argmin"); }
 """, doc="The position of the (first) minimum: of all elements, or along dim.")  # fmt: skip
 for _name in ("max", "min"):
+    # first: dim would take an integer tensor of one element too
+    composite(f"{_name}.other(Tensor input, Tensor other) -> Tensor", f"{_name}imum(input, other)", out=True)
     native(f"{_name}.dim(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", out=True, node=f"{_name.title()}Backward0",
            derivative="value_selecting_backward(grad_values, dim, indices, input.shape, keepdim)", code=f"""
 int impl_{_name}_dim(Tensor *t, int64_t dim, bool keepdim, Tensor **out) {{
     return extreme_along(t, dim, keepdim, {"true" if _name == "max" else "false"}, &out[0], &out[1], "{_name}");
 }}
 """)  # fmt: skip
-    composite(f"{_name}.other(Tensor input, Tensor other) -> Tensor", f"{_name}imum(input, other)", out=True)
 composite("value_selecting_backward(Tensor grad, int dim, Tensor indices, int[] sizes, bool keepdim) -> Tensor", """
 out = zeros_like_shape(grad, sizes)
 if len(sizes) == 0:
@@ -197,11 +198,14 @@ return scatter(out, dim, unsqueeze(indices, dim), unsqueeze(grad, dim))
 
 # ---------------------------------------------------------------- spread
 
+# Before the overloads with dim, which would take a bool for an int.
+for _name in ("var", "std"):
+    composite(f"{_name}(Tensor input, bool unbiased) -> Tensor", f"{_name}_correction(input, None, correction=1 if unbiased else 0)")
 native("var.correction(Tensor input, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor", out=True, node="VarBackward0",
        derivative="var_backward(grad, input, dim, correction, keepdim)", code="""
 static Tensor *variance(Tensor *t, Ints dim, Scalar correction, bool keepdim, const char *name) {
     if (!RL_IS_INEXACT(t->dtype)) {
-        PyErr_Format(PyExc_RuntimeError, "%s only support floating point and complex dtypes", name);
+        PyErr_Format(PyExc_RuntimeError, "std and var only support floating point and complex dtypes");
         return NULL;
     }
     double c = correction.kind ? rl_scalar_double(correction) : 1, n = (double)rl_dim_count(t, dim) - c;
@@ -231,7 +235,6 @@ Tensor *impl_std_correction(Tensor *t, Ints dim, Scalar correction, bool keepdim
 }
 """, doc="The standard deviation; correction is subtracted from the count (1: Bessel's).")  # fmt: skip
 for _name in ("var", "std"):
-    composite(f"{_name}(Tensor input, bool unbiased) -> Tensor", f"{_name}_correction(input, None, correction=1 if unbiased else 0)")
     composite(f"{_name}.dim(Tensor input, int[1]? dim, bool unbiased, bool keepdim=False) -> Tensor",
               f"{_name}_correction(input, dim, correction=1 if unbiased else 0, keepdim=keepdim)", out=True)  # fmt: skip
 composite("var_backward(Tensor grad, Tensor input, int[]? dim, Scalar? correction, bool keepdim) -> Tensor", """
