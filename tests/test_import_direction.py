@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "_transforms": ["_C", "_utils"],
     "autograd": ["_transforms"],
     "utils": ["autograd"],
-    "nn": ["utils"],
+    "nn": ["utils", "_functions"],
     "optim": ["nn"],  # averaged models are modules
     "_io": ["_utils"],
     "serialization": ["_io"],

@@ -23,8 +23,8 @@ class FlatStorage:
 
 
 def _storage_from_bytes(data: bytes, dtype: str) -> FlatStorage:
-    dtype = getattr(_C, dtype)
-    return FlatStorage(_C._tensor_from_bytes(data, dtype) if data else _C.empty(0, dtype=dtype))
+    kind = getattr(_C, dtype)
+    return FlatStorage(_C._tensor_from_bytes(data, kind) if data else _C.empty(0, dtype=kind))
 
 
 def _reduce_tensor(tensor: _C.Tensor) -> tuple:

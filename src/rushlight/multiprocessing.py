@@ -115,7 +115,7 @@ def start_processes(
     start_method: str = "spawn",
 ) -> SpawnContext | None:
     """Runs `fn(i, *args)` in `nprocs` new processes."""
-    context = get_context(start_method)
+    context: Any = get_context(start_method)
     processes, errors = [], []
     for i in range(nprocs):
         queue = context.SimpleQueue()

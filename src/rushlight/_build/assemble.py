@@ -15,6 +15,7 @@ import sysconfig
 import types
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 PACKAGE = Path(__file__).resolve().parents[1]
 ROOT = PACKAGE.parents[1]
@@ -60,7 +61,7 @@ def _one_at_a_time(work: Path) -> Iterator[None]:
         yield
 
 
-def _build(package: Path, work: Path, config: _compile.Config) -> None:
+def _build(package: Path, work: Path, config: Any) -> None:
     core, generated = config.include
     # Rendered from nothing each time: a file of an operation that is gone must not be found by an include.
     shutil.rmtree(generated, ignore_errors=True)

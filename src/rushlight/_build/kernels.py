@@ -129,7 +129,7 @@ class KernelWriter:
         pointer = {False: "RLKernel", True: "RLReduce"}
         lines = ['#include "rl.h"', '#include "types.h"', '#include "vmath.h"', '#include "elementwise.h"', '#include "reduce.h"',
                  '#include "kernel_helpers.h"', '#include "isa.h"', ""]  # fmt: skip
-        rows = {False: [], True: []}
+        rows: dict[bool, list[str]] = {False: [], True: []}
         for op in ops:
             texts = self.texts(op, which)
             lines.extend(texts.values())

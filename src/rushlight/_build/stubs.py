@@ -137,7 +137,8 @@ def result_classes(ops: Iterable[Op]) -> Iterator[str]:
 
 
 def native_stub(table: list[Op]) -> str:
-    methods, functions = [], list(result_classes(table))
+    methods: list[str] = []
+    functions = list(result_classes(table))
     for entry in entries(table):
         (methods if entry.is_method else functions).append(definition(entry))
     text = TEMPLATE.read_text()

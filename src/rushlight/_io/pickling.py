@@ -111,10 +111,10 @@ def _reduce_tensor(tensor: _C.Tensor) -> tuple:
 
     state = getattr(tensor, "__dict__", None)
     if isinstance(tensor, _C.Parameter):
-        args = tensor.data, tensor.requires_grad, OrderedDict()
+        whole = tensor.data, tensor.requires_grad, OrderedDict()
         if state:
-            return _utils._rebuild_parameter_with_state, (*args, state)
-        return _utils._rebuild_parameter, args
+            return _utils._rebuild_parameter_with_state, (*whole, state)
+        return _utils._rebuild_parameter, whole
     place = tensor.storage_offset(), tuple(tensor.size()), tensor.stride()
     args: tuple
     if tensor.device.type == "meta":

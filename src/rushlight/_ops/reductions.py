@@ -87,7 +87,7 @@ mask = logical_or(input == r, logical_and(isnan(input), isnan(r)))
 return mask * g / sum_dim(mask, dim, True)
 """, function=False, method=False)  # fmt: skip
 for _name, _identity, _step in (("all", "1", "a && x"), ("any", "0", "a || x")):
-    _spec = dict(identity={"default": _identity, "complex": _identity}, step={"default": _step, "complex": _step}, load="x != 0", acc="bool",
+    _spec: dict = dict(identity={"default": _identity, "complex": _identity}, step={"default": _step, "complex": _step}, load="x != 0", acc="bool",
                  rule="bool", out=True)  # fmt: skip
     reduction(f"{_name}(Tensor input) -> Tensor", doc=f"Whether {_name} elements are non-zero.", **_spec)
     reduction(f"{_name}.dim(Tensor input, int[1]? dim, bool keepdim=False) -> Tensor", **_spec)

@@ -84,7 +84,7 @@ def raw(frame: BatchFrame, x: Any) -> Any:
     return x._value if isinstance(x, BatchedTensor) and x._frame is frame else x
 
 
-def with_batch(frame: BatchFrame, x: Tensor) -> Tensor:
+def with_batch(frame: BatchFrame, x: Any) -> Tensor:
     """Its value, with a batch dimension in any case."""
     if is_batched(frame, x):
         return x._value

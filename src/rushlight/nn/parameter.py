@@ -8,6 +8,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    _Base = Tensor  # what the mixin is put before
+else:
+    _Base = object
+
 __all__ = [
     "Parameter",
     "UninitializedParameter",
@@ -43,15 +47,16 @@ class Buffer(Tensor, metaclass=_BufferMeta):
             from .._C import empty
 
             data = empty(0)
-        buffer = data.detach().requires_grad_(data.requires_grad)
+        buffer: Any = data.detach().requires_grad_(data.requires_grad)
         buffer.persistent = persistent
         buffer._is_buffer = True
         return buffer
 
 
-class UninitializedTensorMixin:
+class UninitializedTensorMixin(_Base):
     """A tensor whose shape is not known yet: nearly everything but `materialize` raises."""
 
+    cls_to_become: type
     _allowed_names = frozenset(
         "__hash__ size copy_ is_complex is_floating_point half float double char short int long "
         "cuda cpu to get_device _has_compatible_shallow_copy_type".split()

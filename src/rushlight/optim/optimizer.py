@@ -60,7 +60,7 @@ def _hook_steps_in_use(cls: type) -> None:
         _hook_steps_in_use(subclass)
 
 
-def _hook_step(cls: type) -> None:
+def _hook_step(cls: Any) -> None:
     if not getattr(cls.step, "hooked", False):
         cls.step = Optimizer.profile_hook_step(cls.step)
         cls.step.hooked = True
@@ -98,6 +98,14 @@ class Optimizer:
     Subclasses define `step`.  Steps are plain methods: hooks cost nothing until one is registered,
     at which moment the class's `step` is wrapped.
     """
+
+    _in_use: bool
+    _optimizer_step_pre_hooks: dict[int, Callable]
+    _optimizer_step_post_hooks: dict[int, Callable]
+    _optimizer_state_dict_pre_hooks: dict[int, Callable]
+    _optimizer_state_dict_post_hooks: dict[int, Callable]
+    _optimizer_load_state_dict_pre_hooks: dict[int, Callable]
+    _optimizer_load_state_dict_post_hooks: dict[int, Callable]
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         self.defaults = defaults

@@ -127,7 +127,8 @@ def _project_packed(query, key, value, weight, bias) -> tuple[Tensor, Tensor, Te
         weight_q, weight_kv = weight.split([width, 2 * width])
         bias_q, bias_kv = (None, None) if bias is None else bias.split([width, 2 * width])
         return (_C.linear(query, weight_q, bias_q), *_C.linear(key, weight_kv, bias_kv).chunk(2, -1))
-    return _project(query, key, value, *weight.chunk(3), bias)
+    weight_q, weight_k, weight_v = weight.chunk(3)
+    return _project(query, key, value, weight_q, weight_k, weight_v, bias)
 
 
 def _project(query, key, value, weight_q, weight_k, weight_v, bias) -> tuple[Tensor, Tensor, Tensor]:

@@ -8,6 +8,8 @@ from ... import _C
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ..._C import Tensor
 
 __all__ = ["affine_grid", "grid_sample", "interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
@@ -344,7 +346,8 @@ def _inside(place: Tensor, size: int, padding_mode: str, align_corners: bool) ->
 def _pick(input: Tensor, indices: list[Tensor]) -> Tensor:
     """input[n, :, indices...], zero where an index lies outside."""
     batch, channels, *sizes = input.shape
-    flat, valid = 0, None
+    flat: Any = 0
+    valid = None
     for index, size in zip(indices, sizes, strict=True):
         within = (index >= 0) & (index <= size - 1)
         valid = within if valid is None else valid & within

@@ -7,6 +7,8 @@ from ..modules.utils import _pair
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..._C import Tensor
 
 __all__ = [
@@ -14,7 +16,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def pad(input: Tensor, pad: list[int], mode: str = "constant", value: float | None = None) -> Tensor:
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
     """Widens the last dimensions; `pad` is (left, right) of the last, then of the one before, ...
 
     `mode` is "constant" (with `value`, default 0), "reflect", "replicate" or "circular"; negative sizes crop.

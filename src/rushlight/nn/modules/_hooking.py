@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
     from ...utils.hooks import RemovableHandle
 
+    _Base = ModuleBase  # what the methods find on self; Module inherits from it beside this class
+else:
+    _Base = object
+
 _global_buffer_registration_hooks: dict[int, Callable] = OrderedDict()
 _global_module_registration_hooks: dict[int, Callable] = OrderedDict()
 _global_parameter_registration_hooks: dict[int, Callable] = OrderedDict()
@@ -29,7 +33,7 @@ _global_forward_hooks_always_called: dict[int, bool] = OrderedDict()
 _global_forward_hooks_with_kwargs: dict[int, bool] = OrderedDict()
 
 
-def _add(hooks: dict, hook: Callable, prepend: bool = False, marks: tuple = ()) -> RemovableHandle:
+def _add(hooks: Any, hook: Callable, prepend: bool = False, marks: tuple = ()) -> RemovableHandle:
     """Registers hook; marks are pairs (dict of ids, whether this hook belongs in it)."""
     from ...utils.hooks import RemovableHandle
 
@@ -293,7 +297,7 @@ def _legacy_hook_complaint(inputs, result, node) -> str | None:
     return None
 
 
-class HookMethods:
+class HookMethods(_Base):
     """The part of Module that registers hooks and calls with them."""
 
     __slots__ = ()

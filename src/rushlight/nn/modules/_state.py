@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from ..._C import ModuleBase
     from ...utils.hooks import RemovableHandle
+
+    _Base = ModuleBase  # what the methods find on self; Module inherits from it beside this class
+else:
+    _Base = object
 
 _EXTRA_STATE_KEY_SUFFIX = "_extra_state"
 _UNREACHABLE = (
@@ -55,7 +60,7 @@ class _IncompatibleKeys(tuple):
     __str__ = __repr__
 
 
-class StateMethods:
+class StateMethods(_Base):
     """The part of Module that saves and loads."""
 
     __slots__ = ()

@@ -81,7 +81,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
 
     def reset_parameters(self) -> None:
         self.head.reset_parameters()
-        for to_hidden, to_output in self.tail:
+        for to_hidden, to_output in self.tail:  # type: ignore[attr-defined]  # pairs, being Sequential
             to_hidden.reset_parameters()
             to_output.reset_parameters()
 

@@ -8,10 +8,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .module import Module
+
+    _Base = Module  # the class that the mixin is put before
+else:
+    _Base = object
+
 __all__ = ["LazyModuleMixin"]
 
 
-class LazyModuleMixin:
+class LazyModuleMixin(_Base):
     """Put before the module class: ``class LazyLinear(LazyModuleMixin, Linear)``.
 
     The subclass creates UninitializedParameters, and overrides ``initialize_parameters(*args)``,

@@ -80,6 +80,10 @@ class _LayerNote(str):
     far, puts a note with a longer path in its place.
     """
 
+    outer: weak_ref[Module]
+    path: str
+    layer: str
+
     def __new__(cls, outer: Module, path: str, layer: str):
         text = f"in {outer._get_name()}.{path}: {layer}" if path else f"in {layer}"
         note = super().__new__(cls, text)
@@ -459,7 +463,7 @@ class Module(HookMethods, StateMethods, ModuleBase):
         """Returns the module as it is: tensors stay in the memory of the process that made them."""
         return self
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+    def _apply(self, fn: Callable[[Any], Tensor], recurse: bool = True) -> Self:
         """Replaces the contents of all parameters, their gradients, and all buffers by fn of them."""
         from rushlight import no_grad
 

@@ -8,6 +8,7 @@ from rushlight.utils.data.sampler import Sampler
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sized
+    from typing import Any
 
 __all__ = ["DistributedSampler"]
 
@@ -66,7 +67,7 @@ class DistributedSampler(Sampler):
         self.epoch = epoch
 
 
-def _distributed() -> object:
+def _distributed() -> Any:
     try:
         import rushlight.distributed as distributed
     except ImportError:

@@ -80,7 +80,7 @@ def _refill_mapping(like: Mapping, items: dict) -> Any:
             clone = copy(like)
             clone.update(items)
             return clone
-        return type(like)(items)
+        return type(like)(items)  # type: ignore[call-arg]
     except TypeError:  # cannot be copied, updated, or built from a dict
         return items
 
@@ -94,7 +94,7 @@ def _refill_sequence(like: Sequence, items: list) -> Any:
             for i, item in enumerate(items):
                 clone[i] = item
             return clone
-        return type(like)(items)
+        return type(like)(items)  # type: ignore[call-arg]
     except TypeError:  # cannot be copied, written, or (`range`) built from a list
         return items
 

@@ -73,7 +73,7 @@ class ExceptionWrapper:
         if self.exc_type is KeyError:
             message = KeyErrorMessage(message)
         elif getattr(self.exc_type, "message", None):
-            raise self.exc_type(message=message)
+            raise self.exc_type(message=message)  # type: ignore[call-arg]
         try:
             exception = self.exc_type(message)
         except Exception:  # its constructor wants other arguments than one message
@@ -87,8 +87,8 @@ class ExceptionWrapper:
 
 
 def _rebuild(data: bytes, dtype: str, size: tuple, requires_grad: bool) -> _C.Tensor:
-    dtype = getattr(_C, dtype)
-    flat = _C._tensor_from_bytes(data, dtype) if data else _C.empty(0, dtype=dtype)
+    kind = getattr(_C, dtype)
+    flat = _C._tensor_from_bytes(data, kind) if data else _C.empty(0, dtype=kind)
     return flat.view(size).data.requires_grad_(requires_grad)
 
 
