@@ -247,7 +247,7 @@ class Gradient:
                 lines.append(f"if ({cond}) {{ Tensor *before = rl_clone_raw({s}); if (!before) goto fail; "
                              f"rl_node_save(n, {i}, before); Py_DECREF(before); }}")  # fmt: skip
             else:
-                lines.append(f"if ({cond}) rl_node_save(n, {i}, {source});")
+                lines.append(f"if (({cond}) && rl_node_save(n, {i}, {source}) < 0) goto fail;")
         for i, (name, ctype, c) in enumerate(self.args):
             if "out->" in c or (multi(op) and name.split("_")[0] in self.results):
                 continue

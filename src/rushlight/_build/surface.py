@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 from rushlight._ops.define import Op
 
-# Activations and their like: `relu_` is also a function, as in PyTorch.
-_INPLACE_FUNCTIONS = frozenset("relu dropout rrelu threshold celu selu elu leaky_relu".split())
+# Whose in-place form is a function too, as in PyTorch: `torch.relu_(x)` beside `x.relu_()`.
+_INPLACE_FUNCTIONS = frozenset(
+    """relu dropout rrelu threshold celu selu elu leaky_relu abs acos acosh addmv asin asinh atan atanh ceil clamp clamp_max
+    clamp_min conj_physical cos cosh deg2rad erf erfc exp exp2 expm1 fix floor frac gcd i0 lcm ldexp log log10 log1p log2 logit
+    nan_to_num neg rad2deg reciprocal round rsqrt sigmoid sin sinc sinh sqrt square tan tanh trunc xlogy""".split()
+)
 
 
 @dataclass(frozen=True)

@@ -19,4 +19,5 @@ int rl_function_init(PyObject *m);
 
 extern _Thread_local int rl_inference_mode;                  /* gradmode.c */
 int rl_gradmode_init(PyObject *m);
+int rl_saved_hooks_init(PyObject *m);
 #endif

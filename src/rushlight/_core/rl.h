@@ -174,6 +174,7 @@ Tensor *rl_alias(Tensor *t, int ndim, const int64_t *size, const int64_t *stride
 Tensor *rl_shallow(Tensor *t);                              /* the same geometry: detach() */
 void rl_set_geometry(Tensor *t, int ndim, const int64_t *size, const int64_t *stride);
 int rl_resize_for_out(Tensor *out, int ndim, const int64_t *size);
+int64_t rl_count_elements(int ndim, const int64_t *size);    /* -1 and an error when they overflow */
 
 Tensor *rl_to_dtype_raw(Tensor *t, RLDType dt);             /* no history; new ref (maybe t itself) */
 Tensor *rl_contiguous_raw(Tensor *t);                       /* no history; new ref (maybe t itself) */
@@ -213,7 +214,7 @@ typedef struct { struct Node *node; uint32_t nr; } Edge;    /* node NULL: no gra
 typedef struct {
     Tensor *t;                 /* strong; own outputs are saved as shallow copies */
     uint32_t version;
-    bool is_output;
+    bool is_output, is_packed; /* packed: t is what saved_hooks.c makes of a tensor */
     uint32_t output_nr;
 } Saved;
 
@@ -289,6 +290,9 @@ int rl_node_edge(Node *n, int i, Tensor *input);            /* points edge i at 
 int rl_node_save(Node *n, int i, Tensor *t);                /* an input */
 int rl_node_save_output(Node *n, int i, Tensor *out, int output_nr);
 int rl_node_save_ints(Node *n, int i, Ints v);              /* copies */
+extern bool rl_saving_hooked;                               /* saved_hooks.c */
+PyObject *rl_pack_saved(Tensor *t, Node *owner);            /* owner: the node whose output t is */
+Tensor *rl_unpack_saved(PyObject *packed, Node *owner, uint32_t output_nr);
 Tensor *rl_node_unpack(Node *n, int i);                     /* version-checked; new ref; NULL + no error: None */
 int rl_node_outputs(Node *n, int count);                    /* before set_history of a multi-output op */
 int rl_node_saved_room(Node *n, int count);

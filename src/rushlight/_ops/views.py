@@ -80,7 +80,11 @@ Tensor *impl_unfold_backward(Tensor *g, Ints sizes, int64_t dim, int64_t size, i
     (void)size;
     Tensor *out = rl_full_scalar(sizes.n, sizes.v, (Scalar){'i', {.i = 0}, 0}, (RLDType)g->dtype, g->device);
     int64_t d = out ? rl_wrap_dim(dim, sizes.n) : 0;
-    if (!out || sizes.n == 0) return out;
+    if (!out) return NULL;
+    if (sizes.n == 0) { /* its one window has one element or none */
+        Py_DECREF(out);
+        return rl_sum(g, RL_NODTYPE);
+    }
     for (int64_t w = 0; w < g->size[d]; w++) {
         Tensor *from = rl_select(g, d, w), *to = rl_slice(out, d, w * step, w * step + g->size[g->ndim - 1], 1);
         Tensor *moved = NULL, *sum = NULL;
@@ -289,7 +293,7 @@ Tensor *rl_copy_(Tensor *self, Tensor *src, bool non_blocking) {
     return (Tensor *)Py_NewRef((PyObject *)self);
 }
 """, doc="Overwrites the elements with those of src, broadcast and cast.")  # fmt: skip
-native("fill_(Tensor input, Operand value) -> Tensor", records=True, function=False, code="""
+native("fill_(Tensor input, Operand value) -> Tensor", records=True, code="""
 static int fill_apply(Node *n, Tensor **in, Tensor **out) {
     if (!in[0]) return 0;
     if (n->edges[0].node) {
@@ -328,7 +332,7 @@ Tensor *rl_fill_(Tensor *self, Tensor *value) {
     return (Tensor *)Py_NewRef((PyObject *)self);
 }
 """, doc="Sets every element to value.")  # fmt: skip
-native("zero_(Tensor input) -> Tensor", records=True, function=False, code="""
+native("zero_(Tensor input) -> Tensor", records=True, code="""
 static int zero_apply(Node *n, Tensor **in, Tensor **out) {
     if (!in[0] || !n->edges[0].node) return 0;
     out[0] = rl_full_scalar(in[0]->ndim, in[0]->size, (Scalar){'i', {.i = 0}, 0}, (RLDType)in[0]->dtype, in[0]->device);

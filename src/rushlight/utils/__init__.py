@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_SUBMODULES = frozenset({"data"})
+_SUBMODULES = frozenset({"checkpoint", "data", "hooks"})
 
 
 def __getattr__(name: str) -> object:

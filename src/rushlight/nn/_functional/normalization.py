@@ -64,7 +64,9 @@ def rms_norm(
     # Half-precision inputs are squared in float32, where the squares do not overflow.
     wide = input.to(_C.float32) if input.dtype in (_C.float16, _C.bfloat16) else input
     if eps is None:
-        eps = _C.finfo(wide.dtype).eps
+        from ..._functions import finfo
+
+        eps = finfo(wide.dtype).eps
     dims = tuple(range(-len(shape), 0))
     output = wide * _C.rsqrt(wide.pow(2).mean(dims, keepdim=True) + eps)
     if weight is not None:
