@@ -109,7 +109,9 @@ def test_conv_transpose_is_the_adjoint(nd, options):
     x, w = ramp(2, 4, *[3] * nd), ramp(4, 6 // options.get("groups", 1), *[2] * nd, seed=1)
     transposed = getattr(torch, f"conv_transpose{nd}d")
     z = transposed(x, w, **options)
-    s, p, d, extra = (options.get(k, v) for k, v in (("stride", 1), ("padding", 0), ("dilation", 1), ("output_padding", 0)))
+    s, p, d, extra = (
+        options.get(k, v) for k, v in (("stride", 1), ("padding", 0), ("dilation", 1), ("output_padding", 0))
+    )
     assert z.shape == (2, 6, *[(3 - 1) * s - 2 * p + d + extra + 1] * nd)
     y = ramp(*z.shape, seed=4)
     straight = {k: v for k, v in options.items() if k != "output_padding"}
@@ -128,7 +130,10 @@ def test_conv_padding_by_name():
 def test_conv_of_other_dtypes():
     x, w = torch.arange(18).reshape(1, 2, 3, 3), torch.ones(1, 2, 3, 3, dtype=torch.int64)
     assert torch.conv2d(x, w).tolist() == [[[[153]]]]
-    c, k = torch.complex(ramp(1, 2, 5), ramp(1, 2, 5, seed=1)), torch.complex(ramp(3, 2, 2, seed=2), ramp(3, 2, 2, seed=3))
+    c, k = (
+        torch.complex(ramp(1, 2, 5), ramp(1, 2, 5, seed=1)),
+        torch.complex(ramp(3, 2, 2, seed=2), ramp(3, 2, 2, seed=3)),
+    )
     y = torch.conv1d(c, k)
     close(y.real, torch.conv1d(c.real, k.real) - torch.conv1d(c.imag, k.imag))
     close(y.imag, torch.conv1d(c.real, k.imag) + torch.conv1d(c.imag, k.real))

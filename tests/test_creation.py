@@ -87,8 +87,13 @@ def test_tensor_copies_and_as_tensor_does_not():
 
 def test_only_inexact_dtypes_require_grad():
     assert torch.tensor([1.0], requires_grad=True).is_leaf
-    for make in (lambda: torch.tensor([1], requires_grad=True), lambda: torch.zeros(2, dtype=torch.int64, requires_grad=True)):
-        with pytest.raises(RuntimeError, match="Only Tensors of floating point and complex dtype can require gradients"):
+    for make in (
+        lambda: torch.tensor([1], requires_grad=True),
+        lambda: torch.zeros(2, dtype=torch.int64, requires_grad=True),
+    ):
+        with pytest.raises(
+            RuntimeError, match="Only Tensors of floating point and complex dtype can require gradients"
+        ):
             make()
 
 
@@ -96,7 +101,13 @@ def test_only_inexact_dtypes_require_grad():
 
 
 def test_sizes_come_in_any_form():
-    for t in (torch.zeros(2, 3), torch.zeros((2, 3)), torch.zeros([2, 3]), torch.zeros(torch.Size([2, 3])), torch.zeros(size=(2, 3))):
+    for t in (
+        torch.zeros(2, 3),
+        torch.zeros((2, 3)),
+        torch.zeros([2, 3]),
+        torch.zeros(torch.Size([2, 3])),
+        torch.zeros(size=(2, 3)),
+    ):
         assert tuple(t.shape) == (2, 3)
         assert t.tolist() == [[0.0] * 3] * 2
     assert torch.zeros(()).shape == ()
@@ -188,7 +199,9 @@ def test_matrices():
     assert torch.triu_indices(3, 2, 1, dtype=torch.int32).tolist() == [[0], [1]]
 
 
-@pytest.mark.parametrize("make", [torch.empty, torch.ones, lambda n: torch.full((n,), 1.0), lambda n: torch.ones(1).new_zeros(n)])
+@pytest.mark.parametrize(
+    "make", [torch.empty, torch.ones, lambda n: torch.full((n,), 1.0), lambda n: torch.ones(1).new_zeros(n)]
+)
 def test_negative_sizes(make):
     with pytest.raises(RuntimeError, match=r"Trying to create tensor with negative dimension -1: \[-1\]"):
         make(-1)

@@ -37,7 +37,12 @@ def in_rushlight(index):
 def test_reading_agrees_with_numpy(index):
     a, t = arrays()
     # a scalar between arrays counts as an array in both, but PyTorch applies it first, as a view
-    if isinstance(index, tuple) and index and isinstance(index[0], int) and any(isinstance(i, list | np.ndarray) for i in index):
+    if (
+        isinstance(index, tuple)
+        and index
+        and isinstance(index[0], int)
+        and any(isinstance(i, list | np.ndarray) for i in index)
+    ):
         expected = a[index[0]][index[1:]]
     else:
         expected = a[index]
@@ -133,14 +138,19 @@ def test_gather_and_scatter_agree_with_numpy(dim, transposed):
 def test_scatter_reduce(reduce, include_self, expected):
     t = torch.tensor([1.0, 3.0], dtype=torch.float64)
     src = torch.tensor([3.0, 5.0, 4.0], dtype=torch.float64)
-    assert t.scatter_reduce(0, torch.tensor([0, 1, 0]), src, reduce, include_self=include_self).tolist() == pytest.approx(expected)
+    assert t.scatter_reduce(
+        0, torch.tensor([0, 1, 0]), src, reduce, include_self=include_self
+    ).tolist() == pytest.approx(expected)
 
 
 def test_joining_agrees_with_numpy():
     a, t = arrays()
     b, u = a.transpose(0, 2, 1), t.transpose(1, 2)
     for dim in (0, 1, 2, -1):
-        assert torch.cat([t, t[1:2].expand(3, 4, 2), t], dim).tolist() == np.concatenate([a, a[[1, 1, 1]], a], dim).tolist()
+        assert (
+            torch.cat([t, t[1:2].expand(3, 4, 2), t], dim).tolist()
+            == np.concatenate([a, a[[1, 1, 1]], a], dim).tolist()
+        )
         assert torch.stack([u, u], dim).tolist() == np.stack([b, b], dim).tolist()
     v, w = np.arange(3.0), torch.tensor([0.0, 1.0, 2.0])
     for name in ("hstack", "vstack", "dstack", "column_stack"):
@@ -282,7 +292,9 @@ def test_histories_have_pytorchs_names():
     assert name(torch.cat([x, x])) == "CatBackward0"
 
 
-@pytest.mark.parametrize("dtype", ["bool", "uint8", "int16", "float16", "bfloat16", "float32", "complex64", "complex128"])
+@pytest.mark.parametrize(
+    "dtype", ["bool", "uint8", "int16", "float16", "bfloat16", "float32", "complex64", "complex128"]
+)
 def test_moving_elements_works_for_every_width(dtype):
     dt = getattr(torch, dtype)
     t = torch.tensor([1, 0, 1, 1, 0, 0]).to(dt).reshape(3, 2)
@@ -292,4 +304,6 @@ def test_moving_elements_works_for_every_width(dtype):
     assert as_float(t.gather(1, torch.tensor([[1], [0], [0]]))) == [[0], [1], [0]]
     assert as_float(t.masked_fill(torch.tensor([[True], [False], [True]]), 1)) == [[1, 1], [1, 1], [1, 1]]
     assert as_float(torch.cat([t[:1], t.t()[:, :2]])) == [[1, 0], [1, 1], [0, 1]]
-    assert as_float(t.index_add(0, torch.tensor([1, 1]), t[::2])) == ([[1, 0], [1, 1], [0, 0]] if dtype == "bool" else [[1, 0], [2, 1], [0, 0]])
+    assert as_float(t.index_add(0, torch.tensor([1, 1]), t[::2])) == (
+        [[1, 0], [1, 1], [0, 0]] if dtype == "bool" else [[1, 0], [2, 1], [0, 0]]
+    )

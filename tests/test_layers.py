@@ -113,7 +113,7 @@ LAYERS = [
     ('TransformerEncoderLayer(6, 2, 8, norm_first=True, activation="gelu")', "", "self_attn.in_proj_weight self_attn.in_proj_bias self_attn.out_proj.weight self_attn.out_proj.bias linear1.weight linear1.bias linear2.weight linear2.bias norm1.weight norm1.bias norm2.weight norm2.bias", "5x3x6", "5x3x6", -117.16, 405.29),
     ("TransformerDecoderLayer(6, 2, 8)", "", "self_attn.in_proj_weight self_attn.in_proj_bias self_attn.out_proj.weight self_attn.out_proj.bias multihead_attn.in_proj_weight multihead_attn.in_proj_bias multihead_attn.out_proj.weight multihead_attn.out_proj.bias linear1.weight linear1.bias linear2.weight linear2.bias norm1.weight norm1.bias norm2.weight norm2.bias norm3.weight norm3.bias", "5x3x6 4x3x6", "5x3x6", -7.1437, -0.80321),
     ("Transformer(6, 2, 1, 1, 8)", "", "encoder.layers.0.self_attn.in_proj_weight encoder.layers.0.self_attn.in_proj_bias encoder.layers.0.self_attn.out_proj.weight encoder.layers.0.self_attn.out_proj.bias encoder.layers.0.linear1.weight encoder.layers.0.linear1.bias encoder.layers.0.linear2.weight encoder.layers.0.linear2.bias encoder.layers.0.norm1.weight encoder.layers.0.norm1.bias encoder.layers.0.norm2.weight encoder.layers.0.norm2.bias encoder.norm.weight encoder.norm.bias decoder.layers.0.self_attn.in_proj_weight decoder.layers.0.self_attn.in_proj_bias decoder.layers.0.self_attn.out_proj.weight decoder.layers.0.self_attn.out_proj.bias decoder.layers.0.multihead_attn.in_proj_weight decoder.layers.0.multihead_attn.in_proj_bias decoder.layers.0.multihead_attn.out_proj.weight decoder.layers.0.multihead_attn.out_proj.bias decoder.layers.0.linear1.weight decoder.layers.0.linear1.bias decoder.layers.0.linear2.weight decoder.layers.0.linear2.bias decoder.layers.0.norm1.weight decoder.layers.0.norm1.bias decoder.layers.0.norm2.weight decoder.layers.0.norm2.bias decoder.layers.0.norm3.weight decoder.layers.0.norm3.bias decoder.norm.weight decoder.norm.bias", "5x3x6 4x3x6", "4x3x6", -20.711, -0.00027007),
-]
+]  # fmt: skip
 
 # Expression, arguments (see `loss_arguments`), sum of the result.
 LOSSES = [
@@ -143,7 +143,7 @@ LOSSES = [
     ("MultiMarginLoss()", "c", 0.64679),
     ("TripletMarginLoss()", "rr", 1.2666),
     ("CTCLoss()", "t", 1.3198),
-]
+]  # fmt: skip
 
 
 def ramp(shape, low=-1.0, high=1.0):

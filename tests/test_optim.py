@@ -36,7 +36,7 @@ RECORDED = [
     ("LBFGS", dict(lr=0.5, max_iter=2), [0.9706518565, 0.9749414016, 0.9907600541, 0.9792945731]),
     ("LBFGS", dict(line_search_fn="strong_wolfe", max_iter=1),
      [1.0003239446, 1.0002039289, 0.9996539015, 1.0001726482]),
-]
+]  # fmt: skip
 NAMES = sorted({name for name, _, _ in RECORDED})
 
 
@@ -241,31 +241,61 @@ def test_groups_take_defaults_and_keep_their_own():
     assert named.state_dict()["param_groups"][0]["param_names"] == ["first", "second"]
 
 
-@pytest.mark.parametrize("make, error, message", [
-    (lambda p: optim.SGD([]), ValueError, "optimizer got an empty parameter list"),
-    (lambda p: optim.SGD(p), TypeError, "params argument given to the optimizer should be an iterable of Tensors or "
-     "dicts, but got torch.FloatTensor"),
-    (lambda p: optim.SGD([p * 2]), ValueError, "can't optimize a non-leaf Tensor"),
-    (lambda p: optim.SGD([3]), TypeError, "optimizer can only optimize Tensors, but one of the params is int"),
-    (lambda p: optim.SGD([{"params": [p]}, {"params": [p]}]), ValueError,
-     "some parameters appear in more than one parameter group"),
-    (lambda p: optim.SGD([p, p]), UserWarning, "optimizer contains a parameter group with duplicate parameters; in "
-     "future, this will cause an error; see github.com/pytorch/pytorch/issues/40967 for more information"),
-    (lambda p: optim.SGD([("p", p), torch.ones(1)]), ValueError,
-     "all optimizer params should be with/without names. Some param names are missing"),
-    (lambda p: optim.Optimizer([p], {"lr": base.required}), ValueError,
-     "parameter group didn't specify a value of required optimization parameter lr"),
-    (lambda p: optim.SGD([p], lr=-0.1), ValueError, "Invalid learning rate: -0.1"),
-    (lambda p: optim.SGD([p], nesterov=True), ValueError, "Nesterov momentum requires a momentum and zero dampening"),
-    (lambda p: optim.Adam([p], betas=(0.9, 1.0)), ValueError, "Invalid beta parameter at index 1: 1.0"),
-    (lambda p: optim.Adam([p], betas=(0, 0.9)), ValueError, "betas must be either both floats or both Tensors"),
-    (lambda p: optim.SGD([p]).load_state_dict({"state": {}, "param_groups": []}), ValueError,
-     "loaded state dict has a different number of parameter groups"),
-    (lambda p: optim.NoSuch, AttributeError, "module 'rushlight.optim' has no attribute 'NoSuch'"),
-    (lambda p: schedules.StepLR(3, 1), TypeError, "int is not an Optimizer"),
-    (lambda p: schedules.OneCycleLR(optim.SGD([p]), 0.1), ValueError,
-     "You must define either total_steps OR (epochs AND steps_per_epoch)"),
-])
+@pytest.mark.parametrize(
+    "make, error, message",
+    [
+        (lambda p: optim.SGD([]), ValueError, "optimizer got an empty parameter list"),
+        (
+            lambda p: optim.SGD(p),
+            TypeError,
+            "params argument given to the optimizer should be an iterable of Tensors or "
+            "dicts, but got torch.FloatTensor",
+        ),
+        (lambda p: optim.SGD([p * 2]), ValueError, "can't optimize a non-leaf Tensor"),
+        (lambda p: optim.SGD([3]), TypeError, "optimizer can only optimize Tensors, but one of the params is int"),
+        (
+            lambda p: optim.SGD([{"params": [p]}, {"params": [p]}]),
+            ValueError,
+            "some parameters appear in more than one parameter group",
+        ),
+        (
+            lambda p: optim.SGD([p, p]),
+            UserWarning,
+            "optimizer contains a parameter group with duplicate parameters; in "
+            "future, this will cause an error; see github.com/pytorch/pytorch/issues/40967 for more information",
+        ),
+        (
+            lambda p: optim.SGD([("p", p), torch.ones(1)]),
+            ValueError,
+            "all optimizer params should be with/without names. Some param names are missing",
+        ),
+        (
+            lambda p: optim.Optimizer([p], {"lr": base.required}),
+            ValueError,
+            "parameter group didn't specify a value of required optimization parameter lr",
+        ),
+        (lambda p: optim.SGD([p], lr=-0.1), ValueError, "Invalid learning rate: -0.1"),
+        (
+            lambda p: optim.SGD([p], nesterov=True),
+            ValueError,
+            "Nesterov momentum requires a momentum and zero dampening",
+        ),
+        (lambda p: optim.Adam([p], betas=(0.9, 1.0)), ValueError, "Invalid beta parameter at index 1: 1.0"),
+        (lambda p: optim.Adam([p], betas=(0, 0.9)), ValueError, "betas must be either both floats or both Tensors"),
+        (
+            lambda p: optim.SGD([p]).load_state_dict({"state": {}, "param_groups": []}),
+            ValueError,
+            "loaded state dict has a different number of parameter groups",
+        ),
+        (lambda p: optim.NoSuch, AttributeError, "module 'rushlight.optim' has no attribute 'NoSuch'"),
+        (lambda p: schedules.StepLR(3, 1), TypeError, "int is not an Optimizer"),
+        (
+            lambda p: schedules.OneCycleLR(optim.SGD([p]), 0.1),
+            ValueError,
+            "You must define either total_steps OR (epochs AND steps_per_epoch)",
+        ),
+    ],
+)
 def test_errors_say_what_pytorch_says(make, error, message):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -390,7 +420,7 @@ SCHEDULES = [
     ("CyclicLR", dict(base_lr=0.01, max_lr=0.1, step_size_up=2, mode="triangular2"),
      [0.055, 0.1, 0.055, 0.01, 0.0325, 0.055]),
     ("OneCycleLR", dict(max_lr=0.5, total_steps=10), [0.26, 0.5, 0.475242316, 0.405872827, 0.305631011, 0.194370989]),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name, options, expected", SCHEDULES)

@@ -47,7 +47,9 @@ def unless_libm_differs(got, expected):
 @pytest.mark.parametrize("name", reference.CASES)
 def test_streams_are_pytorchs(name, seed):
     got, expected = reference.record(torch, name, seed), RECORDED[name][str(seed)]
-    assert unless_libm_differs(got, expected), [pair for pair in zip(got, expected, strict=False) if pair[0] != pair[1]][:3]
+    assert unless_libm_differs(got, expected), [
+        pair for pair in zip(got, expected, strict=False) if pair[0] != pair[1]
+    ][:3]
 
 
 # ---------------------------------------------------------------- generators
@@ -67,7 +69,12 @@ def test_a_generator_has_a_stream_of_its_own():
 def test_states_go_round():
     g = torch.Generator().manual_seed(3)
     torch.randn(7, generator=g)
-    twins = [g.clone_state(), copy.deepcopy(g), pickle.loads(pickle.dumps(g)), torch.Generator().set_state(g.get_state())]
+    twins = [
+        g.clone_state(),
+        copy.deepcopy(g),
+        pickle.loads(pickle.dumps(g)),
+        torch.Generator().set_state(g.get_state()),
+    ]
     expected = torch.randn(20, generator=g)
     for twin in twins:
         assert twin.initial_seed() == 3
@@ -126,7 +133,9 @@ def test_numbers_come_in_the_order_of_memory(method):
         return seeded(lambda: getattr(tensor, method)(*FILLS[method]))
 
     rows = fill(torch.empty(3, 5))  # below 16 elements normal_ draws one by one, as it does with any gaps
-    assert torch.equal(fill(torch.empty(5, 3).t().contiguous().t()).t().reshape(-1), fill(torch.empty(3, 5)).reshape(-1))
+    assert torch.equal(
+        fill(torch.empty(5, 3).t().contiguous().t()).t().reshape(-1), fill(torch.empty(3, 5)).reshape(-1)
+    )
     assert torch.equal(fill(torch.empty(3, 10)[:, ::2]), rows)
     holes = torch.zeros(3, 10)
     fill(holes[:, ::2])
@@ -143,9 +152,13 @@ def test_filling_bumps_the_version_and_forgets_history(method):
     assert type(y.grad_fn).__name__.startswith("".join(w.title() for w in method.split("_")))
     y.sum().backward()
     assert torch.equal(leaf.grad, torch.zeros(4))
-    with pytest.raises(RuntimeError, match="a leaf Variable that requires grad is being used in an in-place operation."):
+    with pytest.raises(
+        RuntimeError, match="a leaf Variable that requires grad is being used in an in-place operation."
+    ):
         getattr(leaf, method)(*FILLS[method])
-    with pytest.raises(RuntimeError, match="more than one element of the written-to tensor refers to a single memory location"):
+    with pytest.raises(
+        RuntimeError, match="more than one element of the written-to tensor refers to a single memory location"
+    ):
         getattr(torch.empty(1).expand(3), method)(*FILLS[method])
 
 
@@ -209,7 +222,9 @@ def test_inexact_bounds_warn():
 def test_keywords():
     out = torch.empty(3)
     assert torch.rand(2, 2, out=out) is out and out.shape == (2, 2)
-    assert torch.rand((2,), dtype=torch.float64, layout=torch.strided, pin_memory=False, requires_grad=True).requires_grad
+    assert torch.rand(
+        (2,), dtype=torch.float64, layout=torch.strided, pin_memory=False, requires_grad=True
+    ).requires_grad
     assert torch.randint(5, (2,), out=torch.empty(2)).dtype == torch.float32
     assert torch.rand_like(torch.empty(4, 5).t()).stride() == (1, 5)
     assert torch.rand_like(torch.empty(4, 5).t(), memory_format=torch.contiguous_format).stride() == (4, 1)

@@ -44,10 +44,21 @@ def ramp(torch, n, dtype="float32"):
 
 
 def interleaved(torch):
-    drawn = [torch.rand(3), torch.randn(5), torch.randint(0, 7, (4,)), torch.randn(16), torch.randperm(6),
-             torch.rand(1, dtype=torch.float64), torch.empty(3).exponential_(), torch.randn(1), torch.randn(1),
-             torch.bernoulli(torch.full((5,), 0.3)), torch.randn(17, dtype=torch.float64),
-             torch.empty(6).log_normal_()[:1], torch.randn(40, dtype=torch.float16)]
+    drawn = [
+        torch.rand(3),
+        torch.randn(5),
+        torch.randint(0, 7, (4,)),
+        torch.randn(16),
+        torch.randperm(6),
+        torch.rand(1, dtype=torch.float64),
+        torch.empty(3).exponential_(),
+        torch.randn(1),
+        torch.randn(1),
+        torch.bernoulli(torch.full((5,), 0.3)),
+        torch.randn(17, dtype=torch.float64),
+        torch.empty(6).log_normal_()[:1],
+        torch.randn(40, dtype=torch.float16),
+    ]
     return [*drawn, torch.get_rng_state(), torch.rand(700), torch.get_rng_state()]
 
 
@@ -69,20 +80,36 @@ def generator(torch):
     g = torch.Generator()
     unseeded = torch.rand(2, generator=g)
     g.manual_seed(99)
-    return [unseeded, torch.rand(5, generator=g), torch.randn(20, generator=g), torch.randperm(9, generator=g),
-            torch.randint(10, (4,), generator=g), torch.empty(4).normal_(generator=g), torch.rand(3)]
+    return [
+        unseeded,
+        torch.rand(5, generator=g),
+        torch.randn(20, generator=g),
+        torch.randperm(9, generator=g),
+        torch.randint(10, (4,), generator=g),
+        torch.empty(4).normal_(generator=g),
+        torch.rand(3),
+    ]
 
 
 def multinomial(torch):
     rows = ramp(torch, 36).reshape(3, 12)
-    return [torch.multinomial(rows[0], 5), torch.multinomial(rows, 4), torch.multinomial(rows.double(), 1),
-            torch.multinomial(rows[0], 40, replacement=True), torch.multinomial(rows, 6, replacement=True)]
+    return [
+        torch.multinomial(rows[0], 5),
+        torch.multinomial(rows, 4),
+        torch.multinomial(rows.double(), 1),
+        torch.multinomial(rows[0], 40, replacement=True),
+        torch.multinomial(rows, 6, replacement=True),
+    ]
 
 
 def concentrations(torch):
     a = ramp(torch, 60) * 4
-    return [torch.distributions.Gamma(a, torch.ones(60)).sample(), torch.distributions.Gamma(a.double(), 1.0).sample(),
-            torch.distributions.Dirichlet(a.reshape(12, 5)).sample(), torch.distributions.Beta(a, a.flip(0)).sample()]
+    return [
+        torch.distributions.Gamma(a, torch.ones(60)).sample(),
+        torch.distributions.Gamma(a.double(), 1.0).sample(),
+        torch.distributions.Dirichlet(a.reshape(12, 5)).sample(),
+        torch.distributions.Beta(a, a.flip(0)).sample(),
+    ]
 
 
 CASES = {
@@ -129,7 +156,7 @@ CASES = {
     "state round trip": state_round_trip,
     "fork_rng": fork,
     "generator": generator,
-}
+}  # fmt: skip
 
 
 def described(torch, tensor):

@@ -60,7 +60,9 @@ def _pull_plain(outputs: list, inputs: list, cotangents: list, create_graph: boo
     import rushlight  # autograd's forward_ad stands above this package
 
     ys, vs = zip(*pairs)
-    return list(rushlight.autograd.grad(ys, inputs, vs, retain_graph=True, create_graph=create_graph, allow_unused=True))
+    return list(
+        rushlight.autograd.grad(ys, inputs, vs, retain_graph=True, create_graph=create_graph, allow_unused=True)
+    )
 
 
 def _pull_dual(

@@ -8,9 +8,7 @@ def get_enum(reduction: str) -> int:
     if reduction == "elementwise_mean":
         import warnings
 
-        warnings.warn(
-            "reduction='elementwise_mean' is deprecated. Please use reduction='mean' instead.", stacklevel=2
-        )
+        warnings.warn("reduction='elementwise_mean' is deprecated. Please use reduction='mean' instead.", stacklevel=2)
         return 1
     try:
         return ("none", "mean", "sum").index(reduction)

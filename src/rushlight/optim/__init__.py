@@ -16,6 +16,7 @@ that a program pays only for the optimizer it uses.
 constructor checks its arguments and fills `defaults`; `_init_state` makes what a parameter carries
 from step to step; `_update` is the formula, in tensor operations.  `rmsprop.py` is a good model.
 """
+
 from __future__ import annotations
 
 TYPE_CHECKING = False

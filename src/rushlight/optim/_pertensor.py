@@ -1,4 +1,5 @@
 """The frame that optimizers share which treat each parameter by itself, in tensor operations."""
+
 from __future__ import annotations
 
 from .. import _C
@@ -119,8 +120,10 @@ class PerTensorOptimizer(Optimizer):
         grad = add_decay(grad, p, group)
         if p.is_complex():
             p, grad = _C.view_as_real(p), _C.view_as_real(grad)
-            state = {name: _C.view_as_real(value) if isinstance(value, Tensor) and value.is_complex() else value
-                     for name, value in state.items()}
+            state = {
+                name: _C.view_as_real(value) if isinstance(value, Tensor) and value.is_complex() else value
+                for name, value in state.items()
+            }
         self._update(p, grad, state, group)
 
     def _init_state(self, p: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:

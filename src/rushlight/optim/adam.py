@@ -1,4 +1,5 @@
 """Adam."""
+
 from __future__ import annotations
 
 from .. import _C
@@ -37,8 +38,13 @@ class Adam(PerTensorOptimizer):
     """
 
     _later_options = {
-        "amsgrad": False, "maximize": False, "foreach": None, "capturable": False, "differentiable": False,
-        "decoupled_weight_decay": False, "fused": None,
+        "amsgrad": False,
+        "maximize": False,
+        "foreach": None,
+        "capturable": False,
+        "differentiable": False,
+        "decoupled_weight_decay": False,
+        "fused": None,
     }
     _sparse_advice = ", please consider SparseAdam instead"
 
@@ -68,8 +74,16 @@ class Adam(PerTensorOptimizer):
         for i, beta in enumerate(betas):
             _check_tensor_option(f"betas[{i}]", beta, foreach, capturable)
         defaults = dict(
-            lr=lr, betas=tuple(map(to_scalar, betas)), eps=eps, weight_decay=weight_decay, amsgrad=amsgrad,
-            maximize=maximize, foreach=foreach, capturable=capturable, differentiable=differentiable, fused=fused,
+            lr=lr,
+            betas=tuple(map(to_scalar, betas)),
+            eps=eps,
+            weight_decay=weight_decay,
+            amsgrad=amsgrad,
+            maximize=maximize,
+            foreach=foreach,
+            capturable=capturable,
+            differentiable=differentiable,
+            fused=fused,
             decoupled_weight_decay=decoupled_weight_decay,
         )
         super().__init__(params, defaults)
@@ -112,8 +126,8 @@ class Adam(PerTensorOptimizer):
             largest = state["max_exp_avg_sq"]
             square = largest.copy_(_C.maximum(largest.clone() if differentiable else largest, square))
 
-        step_size = lr / (1 - beta1 ** step)
-        bias2_sqrt = (1 - beta2 ** step) ** 0.5
+        step_size = lr / (1 - beta1**step)
+        bias2_sqrt = (1 - beta2**step) ** 0.5
         if differentiable:
             # The learning rate goes into the denominator, where it may be a tensor with a history.
             # `square` and `mean` are written again next step: their histories need copies.

@@ -1,4 +1,5 @@
 """Limited-memory BFGS."""
+
 from __future__ import annotations
 
 from .. import _C
@@ -49,11 +50,18 @@ class LBFGS(Optimizer):
         line_search_fn: str | None = None,
     ) -> None:
         check_lr(lr)
-        super().__init__(params, dict(
-            lr=lr, max_iter=max_iter, max_eval=max_iter * 5 // 4 if max_eval is None else max_eval,
-            tolerance_grad=tolerance_grad, tolerance_change=tolerance_change, history_size=history_size,
-            line_search_fn=line_search_fn,
-        ))
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                max_iter=max_iter,
+                max_eval=max_iter * 5 // 4 if max_eval is None else max_eval,
+                tolerance_grad=tolerance_grad,
+                tolerance_change=tolerance_change,
+                history_size=history_size,
+                line_search_fn=line_search_fn,
+            ),
+        )
         if len(self.param_groups) != 1:
             raise ValueError("LBFGS doesn't support per-parameter options (parameter groups)")
         self._params = self.param_groups[0]["params"]
@@ -67,7 +75,7 @@ class LBFGS(Optimizer):
     def _move(self, length: float, direction: Tensor) -> None:
         offset = 0
         for p in map(_real, self._params):
-            p.add_(direction[offset:offset + p.numel()].view_as(p), alpha=length)
+            p.add_(direction[offset : offset + p.numel()].view_as(p), alpha=length)
             offset += p.numel()
 
     def _search(
@@ -173,8 +181,14 @@ class LBFGS(Optimizer):
                 break
 
         state.update(
-            d=d, t=t, old_dirs=changes_y, old_stps=changes_s, ro=ro, H_diag=h_diag,
-            prev_flat_grad=last_gradient, prev_loss=last_loss,
+            d=d,
+            t=t,
+            old_dirs=changes_y,
+            old_stps=changes_s,
+            ro=ro,
+            H_diag=h_diag,
+            prev_flat_grad=last_gradient,
+            prev_loss=last_loss,
         )
         return first_loss
 
@@ -201,7 +215,7 @@ def _cubic_minimum(x1: Any, f1: Any, g1: Any, x2: Any, f2: Any, g2: Any, bounds:
     """The minimum of the cubic through two points with given values and slopes, within bounds."""
     low, high = bounds or ((x1, x2) if x1 <= x2 else (x2, x1))
     d1 = g1 + g2 - 3 * (f1 - f2) / (x1 - x2)
-    square = d1 ** 2 - g1 * g2
+    square = d1**2 - g1 * g2
     if not square >= 0:
         return (low + high) / 2.0
     d2 = square.sqrt()

@@ -1,4 +1,5 @@
 """NAdam."""
+
 from __future__ import annotations
 
 from .. import _C
@@ -23,7 +24,10 @@ class NAdam(PerTensorOptimizer):
     """
 
     _later_options = {
-        "maximize": False, "foreach": None, "capturable": False, "differentiable": False,
+        "maximize": False,
+        "foreach": None,
+        "capturable": False,
+        "differentiable": False,
         "decoupled_weight_decay": False,
     }
     _scalars = ("step", "mu_product")
@@ -49,11 +53,21 @@ class NAdam(PerTensorOptimizer):
         check_betas(betas)
         check_not_negative("weight_decay value", weight_decay)
         check_not_negative("momentum_decay value", momentum_decay)
-        super().__init__(params, dict(
-            lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, momentum_decay=momentum_decay,
-            decoupled_weight_decay=decoupled_weight_decay, maximize=maximize, foreach=foreach,
-            capturable=capturable, differentiable=differentiable,
-        ))
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                betas=betas,
+                eps=eps,
+                weight_decay=weight_decay,
+                momentum_decay=momentum_decay,
+                decoupled_weight_decay=decoupled_weight_decay,
+                maximize=maximize,
+                foreach=foreach,
+                capturable=capturable,
+                differentiable=differentiable,
+            ),
+        )
 
     def _init_state(self, p: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
         state["step"] = scalar_state(0.0)
@@ -76,7 +90,7 @@ class NAdam(PerTensorOptimizer):
 
         mean = state["exp_avg"].lerp_(grad, 1 - beta1)
         square = state["exp_avg_sq"].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-        denominator = square.div(1 - beta2 ** step).sqrt().add(group["eps"])
+        denominator = square.div(1 - beta2**step).sqrt().add(group["eps"])
         if group["differentiable"]:
             mean = mean.clone()
         p.addcdiv_(grad, denominator, value=-lr * (1.0 - mu) / (1.0 - product))

@@ -1,4 +1,5 @@
 """The base of all optimizers: parameter groups, state, checkpoints, hooks."""
+
 from __future__ import annotations
 
 from _collections import OrderedDict, defaultdict
@@ -133,8 +134,14 @@ class Optimizer:
 
     def _make_hook_tables(self) -> None:
         mine = self.__dict__
-        for table in ("step_pre", "step_post", "state_dict_pre", "state_dict_post",
-                      "load_state_dict_pre", "load_state_dict_post"):
+        for table in (
+            "step_pre",
+            "step_post",
+            "state_dict_pre",
+            "state_dict_post",
+            "load_state_dict_pre",
+            "load_state_dict_post",
+        ):
             mine.setdefault(f"_optimizer_{table}_hooks", OrderedDict())
 
     def __getstate__(self) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 """RAdam."""
+
 from __future__ import annotations
 
 from .. import _C
@@ -23,7 +24,10 @@ class RAdam(PerTensorOptimizer):
     """
 
     _later_options = {
-        "foreach": None, "maximize": False, "differentiable": False, "decoupled_weight_decay": False,
+        "foreach": None,
+        "maximize": False,
+        "differentiable": False,
+        "decoupled_weight_decay": False,
         "capturable": False,
     }
 
@@ -45,10 +49,20 @@ class RAdam(PerTensorOptimizer):
         check_not_negative("epsilon value", eps)
         check_betas(betas)
         check_not_negative("weight_decay value", weight_decay)
-        super().__init__(params, dict(
-            lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, maximize=maximize, foreach=foreach,
-            capturable=capturable, decoupled_weight_decay=decoupled_weight_decay, differentiable=differentiable,
-        ))
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                betas=betas,
+                eps=eps,
+                weight_decay=weight_decay,
+                maximize=maximize,
+                foreach=foreach,
+                capturable=capturable,
+                decoupled_weight_decay=decoupled_weight_decay,
+                differentiable=differentiable,
+            ),
+        )
 
     def _init_state(self, p: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
         state["step"] = scalar_state(0.0)
@@ -65,11 +79,11 @@ class RAdam(PerTensorOptimizer):
         mean = state["exp_avg"].lerp_(grad, 1 - beta1)
         square = state["exp_avg_sq"].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
 
-        bias2 = 1 - beta2 ** step
-        update = mean / (1 - beta1 ** step) * lr
+        bias2 = 1 - beta2**step
+        update = mean / (1 - beta1**step) * lr
         rho_inf = 2 / (1 - beta2) - 1
-        rho = rho_inf - 2 * step * (beta2 ** step) / bias2
+        rho = rho_inf - 2 * step * (beta2**step) / bias2
         if rho > 5.0:
             rectifier = ((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)) ** 0.5
-            update = update * (bias2 ** 0.5 / square.sqrt().add(group["eps"])) * rectifier
+            update = update * (bias2**0.5 / square.sqrt().add(group["eps"])) * rectifier
         p.add_(update, alpha=-1.0)

@@ -1,4 +1,5 @@
 """Averages of a model's weights over training."""
+
 from __future__ import annotations
 
 from math import cos, pi

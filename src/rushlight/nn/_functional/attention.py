@@ -94,9 +94,7 @@ def _check_dimensions(query, key, value, key_padding_mask, attn_mask, num_heads:
     """Whether the input has a batch dimension; PyTorch's AssertionErrors where the dimensions do not fit."""
     ndim = query.dim()
     if ndim not in (2, 3):
-        raise AssertionError(
-            f"query should be unbatched 2D or batched 3D tensor but received {ndim}-D query tensor"
-        )
+        raise AssertionError(f"query should be unbatched 2D or batched 3D tensor but received {ndim}-D query tensor")
     form = f"For {'batched' if ndim == 3 else 'unbatched'} ({ndim}-D) `query`, expected"
     if key.dim() != ndim or value.dim() != ndim:
         raise AssertionError(

@@ -14,9 +14,7 @@ __all__ = ["cosine_similarity", "normalize", "one_hot", "pairwise_distance", "pd
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """x1 . x2 / (max(|x1|, eps) max(|x2|, eps)) along `dim`; the inputs broadcast."""
     if not (x1.is_floating_point() and x2.is_floating_point()):
-        raise RuntimeError(
-            f"expected common dtype to be floating point, yet common dtype is {_C.result_type(x1, x2)}"
-        )
+        raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {_C.result_type(x1, x2)}")
     x1, x2 = _C.broadcast_tensors(x1, x2)
     unit1 = x1 / _C.linalg_vector_norm(x1, 2, dim, True).clamp_min(eps)
     unit2 = x2 / _C.linalg_vector_norm(x2, 2, dim, True).clamp_min(eps)
@@ -38,9 +36,7 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     return _C.linalg_vector_norm(input[first] - input[second], p, 1)
 
 
-def normalize(
-    input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None
-) -> Tensor:
+def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None) -> Tensor:
     """x / max(|x|_p, eps) along `dim`.
 
     >>> import rushlight as torch

@@ -109,8 +109,7 @@ def _max_unpool(input: Tensor, indices: Tensor, kernel_size, stride, padding, ou
     kernel_size, padding = spread(kernel_size), spread(padding)
     stride = kernel_size if stride is None else spread(stride)
     default = [
-        (n - 1) * s + k - 2 * p
-        for n, s, k, p in zip(input.shape[-ndim:], stride, kernel_size, padding, strict=True)
+        (n - 1) * s + k - 2 * p for n, s, k, p in zip(input.shape[-ndim:], stride, kernel_size, padding, strict=True)
     ]
     if output_size is None:
         sizes = default

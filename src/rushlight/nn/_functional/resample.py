@@ -47,8 +47,7 @@ def interpolate(
     sizes, factors = _output_sizes(input, ndim, size, scale_factor, recompute_scale_factor or mode == "area")
     if antialias and not (mode in ("bilinear", "bicubic", "lanczos") and ndim == 2):
         raise ValueError(
-            "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes "
-            "and requires a 4-D tensor as input"
+            "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D tensor as input"
         )
     _check_mode(mode, ndim, align_corners, antialias)
     if mode == "area":
@@ -224,9 +223,7 @@ def _filtered(input: Tensor, dim: int, after: int, scale: float, mode: str) -> T
 def _deprecated(old: str) -> None:
     import warnings
 
-    warnings.warn(
-        f"`nn.functional.{old}` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=3
-    )
+    warnings.warn(f"`nn.functional.{old}` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=3)
 
 
 def upsample(input: Tensor, size=None, scale_factor=None, mode="nearest", align_corners=None) -> Tensor:

@@ -14,14 +14,11 @@ __all__ = ["bilinear", "embedding_bag"]
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y_k = x1^T A_k x2 + b_k: (*, in1), (*, in2), weight (out, in1, in2) -> (*, out)."""
     if input1.dim() != input2.dim():
-        raise RuntimeError(
-            f"bilinear(): input dimensions do not match: got {input1.dim()} and {input2.dim()}"
-        )
+        raise RuntimeError(f"bilinear(): input dimensions do not match: got {input1.dim()} and {input2.dim()}")
     for d in range(input1.dim() - 1):
         if input1.size(d) != input2.size(d):
             raise RuntimeError(
-                f"bilinear(): input batch dimensions do not match at dim {d}: "
-                f"got {input1.size(d)} and {input2.size(d)}"
+                f"bilinear(): input batch dimensions do not match at dim {d}: got {input1.size(d)} and {input2.size(d)}"
             )
     for name, given, dim in (("input1", input1, 1), ("input2", input2, 2)):
         if given.size(-1) != weight.size(dim):

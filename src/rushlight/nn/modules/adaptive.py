@@ -93,8 +93,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             raise RuntimeError("Input and target should have the same size in the batch dimension.")
         if input_.dim() != ndim + 1:
             raise RuntimeError(
-                f"{ndim}D target tensor expects {ndim + 1}D input tensors, "
-                f"but found inputs with size {input_.size()}"
+                f"{ndim}D target tensor expects {ndim + 1}D input tensors, but found inputs with size {input_.size()}"
             )
         input, target = (input_, target_) if ndim else (input_.unsqueeze(0), target_.unsqueeze(0))
         if ((target < 0) | (target >= self.n_classes)).any():

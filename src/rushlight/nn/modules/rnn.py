@@ -334,9 +334,7 @@ class RNNCellBase(Module):
     weight_ih: Tensor
     weight_hh: Tensor
 
-    def __init__(
-        self, input_size: int, hidden_size: int, bias: bool, num_chunks: int, device=None, dtype=None
-    ) -> None:
+    def __init__(self, input_size: int, hidden_size: int, bias: bool, num_chunks: int, device=None, dtype=None) -> None:
         super().__init__()
         self.input_size = input_size
         self.hidden_size = hidden_size
@@ -383,9 +381,7 @@ class RNNCellBase(Module):
                 )
             elif state.size(0) != batch:
                 raise RuntimeError(f"Input batch size {batch} doesn't match hidden{i} batch size {state.size(0)}")
-        result = recurrent.cell(
-            mode, input, tuple(states), self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
-        )
+        result = recurrent.cell(mode, input, tuple(states), self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
         return [state.squeeze(0) for state in result] if unbatched else list(result)
 
     def _check(self, tensor: Tensor | None, name: str) -> None:

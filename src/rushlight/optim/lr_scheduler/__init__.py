@@ -11,6 +11,7 @@
 [0.05]
 [0.05]
 """
+
 from __future__ import annotations
 
 from ._base import EPOCH_DEPRECATION_WARNING, LRScheduler, _LRScheduler

@@ -1,4 +1,5 @@
 """The base of all schedules, and what they share."""
+
 from __future__ import annotations
 
 from _weakref import ref

@@ -1,4 +1,5 @@
 """Schedules made of schedules."""
+
 from __future__ import annotations
 
 from ..optimizer import Optimizer

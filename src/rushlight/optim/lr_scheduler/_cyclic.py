@@ -1,4 +1,5 @@
 """Schedules that go up and down, and may move the momentum the other way."""
+
 from __future__ import annotations
 
 from math import cos, floor, log, pi
@@ -89,7 +90,7 @@ class CyclicLR(_MomentumCycling):
             return self._scale_fn_custom(x)
         if self.mode == "triangular":
             return 1.0
-        return 1 / 2.0 ** (x - 1) if self.mode == "triangular2" else self.gamma ** x
+        return 1 / 2.0 ** (x - 1) if self.mode == "triangular2" else self.gamma**x
 
     def get_lr(self) -> list[Any]:
         self._warn_outside_step()
@@ -147,8 +148,9 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     def get_lr(self) -> list[Any]:
         self._warn_outside_step()
-        return [self.eta_min + (base - self.eta_min) * (1 + cos(pi * self.T_cur / self.T_i)) / 2
-                for base in self.base_lrs]
+        return [
+            self.eta_min + (base - self.eta_min) * (1 + cos(pi * self.T_cur / self.T_i)) / 2 for base in self.base_lrs
+        ]
 
     def step(self, epoch: float | None = None) -> None:
         """Sets the learning rates of the next epoch, or of any (fractional) `epoch`."""
@@ -180,8 +182,8 @@ class CosineAnnealingWarmRestarts(LRScheduler):
             self.T_cur = epoch % self.T_0
         else:
             restarts = int(log(epoch / self.T_0 * (self.T_mult - 1) + 1, self.T_mult))
-            self.T_cur = epoch - self.T_0 * (self.T_mult ** restarts - 1) / (self.T_mult - 1)
-            self.T_i = self.T_0 * self.T_mult ** restarts
+            self.T_cur = epoch - self.T_0 * (self.T_mult**restarts - 1) / (self.T_mult - 1)
+            self.T_i = self.T_0 * self.T_mult**restarts
 
 
 class OneCycleLR(_MomentumCycling):
@@ -221,8 +223,9 @@ class OneCycleLR(_MomentumCycling):
         if three_phase:
             self._schedule_phases = [
                 up,
-                _phase(float(2 * pct_start * self.total_steps) - 2,
-                       "max_lr", "initial_lr", "base_momentum", "max_momentum"),
+                _phase(
+                    float(2 * pct_start * self.total_steps) - 2, "max_lr", "initial_lr", "base_momentum", "max_momentum"
+                ),
                 _phase(last, "initial_lr", "min_lr", "max_momentum", "max_momentum"),
             ]
         else:
@@ -255,9 +258,7 @@ class OneCycleLR(_MomentumCycling):
         self._warn_outside_step()
         step = self.last_epoch
         if step > self.total_steps:
-            raise ValueError(
-                f"Tried to step {step} times. The specified number of total steps is {self.total_steps}"
-            )
+            raise ValueError(f"Tried to step {step} times. The specified number of total steps is {self.total_steps}")
         begin = 0.0
         for phase in self._schedule_phases:
             if step <= phase["end_step"] or phase is self._schedule_phases[-1]:

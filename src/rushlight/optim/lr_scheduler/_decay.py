@@ -3,6 +3,7 @@
 Most come in two forms: `get_lr` goes from the present rate to the next, so that schedules can be
 chained and a rate changed by hand is kept; `_get_closed_form_lr` goes there directly.
 """
+
 from __future__ import annotations
 
 from math import cos, pi
@@ -111,7 +112,7 @@ class MultiStepLR(LRScheduler):
 
     def _get_closed_form_lr(self) -> list[Any]:
         passed = sum(times for epoch, times in self.milestones.items() if epoch <= self.last_epoch)
-        return [base * self.gamma ** passed for base in self.base_lrs]
+        return [base * self.gamma**passed for base in self.base_lrs]
 
 
 class ConstantLR(LRScheduler):
@@ -190,7 +191,7 @@ class ExponentialLR(LRScheduler):
         return [group["lr"] * self.gamma for group in self.optimizer.param_groups]
 
     def _get_closed_form_lr(self) -> list[Any]:
-        return [base * self.gamma ** self.last_epoch for base in self.base_lrs]
+        return [base * self.gamma**self.last_epoch for base in self.base_lrs]
 
 
 class PolynomialLR(LRScheduler):
@@ -211,7 +212,7 @@ class PolynomialLR(LRScheduler):
 
     def _get_closed_form_lr(self) -> list[Any]:
         left = 1.0 - min(self.total_iters, self.last_epoch) / self.total_iters
-        return [base * left ** self.power for base in self.base_lrs]
+        return [base * left**self.power for base in self.base_lrs]
 
 
 class CosineAnnealingLR(LRScheduler):
@@ -235,11 +236,15 @@ class CosineAnnealingLR(LRScheduler):
             return [low + (base - low) * (1 + cos(epoch * pi / self.T_max)) / 2 for base in self.base_lrs]
         if (epoch - 1 - self.T_max) % (2 * self.T_max) == 0:
             # At the bottom of the wave the ratio below would divide by zero.
-            return [group["lr"] + (base - low) * (1 - cos(pi / self.T_max)) / 2
-                    for base, group in zip(self.base_lrs, groups, strict=True)]
+            return [
+                group["lr"] + (base - low) * (1 - cos(pi / self.T_max)) / 2
+                for base, group in zip(self.base_lrs, groups, strict=True)
+            ]
         ratio = (1 + cos(pi * epoch / self.T_max)) / (1 + cos(pi * (epoch - 1) / self.T_max))
         return [ratio * (group["lr"] - low) + low for group in groups]
 
     def _get_closed_form_lr(self) -> list[Any]:
-        return [self.eta_min + (base - self.eta_min) * (1 + cos(pi * self.last_epoch / self.T_max)) / 2
-                for base in self.base_lrs]
+        return [
+            self.eta_min + (base - self.eta_min) * (1 + cos(pi * self.last_epoch / self.T_max)) / 2
+            for base in self.base_lrs
+        ]

@@ -1,4 +1,5 @@
 """A schedule that looks at how training goes."""
+
 from __future__ import annotations
 
 from math import inf
