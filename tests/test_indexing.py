@@ -69,7 +69,7 @@ def test_basic_indices_are_views_and_lists_are_copies():
 
 
 def test_masked_assignment_of_a_tensor_fills_in_order():
-    a, t = arrays((2, 3))
+    _, t = arrays((2, 3))
     t[t > 2] = torch.tensor([10.0, 20.0, 30.0], dtype=torch.float64)
     assert t.tolist() == [[0, 1, 2], [10, 20, 30]]
 

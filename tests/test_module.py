@@ -5,6 +5,7 @@ import pickle
 from collections import OrderedDict
 
 import pytest
+
 import rushlight as torch
 from rushlight import nn
 

@@ -11,11 +11,11 @@ Names, signatures and semantics are PyTorch's; what is heavy is imported when it
 
 from __future__ import annotations
 
+from rushlight import _C
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-from rushlight import _C
 
 inf = float("inf")
 nan = float("nan")
@@ -29,8 +29,8 @@ globals().update(_C._root)
 Tensor = _C.Tensor
 
 _SUBMODULES = frozenset(
-    """nn optim autograd utils linalg fft special random cuda backends accelerator amp mps xpu version types overrides testing
-    multiprocessing jit distributions func serialization return_types hub""".split()
+    """nn optim autograd utils linalg fft special random cuda backends accelerator amp mps xpu version types
+    overrides testing multiprocessing jit distributions func serialization return_types hub""".split()
 )
 
 # Functions written in Python: name -> module.
@@ -40,9 +40,10 @@ _LAZY = {
     "set_printoptions": "rushlight._tensor_str",
     "__version__": "rushlight.version",
     **dict.fromkeys(
-        """typename compile use_deterministic_algorithms are_deterministic_algorithms_enabled set_deterministic_debug_mode
-        get_deterministic_debug_mode set_float32_matmul_precision get_float32_matmul_precision set_flush_denormal finfo iinfo
-        get_num_interop_threads set_num_interop_threads hann_window hamming_window blackman_window bartlett_window kaiser_window
+        """typename compile use_deterministic_algorithms are_deterministic_algorithms_enabled
+        set_deterministic_debug_mode get_deterministic_debug_mode set_float32_matmul_precision
+        get_float32_matmul_precision set_flush_denormal finfo iinfo get_num_interop_threads
+        set_num_interop_threads hann_window hamming_window blackman_window bartlett_window kaiser_window
         stft istft vmap set_warn_always is_warn_always_enabled is_storage
         is_deterministic_algorithms_warn_only_enabled""".split(),
         "rushlight._functions",

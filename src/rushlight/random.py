@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 
-class fork_rng:  # noqa: N801  PyTorch's name
+class fork_rng:
     """Leaves the default generator as it was found: draws inside do not move the stream outside.
 
     A context manager and a decorator. `devices` and `device_type` name accelerators in PyTorch; here there are none.

@@ -185,14 +185,12 @@ def root_names(table: list[Op]) -> set[str]:
 def root_stub(table: list[Op]) -> str:
     source = PACKAGE / "__init__.py"
     constants = "inf nan pi e newaxis".split()
-    lines = [HEAD, reexports("rushlight._C", root_names(table)), "from rushlight import (\n"]
-    modules = sorted(constant(source, "_SUBMODULES") | {"_C"})
-    lines[-1] += "".join(f"    {name} as {name},\n" for name in modules) + ")\n"
-    homes: dict[str, list[str]] = {}
+    native = root_names(table)
+    homes: dict[str, list[str]] = {"rushlight._C": sorted(native), "rushlight": sorted(constant(source, "_SUBMODULES") | {"_C"})}
     for name, home in constant(source, "_LAZY").items():
-        homes.setdefault(home, []).append(name)
-    lines += [reexports(home, names) for home, names in homes.items()]
-    lines += ["import builtins\n"]
+        if name not in native:  # `_LAZY` is asked only for what the namespace has not
+            homes.setdefault(home, []).append(name)
+    lines = [HEAD, "import builtins\n", *(reexports(home, names) for home, names in homes.items())]
     lines += [f"{name}: {'None' if name == 'newaxis' else 'builtins.float'}" for name in constants]
     return "\n".join([*lines, ""])
 
