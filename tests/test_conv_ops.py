@@ -3,7 +3,7 @@
 Values are checked against the definitions written out in plain loops, gradients against differences.
 """
 
-# ruff: noqa: E501 -- the messages are PyTorch's, a line each
+
 
 from itertools import product
 

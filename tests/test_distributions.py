@@ -1,6 +1,6 @@
 """torch.distributions: draws, densities and moments recorded from PyTorch 2.13; divergences; messages."""
 
-# ruff: noqa: E501 -- one row a distribution is what makes the table readable
+
 
 import pytest
 

@@ -1,6 +1,6 @@
 """Every layer and loss: repr, state, shape, output and gradient, against values recorded from PyTorch 2.13."""
 
-# ruff: noqa: E501 -- one row a layer is what makes the tables readable
+
 
 import math
 import warnings

@@ -7,6 +7,7 @@ What `_core` has beside the table is in `native.pyi.in`, a stub by hand with two
 from __future__ import annotations
 
 import ast
+import inspect
 import keyword
 import re
 import textwrap
@@ -123,7 +124,7 @@ def definition(entry: Entry) -> str:
 
 
 def docstring(doc: str) -> str:
-    text = textwrap.dedent(doc).strip().replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    text = inspect.cleandoc(doc).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     return f'"""{text}\n"""' if "\n" in text or text.endswith('"') else f'"""{text}"""'
 
 
@@ -186,7 +187,10 @@ def root_stub(table: list[Op]) -> str:
     source = PACKAGE / "__init__.py"
     constants = "inf nan pi e newaxis".split()
     native = root_names(table)
-    homes: dict[str, list[str]] = {"rushlight._C": sorted(native), "rushlight": sorted(constant(source, "_SUBMODULES") | {"_C"})}
+    homes: dict[str, list[str]] = {
+        "rushlight._C": sorted(native),
+        "rushlight": sorted(constant(source, "_SUBMODULES") | {"_C"}),
+    }
     for name, home in constant(source, "_LAZY").items():
         if name not in native:  # `_LAZY` is asked only for what the namespace has not
             homes.setdefault(home, []).append(name)
