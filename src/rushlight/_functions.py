@@ -492,10 +492,8 @@ def istft(
     norm = "ortho" if normalized else "backward"
     if return_complex:
         frames = _C.fft_ifft(spectrum, dim=-1, norm=norm)
-    elif onesided:
-        frames = _C.fft_irfft(spectrum, n=n_fft, dim=-1, norm=norm)
-    else:
-        frames = _C.fft_ifft(spectrum, dim=-1, norm=norm).real
+    else:  # of a two-sided spectrum the first half is read
+        frames = _C.fft_irfft(spectrum if onesided else spectrum[..., : n_fft // 2 + 1], n=n_fft, dim=-1, norm=norm)
     frames = frames * whole
     count = frames.shape[1]
     total = n_fft + hop * (count - 1)

@@ -114,6 +114,7 @@ Tensor *rl_broadcast_raw(Tensor *t, int ndim, const int64_t *size) {
 
 int rl_index_dtype(Tensor *index, const char *op) {
     if (index->dtype == RL_I64 || index->dtype == RL_I32) return 0;
+    if (index->numel == 0 && (strcmp(op, "gather") == 0 || strncmp(op, "scatter", 7) == 0)) return 0;
     PyErr_Format(PyExc_RuntimeError, "%s(): Expected dtype int32%sint64 for index", op,
                  strcmp(op, "index_select") == 0 ? " or " : "/");
     return -1;

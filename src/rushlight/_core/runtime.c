@@ -96,6 +96,26 @@ Tensor *rl_expand_reduced(Tensor *grad, Ints shape, Ints dims, bool keepdim) {
 
 /* ---------------------------------------------------------------- in place */
 
+int rl_check_divisor(Tensor *a, Tensor *b) {
+    if (RL_IS_INEXACT(a->dtype) || RL_IS_INEXACT(b->dtype) || b->device != RL_CPU) return 0;
+    Tensor *every = rl_all(b);
+    const bool fine = every && *(uint8_t *)every->data;
+    if (every && !fine) PyErr_SetString(PyExc_RuntimeError, "ZeroDivisionError");
+    Py_XDECREF(every);
+    return fine ? 0 : -1;
+}
+
+int rl_minus_allows(Tensor *a, Tensor *b) {
+    if (RL_LIKELY(a->dtype != RL_BOOL && (!b || b->dtype != RL_BOOL))) return 0;
+    if (b && a->dtype == b->dtype)
+        PyErr_SetString(PyExc_RuntimeError, "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
+                        "`logical_xor()` operator instead.");
+    else
+        PyErr_Format(PyExc_RuntimeError, "%s, the `-` operator, %s a bool tensor is not supported. If you are trying to invert a mask, "
+                     "use the `~` or `logical_not()` operator instead.", b ? "Subtraction" : "Negation", b ? "with" : "on");
+    return -1;
+}
+
 /* Some of PyTorch's messages name dtypes as C++ does. */
 const char *rl_cpp_name(RLDType dt) {
     switch (dt) {

@@ -75,6 +75,7 @@ class Op:
     reference: Callable | None = None
     samples: Callable | None = None
     batching: str = ""
+    check: str = ""  # C call that may refuse the arguments: -1 and an exception
     records: bool = False  # native, but made of operations that record for themselves
     extra: dict[str, Any] = field(default_factory=dict)
 
@@ -182,10 +183,10 @@ def unary(name: str, kernel: str | None = None, derivative: str | None = None, *
 
 def binary(name: str, kernel: str | None = None, derivative: dict[str, str] | None = None, *,
            complex: str | None = None, int: str | None = None, bool: str | None = None, float_result: bool = False,  # noqa: A002
-           result: str = "same", params: str = "", inplace: bool = True, **fields: Any) -> Op:  # fmt: skip
+           result: str = "same", params: str = "", other: str = "Operand", inplace: bool = True, **fields: Any) -> Op:  # fmt: skip
     """An elementwise function of two operands `a` and `b`, broadcast and promoted together."""
     fields.setdefault("out", True)
-    return op(f"{name}(Tensor input, Operand other{', *, ' + params if params else ''}) -> Tensor", kind="binary",
+    return op(f"{name}(Tensor input, {other} other{', *, ' + params if params else ''}) -> Tensor", kind="binary",
               inplace=inplace, kernel=_by_category(kernel, complex=complex, int=int, bool=bool), derivative=derivative,
               in_rule="float" if float_result else "promote", out_rule=result, **fields)  # fmt: skip
 

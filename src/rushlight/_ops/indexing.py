@@ -29,7 +29,7 @@ native("index_copy(Tensor input, int dim, Tensor index, Tensor source) -> Tensor
                    "source": "reshape(index_select(grad, dim, index), source.shape)"},
        doc="input with source written at the places of index along dim.")  # fmt: skip
 native("index_fill(Tensor input, int dim, Tensor index, Operand value) -> Tensor", edges=["input", "value"], inplace=True,
-       derivative={"input": "index_fill(grad, dim, index, 0)", "value": "sum(index_select(grad, dim, index))"},
+       derivative={"input": "index_fill(grad, dim, index, 0)", "value": "sum(where(index_fill(zeros_like(grad), dim, index, 1) != 0, grad, 0))"},
        doc="input with value at the places of index along dim.")  # fmt: skip
 native("take(Tensor input, Tensor index) -> Tensor", edges=["input"], out=True,
        derivative={"input": "put(zeros_like_shape(grad, input.shape), index, grad, True)"},

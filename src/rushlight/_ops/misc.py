@@ -55,6 +55,7 @@ Tensor *rl_ldexp(Tensor *input, Tensor *other) {
 }
 """, doc="input * 2 ** other.")  # fmt: skip
 op("nextafter(Tensor input, Tensor other) -> Tensor", kind="binary", inplace=True, out=True, kernel={"f32": "nextafter(a, b)", "f64": "nextafter(a, b)"},
+   derivative={"input": "masked_fill(grad, input == other, 0.0)", "other": "zeros_like(grad)"},
    doc="The next floating-point number towards other.")  # fmt: skip
 op("gcd(Tensor input, Tensor other) -> Tensor", kind="binary", inplace=True, out=True, kernel={"int": "gcd_int(a, b)"}, doc="The greatest common divisor.")
 op("lcm(Tensor input, Tensor other) -> Tensor", kind="binary", inplace=True, out=True,
@@ -97,7 +98,7 @@ Tensor *rl_sum_to_size(Tensor *input, Ints size) {
         Py_XDECREF(a); Py_XDECREF(b); Py_XDECREF(la); Py_XDECREF(lb);
         return NULL;
     }
-    return rl_sum_to(input, size.n, size.v);
+    return size.n == 0 ? rl_sum(input, RL_NODTYPE) : rl_sum_to(input, size.n, size.v);
 }
 """, doc="The sum over dimensions that broadcasting from size would have made.")  # fmt: skip
 

@@ -24,11 +24,25 @@ binary("mul", "a * b", {"input": "grad * conj(other)", "other": "grad * conj(inp
 op("div(Tensor input, Operand other) -> Tensor", kind="binary", kernel={"default": "a / b", "complex": "DIV(a, b)"}, in_rule="float",
    derivative={"input": "grad / conj(other)", "other": "-grad * conj(input / other / other)"}, inplace=True, out=True,
    alias=("divide", "true_divide"), doc="input / other in floating point. Shapes broadcast; integers become the default float.")  # fmt: skip
-binary("floor_divide", "floordiv(a, b)", None, doc="floor(input / other), rounding towards minus infinity.")
-binary("remainder", "pymod(a, b)", {"input": "grad", "other": "-grad * div_floor(input, other)"},
+native("div.rounding(Tensor input, Operand other, *, str? rounding_mode) -> Tensor", records=True, inplace=True, out=True, code="""
+Tensor *rl_div_rounding(Tensor *input, Tensor *other, const char *rounding_mode) {
+    if (!rounding_mode) return rl_div(input, other);
+    if (strcmp(rounding_mode, "trunc") == 0) return rl_div_trunc(input, other);
+    if (strcmp(rounding_mode, "floor") == 0) return rl_div_floor(input, other);
+    PyErr_Format(PyExc_RuntimeError, "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '%s'", rounding_mode);
+    return NULL;
+}
+""")  # fmt: skip
+for _name, _real, _int in (("trunc", "trunc(a / b)", "truncdiv_int(a, b)"), ("floor", "floordiv(a, b)", "floordiv(a, b)")):
+    op(f"div_{_name}(Tensor input, Tensor other) -> Tensor", kind="binary", kernel={"float": _real, "int": _int, "bool": "a & b"},
+       derivative={"input": "zeros_like(grad)", "other": "zeros_like(grad)"}, check="rl_check_divisor(input, other)", node="DivBackward2",
+       function=False, method=False)  # fmt: skip
+binary("floor_divide", "floordiv(a, b)", None, check="rl_check_divisor(input, other)",
+       doc="floor(input / other), rounding towards minus infinity.")  # fmt: skip
+binary("remainder", "pymod(a, b)", {"input": "grad", "other": "-grad * div_floor(input, other)"}, check="rl_check_divisor(input, other)",
        doc="Python's %: the result has the sign of other.")  # fmt: skip
-composite("div_floor(Tensor input, Tensor other) -> Tensor", "floor_divide(input, other)", function=False, method=False)
-binary("fmod", "fmod(a, b)", {"input": "grad", "other": "-grad * trunc(input / other)"}, int="fmod_int(a, b)",
+binary("fmod", "fmod(a, b)", {"input": "grad", "other": "-grad * div_trunc(input, other)"}, int="fmod_int(a, b)",
+       check="rl_check_divisor(input, other)",
        doc="C's fmod: the result has the sign of input.")  # fmt: skip
 
 unary("neg", "-x", "-grad", complex="-x", alias=("negative",), check="rl_minus_allows(input, NULL)", doc="-input.")
@@ -85,6 +99,11 @@ Tensor *rl_conj(Tensor *input) {
 
 # ---------------------------------------------------------------- powers
 
+# before the one with a number, which would take a 0-dim tensor too
+op("pow(Tensor input, Tensor exponent) -> Tensor", kind="binary", inplace=True, out=True, node="PowBackward1",
+   kernel={"float": "pow(a, b)", "int": "pow_int(a, b)", "bool": "(a | !b)", "complex": "pow(a, b)"},
+   derivative={"input": "pow_backward_base(grad, input, exponent)", "exponent": "pow_backward_exponent(grad, input, exponent, result)"},
+   doc="input ** exponent. Shapes broadcast; dtypes promote.")  # fmt: skip
 native("pow.Tensor_Scalar(Tensor input, Scalar exponent) -> Tensor", inplace=True, out=True, node="PowBackward0",
        derivative="pow_scalar_backward(grad, input, exponent)", code="""
 Tensor *impl_pow_Tensor_Scalar(Tensor *input, Scalar exponent) {
@@ -115,10 +134,6 @@ Tensor *impl_pow_Tensor_Scalar(Tensor *input, Scalar exponent) {
     return r;
 }
 """, doc="input ** exponent.")  # fmt: skip
-op("pow(Tensor input, Operand exponent) -> Tensor", kind="binary", inplace=True, out=True, node="PowBackward1",
-   kernel={"float": "pow(a, b)", "int": "pow_int(a, b)", "bool": "(a | !b)", "complex": "pow(a, b)"},
-   derivative={"input": "pow_backward_base(grad, input, exponent)", "exponent": "pow_backward_exponent(grad, input, exponent, result)"},
-   doc="input ** exponent. Shapes broadcast; dtypes promote.")  # fmt: skip
 composite("pow.Scalar(Scalar input, Tensor exponent) -> Tensor", "pow_of_number(input, exponent)", out=True, method=False)  # fmt: skip
 native("pow_of_number(Scalar input, Tensor exponent) -> Tensor", records=True, function=False, method=False, code="""
 Tensor *rl_pow_of_number(Scalar input, Tensor *exponent) {
@@ -151,11 +166,11 @@ unary("rsqrt", "rsqrt(x)", "-0.5 * grad * conj(result * result * result)", compl
 
 _E = dict(float_result=True)
 unary("exp", "exp(x)", "grad * conj(result)", complex="exp(x)", **_E, doc="e ** input.")
-unary("exp2", "exp2(x)", "grad * conj(result) * 0.6931471805599453", **_E, doc="2 ** input.")
+unary("exp2", "exp2(x)", "grad * conj(result) * 0.6931471805599453", complex="exp(x * 0.6931471805599453)", **_E, doc="2 ** input.")
 unary("expm1", "expm1(x)", "grad * conj(result + 1)", complex="exp(x) - 1", **_E, doc="exp(input) - 1, exact near zero.")
 unary("log", "log(x)", "grad / conj(input)", complex="log(x)", **_E, doc="The natural logarithm.")
-unary("log2", "log2(x)", "grad / conj(input * 0.6931471805599453)", complex="log(x) * 1.4426950408889634f", **_E, doc="The logarithm to base 2.")
-unary("log10", "log10(x)", "grad / conj(input * 2.302585092994046)", complex="log(x) * 0.4342944819032518f", **_E,
+unary("log2", "log2(x)", "grad / conj(input * 0.6931471805599453)", complex="log(x) * 1.4426950408889634", **_E, doc="The logarithm to base 2.")
+unary("log10", "log10(x)", "grad / conj(input * 2.302585092994046)", complex="log(x) * 0.4342944819032518", **_E,
       doc="The logarithm to base 10.")  # fmt: skip
 unary("log1p", "log1p(x)", "grad / conj(input + 1)", complex="log(1 + x)", **_E, doc="log(1 + input), exact near zero.")
 unary("sin", "sin(x)", "grad * conj(cos(input))", complex="sin(x)", **_E, doc="Sine of each element, in radians.")
@@ -183,8 +198,8 @@ op("tanh_backward(Tensor grad_output, Tensor output) -> Tensor", kind="binary", 
    derivative={"grad_output": "tanh_backward(grad, output)", "output": "grad * conj(grad_output) * output * -2"}, function=False, method=False,
    node="TanhBackwardBackward0")  # fmt: skip
 binary("atan2", "atan2(a, b)", {"input": "grad * other / (input * input + other * other)", "other": "grad * -input / (input * input + other * other)"},
-       float_result=True, alias=("arctan2",), doc="The angle of the point (other, input), in radians.")  # fmt: skip
-op("hypot(Tensor input, Operand other) -> Tensor", kind="binary", kernel={"float": "hypot(a, b)"},
+       float_result=True, other="Tensor", alias=("arctan2",), doc="The angle of the point (other, input), in radians.")  # fmt: skip
+op("hypot(Tensor input, Tensor other) -> Tensor", kind="binary", kernel={"float": "hypot(a, b)"},
        derivative={"input": "grad * (input / result)", "other": "grad * (other / result)"}, inplace=True, out=True,
        doc="sqrt(input**2 + other**2).")  # fmt: skip
 
@@ -196,7 +211,7 @@ for _name, _c, _doc in (("floor", "floor(x)", "The largest integer not above."),
        alias=("fix",) if _name == "trunc" else (), doc=_doc)  # fmt: skip
 op("round(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, kernel={"float": "nearbyint(x)", "int": "x"},
    derivative="grad * 0", doc="The nearest integer, halves to even.")  # fmt: skip
-composite("round.decimals(Tensor input, *, int decimals) -> Tensor", "round_scaled(input, 10.0 ** decimals)", out=True)
+composite("round.decimals(Tensor input, *, int decimals) -> Tensor", "round_scaled(input, 10.0 ** decimals)", inplace=True, out=True)
 op("round_scaled(Tensor input, float scale) -> Tensor", kind="unary", kernel={"float": "nearbyint(x * scale) / scale"},
    derivative="grad * 0", function=False, method=False)  # fmt: skip
 op("frac(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, kernel={"float": "x - trunc(x)"}, derivative="grad",
@@ -210,9 +225,9 @@ comparison("lt", "a < b", alias=("less",), doc="input < other.")
 comparison("le", "a <= b", alias=("less_equal",), doc="input <= other.")
 comparison("gt", "a > b", alias=("greater",), doc="input > other.")
 comparison("ge", "a >= b", alias=("greater_equal",), doc="input >= other.")
-comparison("logical_and", "(a != 0) && (b != 0)", complex="(a != 0) && (b != 0)", doc="Both are non-zero.")
-comparison("logical_or", "(a != 0) || (b != 0)", complex="(a != 0) || (b != 0)", doc="One is non-zero.")
-comparison("logical_xor", "(a != 0) != (b != 0)", complex="(a != 0) != (b != 0)", doc="Exactly one is non-zero.")
+comparison("logical_and", other="Tensor", kernel="(a != 0) && (b != 0)", complex="(a != 0) && (b != 0)", doc="Both are non-zero.")
+comparison("logical_or", other="Tensor", kernel="(a != 0) || (b != 0)", complex="(a != 0) || (b != 0)", doc="One is non-zero.")
+comparison("logical_xor", other="Tensor", kernel="(a != 0) != (b != 0)", complex="(a != 0) != (b != 0)", doc="Exactly one is non-zero.")
 unary("logical_not", "x == 0", bool="!x", complex="x == 0", result="bool", doc="The element is zero.")
 for _name, _c, _b in (("bitwise_and", "a & b", "a & b"), ("bitwise_or", "a | b", "a | b"), ("bitwise_xor", "a ^ b", "a ^ b")):
     op(f"{_name}(Tensor input, Operand other) -> Tensor", kind="binary", inplace=True, out=True, kernel={"int": _c, "bool": _b},
@@ -232,17 +247,49 @@ unary("signbit", "signbit(x)", int="x < 0", bool="0", result="bool", inplace=Fal
 # ---------------------------------------------------------------- extremes
 
 for _name, _cmp, _alias in (("maximum", ">", ()), ("minimum", "<", ())):
-    op(f"{_name}(Tensor input, Operand other) -> Tensor", kind="binary", out=True,
+    op(f"{_name}(Tensor input, Tensor other) -> Tensor", kind="binary", out=True,
        kernel={"float": f"a != a ? a : b != b ? b : a {_cmp} b ? a : b", "int": f"a {_cmp} b ? a : b", "bool": "a | b" if _cmp == ">" else "a & b"},
        derivative={"input": f"where(input == other, grad / 2, masked_fill(grad, input {'<' if _cmp == '>' else '>'} other, 0.0))",
                    "other": f"where(input == other, grad / 2, masked_fill(grad, input {_cmp} other, 0.0))"},
        doc=f"The {_name[:7]} of two elements; NaN wins.")  # fmt: skip
 for _name, _cmp in (("fmax", ">="), ("fmin", "<=")):
-    op(f"{_name}(Tensor input, Operand other) -> Tensor", kind="binary", out=True,
+    op(f"{_name}(Tensor input, Tensor other) -> Tensor", kind="binary", out=True,
        kernel={"float": f"a != a ? b : b != b ? a : a {_cmp} b ? a : b", "int": f"a {_cmp} b ? a : b", "bool": "a | b" if _cmp == ">=" else "a & b"},
        derivative={"input": f"masked_fill(grad, logical_not(logical_or(input {_cmp} other, isnan(other))), 0.0)",
                    "other": f"masked_fill(grad, logical_or(input {_cmp} other, isnan(other)), 0.0)"},
        doc="Like the extreme of two elements, but numbers win over NaN.")  # fmt: skip
+# Here and below the overload with tensors comes first: the one with numbers would take 0-dim tensors too.
+native("clamp.Tensor(Tensor input, Tensor? min=None, Tensor? max=None) -> Tensor", inplace=True, out=True, node="ClampBackward0",
+       derivative={"input": "clamp_backward(grad, input, min, max)", "min": "clamp_backward_min(grad, input, min, max)",
+                   "max": "clamp_backward_max(grad, input, min, max)"}, code="""
+Tensor *impl_clamp_Tensor(Tensor *input, Tensor *min, Tensor *max) {
+    if (!min && !max) {
+        PyErr_SetString(PyExc_RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None");
+        return NULL;
+    }
+    Tensor *a = min ? rl_maximum(input, min) : (Tensor *)Py_NewRef((PyObject *)input);
+    Tensor *r = a && max ? rl_minimum(a, max) : a ? (Tensor *)Py_NewRef((PyObject *)a) : NULL;
+    Py_XDECREF(a);
+    return r;
+}
+""")  # fmt: skip
+composite("clamp_backward(Tensor grad, Tensor input, Tensor? min, Tensor? max) -> Tensor", """
+if max is None:
+    return where(input >= min, grad, 0.0)
+if min is None:
+    return where(input <= max, grad, 0.0)
+return where(logical_and(input >= min, input <= max), grad, 0.0)
+""", function=False, method=False)  # fmt: skip
+composite("clamp_backward_min(Tensor grad, Tensor input, Tensor min, Tensor? max) -> Tensor", """
+if max is None:
+    return where(input < min, grad, 0.0)
+return where(logical_and(input < min, min < max), grad, 0.0)
+""", function=False, method=False)  # fmt: skip
+composite("clamp_backward_max(Tensor grad, Tensor input, Tensor? min, Tensor max) -> Tensor", """
+if min is None:
+    return where(input > max, grad, 0.0)
+return where(logical_or(input > max, max < min), grad, 0.0)
+""", function=False, method=False)  # fmt: skip
 op("clamp(Tensor input, Scalar? min=None, Scalar? max=None) -> Tensor", kind="native", inplace=True, out=True, alias=("clip",),
    node="ClampBackward1", derivative="masked_fill(grad, logical_not(clamp_keeps(input, min, max)), 0.0)", code="""
 Tensor *impl_clamp(Tensor *input, Scalar min, Scalar max) {
@@ -264,21 +311,11 @@ if min is None:
     return input <= max
 return logical_and(input >= min, input <= max)
 """, function=False, method=False)  # fmt: skip
-native("clamp.Tensor(Tensor input, Tensor? min=None, Tensor? max=None) -> Tensor", records=True, inplace=True, out=True, code="""
-Tensor *rl_clamp_Tensor(Tensor *input, Tensor *min, Tensor *max) {
-    if (!min && !max) {
-        PyErr_SetString(PyExc_RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None");
-        return NULL;
-    }
-    Tensor *a = min ? rl_maximum(input, min) : (Tensor *)Py_NewRef((PyObject *)input);
-    Tensor *r = a && max ? rl_minimum(a, max) : a ? (Tensor *)Py_NewRef((PyObject *)a) : NULL;
-    Py_XDECREF(a);
-    return r;
-}
-""")  # fmt: skip
+composite("clamp_min.Tensor(Tensor input, Tensor min) -> Tensor", "maximum(input, min)", inplace=True, out=True, node="ClampMinBackward1",
+          derivative={"input": "where(input >= min, grad, 0.0)", "min": "where(input < min, grad, 0.0)"})  # fmt: skip
 composite("clamp_min(Tensor input, Scalar min) -> Tensor", "clamp(input, min, None)", inplace=True, out=True, doc="Elements below min become min.")
-composite("clamp_min.Tensor(Tensor input, Tensor min) -> Tensor", "maximum(input, min)", inplace=True, out=True)
-composite("clamp_max.Tensor(Tensor input, Tensor max) -> Tensor", "minimum(input, max)", inplace=True, out=True)
+composite("clamp_max.Tensor(Tensor input, Tensor max) -> Tensor", "minimum(input, max)", inplace=True, out=True, node="ClampMaxBackward1",
+          derivative={"input": "where(input <= max, grad, 0.0)", "max": "where(input > max, grad, 0.0)"})  # fmt: skip
 composite("clamp_max(Tensor input, Scalar max) -> Tensor", "clamp(input, None, max)", inplace=True, out=True, doc="Elements above max become max.")
 
 # ---------------------------------------------------------------- three operands

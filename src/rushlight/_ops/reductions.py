@@ -38,7 +38,7 @@ after = flip(cumprod(cat([ones_like(narrow(input, dim, 0, 1)), narrow(flip(input
 return before * after
 """, function=False, method=False)  # fmt: skip
 
-native("mean(Tensor input, *, dtype? dtype=None) -> Tensor", derivative="expand(grad / input.numel, input.shape)", code="""
+native("mean(Tensor input, *, dtype? dtype=None) -> Tensor", out=True, derivative="expand(grad / input.numel, input.shape)", code="""
 static Tensor *mean_of(Tensor *t, Ints dim, bool keepdim, RLDType dtype) {
     RLDType dt = dtype == RL_NODTYPE ? (RLDType)t->dtype : dtype;
     if (!RL_IS_INEXACT(dt)) {

@@ -70,6 +70,7 @@ binary("special_zeta", "sf_zeta(a, b)", {"other": "grad * -input * special_zeta(
 for _name, _of in (("erf", ""), ("erfc", ""), ("erfinv", ""), ("exp2", ""), ("expm1", ""), ("log1p", ""), ("sinc", ""), ("i0", ""), ("round", ""),
                    ("digamma", ""), ("psi", "digamma"), ("gammaln", "lgamma"), ("expit", "sigmoid")):  # fmt: skip
     composite(f"special_{_name}(Tensor input) -> Tensor", f"{_of or _name}(input)", out=True, **_NS, doc=f"{_of or _name}().")
+composite("special_round.decimals(Tensor input, *, int decimals) -> Tensor", "round_decimals(input, decimals=decimals)", out=True, **_NS)
 composite("special_logit(Tensor input, float? eps=None) -> Tensor", "logit(input, eps)", out=True, **_NS, doc="logit().")
 composite("special_polygamma(int n, Tensor input) -> Tensor", "polygamma_of(input, n)", out=True, **_NS, doc="polygamma().")
 composite("special_multigammaln(Tensor input, int p) -> Tensor", "mvlgamma(input, p)", out=True, **_NS, doc="mvlgamma().")

@@ -228,6 +228,10 @@ def multi_margin_loss(
         raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and weight.dim() != 1:
         raise ValueError("weight must be one-dimensional")
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    if input.dim() == 0:
+        input = input.unsqueeze(0)
     index = target.unsqueeze(-1)
     loss = (margin - input.gather(-1, index) + input).clamp_min(0) ** p
     if weight is not None:
@@ -244,13 +248,19 @@ def multilabel_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """sum over labels i and non-labels j of max(0, 1 - (x_i - x_j)) / C; a row of labels ends at its first -1."""
+    reduction = _reduction_of(size_average, reduce, reduction)
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    if input.dim() == 0:
+        input = input.unsqueeze(0)
+    if target.dim() == 0:
+        target = target.unsqueeze(0)
     listed = (target < 0).cumsum(-1) == 0
     labels = target.masked_fill(~listed, 0)
     is_label = _C.zeros_like(target).scatter_add(-1, labels, listed.to(target.dtype)) > 0
     gaps = (1 - input.gather(-1, labels).unsqueeze(-1) + input.unsqueeze(-2)).clamp_min(0)
     counted = listed.unsqueeze(-1) & ~is_label.unsqueeze(-2)
-    loss = gaps.masked_fill(~counted, 0).sum((-2, -1)) / input.size(-1)
-    return _reduce(loss, _reduction_of(size_average, reduce, reduction))
+    return _reduce(gaps.masked_fill(~counted, 0).sum((-2, -1)) / input.size(-1), reduction)
 
 
 def triplet_margin_loss(
@@ -318,8 +328,8 @@ def ctc_loss(
     """-log of the probability of all alignments of `targets` with `log_probs` (Graves et al., 2006).
 
     log_probs (T, N, C) from log_softmax; targets (N, S), or all targets joined; lengths (N). Also without N.
-    "mean" divides each loss by its target's length first. The gradient with respect to `log_probs` is that of the
-    formula; PyTorch's also contains a softmax term, which log_softmax's derivative cancels.
+    "mean" divides each loss by its target's length first. The gradient is PyTorch's, which takes
+    `log_probs` for the result of log_softmax: it contains exp(log_probs), which log_softmax's derivative cancels.
     """
     batched = log_probs.dim() == 3
     if not batched:
@@ -353,6 +363,9 @@ def ctc_loss(
     ends = _C.stack((alpha.gather(1, last), on_label))
     loss = -_C.logsumexp(ends, 0).squeeze(1)
     infinite = loss > 1e29
+    # Nothing in value, exp(log_probs) in the gradient.
+    chances = log_probs.exp().masked_fill(_C.arange(log_probs.size(0)).view(-1, 1, 1) >= frames, 0.0)
+    loss = loss + (chances - chances.detach()).sum((0, 2))
     loss = loss.masked_fill(infinite, 0.0 if zero_infinity else float("inf"))
     if reduction == "mean":
         return (loss / _C.tensor(lengths, dtype=loss.dtype).clamp(min=1)).mean()

@@ -92,8 +92,9 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
             f"pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, "
             f"but input.size(-3)={channels} is not divisible by {r * r}"
         )
-    parts = input.reshape(-1, channels // (r * r), r, r, height, width)
-    return parts.permute(0, 1, 4, 2, 5, 3).reshape(*leading, channels // (r * r), height * r, width * r)
+    parts = input.reshape(*leading, channels // (r * r), r, r, height, width)
+    n = len(leading)
+    return parts.permute(*range(n), n, n + 3, n + 1, n + 4, n + 2).reshape(*leading, channels // (r * r), height * r, width * r)
 
 
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
@@ -113,8 +114,9 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
                 f"pixel_unshuffle expects {name} to be divisible by downscale_factor, "
                 f"but input.size({place})={size} is not divisible by {r}"
             )
-    parts = input.reshape(-1, channels, height // r, r, width // r, r)
-    return parts.permute(0, 1, 3, 5, 2, 4).reshape(*leading, channels * r * r, height // r, width // r)
+    parts = input.reshape(*leading, channels, height // r, r, width // r, r)
+    n = len(leading)
+    return parts.permute(*range(n), n, n + 2, n + 4, n + 1, n + 3).reshape(*leading, channels * r * r, height // r, width // r)
 
 
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
