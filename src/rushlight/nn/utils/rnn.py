@@ -151,9 +151,11 @@ def pad_packed_sequence(
     lengths = present.sum(0)
     place, row = present.nonzero(as_tuple=True)
     padded = data.new_full((steps, batch, *data.shape[1:]), padding_value).index_put((place, row), data)
+    if batch_first:
+        padded = padded.transpose(0, 1)
     if unsorted_indices is not None:
-        padded, lengths = padded.index_select(1, unsorted_indices), lengths[unsorted_indices]
-    return (padded.transpose(0, 1) if batch_first else padded), lengths
+        padded, lengths = padded.index_select(0 if batch_first else 1, unsorted_indices), lengths[unsorted_indices]
+    return padded, lengths
 
 
 def pad_sequence(
