@@ -3,8 +3,6 @@
 Values are checked against the definitions written out in plain loops, gradients against differences.
 """
 
-
-
 from itertools import product
 
 import pytest

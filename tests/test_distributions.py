@@ -1,7 +1,5 @@
 """torch.distributions: draws, densities and moments recorded from PyTorch 2.13; divergences; messages."""
 
-
-
 import pytest
 
 import rushlight as torch

@@ -1,7 +1,5 @@
 """Every layer and loss: repr, state, shape, output and gradient, against values recorded from PyTorch 2.13."""
 
-
-
 import math
 import warnings
 

@@ -45,8 +45,8 @@ def increment_version(tensor: _C.Tensor | list[_C.Tensor]) -> None:
         t._bump_version()
 
 
-class saved_tensors_hooks:  # noqa: N801  PyTorch's name
-    """Inside the block, what operations save for backward goes through ``pack_hook``, and comes back through ``unpack_hook``.
+class saved_tensors_hooks:
+    """Inside the block, what operations save for backward goes through ``pack_hook`` and back through ``unpack_hook``.
 
     ``pack_hook(tensor)`` may return anything, from which ``unpack_hook`` makes a tensor of the same shape and dtype.
 
@@ -69,14 +69,14 @@ class saved_tensors_hooks:  # noqa: N801  PyTorch's name
         _C._pop_saved_hooks()
 
 
-class save_on_cpu(saved_tensors_hooks):  # noqa: N801  PyTorch's name
+class save_on_cpu(saved_tensors_hooks):
     """Keeps saved tensors in copies on the CPU, where rushlight's tensors are in any case."""
 
     def __init__(self, pin_memory: bool = False, device_type: str = "cuda") -> None:
         super().__init__(lambda tensor: tensor.clone(), lambda packed: packed)
 
 
-class disable_saved_tensors_hooks:  # noqa: N801  PyTorch's name
+class disable_saved_tensors_hooks:
     """Inside the block, setting up ``saved_tensors_hooks`` raises RuntimeError with this message."""
 
     def __init__(self, error_message: str) -> None:

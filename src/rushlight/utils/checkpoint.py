@@ -50,7 +50,7 @@ def noop_context_fn() -> tuple[Any, Any]:
     return _Nothing(), _Nothing()
 
 
-class set_checkpoint_early_stop:  # noqa: N801  PyTorch's name
+class set_checkpoint_early_stop:
     """Inside the block, whether second runs end as soon as the last saved tensor is there; else each call says it."""
 
     def __init__(self, enable: bool) -> None:
@@ -139,10 +139,11 @@ class _Frame:
             for i, (tensor, kind) in enumerate(zip(found, self._kinds, strict=True)):
                 if (tensor.shape, tensor.dtype, tensor.device) != kind:
                     raise CheckpointError(
-                        "torch.utils.checkpoint: Recomputed values for the following tensors have different metadata than "
-                        f"during the forward pass.\ntensor at position {i}:\n"
+                        "torch.utils.checkpoint: Recomputed values for the following tensors have different metadata "
+                        f"than during the forward pass.\ntensor at position {i}:\n"
                         f"saved metadata: {dict(zip(('shape', 'dtype', 'device'), kind, strict=True))}\n"
-                        f"recomputed metadata: {{'shape': {tensor.shape}, 'dtype': {tensor.dtype}, 'device': {tensor.device}}}"
+                        f"recomputed metadata: {{'shape': {tensor.shape}, 'dtype': {tensor.dtype}, "
+                        f"'device': {tensor.device}}}"
                     )
         self._found, self._left = found, set(range(len(found)))
 
@@ -229,8 +230,8 @@ def checkpoint(
         import warnings
 
         warnings.warn(
-            "torch.utils.checkpoint: the use_reentrant parameter should be passed explicitly. Starting in PyTorch 2.9, calling "
-            "checkpoint without use_reentrant will raise an exception. use_reentrant=False is recommended.",
+            "torch.utils.checkpoint: the use_reentrant parameter should be passed explicitly. Starting in PyTorch 2.9, "
+            "calling checkpoint without use_reentrant will raise an exception. use_reentrant=False is recommended.",
             stacklevel=2,
         )
         use_reentrant = True
