@@ -119,7 +119,7 @@ def parse_schema(schema: str) -> tuple[str, str, list[Param], list[Result]]:
         type_ = base + ("[]" if brackets else "") + (opt or "") + (lst or "") + (opt2 or "")
         if type_ not in C_TYPES:
             raise ValueError(f"{full}: unknown type {type_!r}")
-        value = ... if default is None else eval(default, {})  # noqa: S307  our own table
+        value = ... if default is None else eval(default, {})
         params.append(Param(name, type_, value, kwonly, int(count or 0)))
     tail = tail.strip()
     if tail.startswith("("):
@@ -171,8 +171,8 @@ def _by_category(default: str | None, **given: str | None) -> dict[str, str]:
     return out
 
 
-def unary(name: str, kernel: str | None = None, derivative: str | None = None, *, complex: str | None = None,  # noqa: A002
-          int: str | None = None, bool: str | None = None, float_result: bool = False, result: str = "same",  # noqa: A002
+def unary(name: str, kernel: str | None = None, derivative: str | None = None, *, complex: str | None = None,
+          int: str | None = None, bool: str | None = None, float_result: bool = False, result: str = "same",
           params: str = "", inplace: bool = True, **fields: Any) -> Op:  # fmt: skip
     """An elementwise function of one tensor `x`.  `float_result`: integers are computed in the default float."""
     fields.setdefault("out", True)
@@ -182,7 +182,7 @@ def unary(name: str, kernel: str | None = None, derivative: str | None = None, *
 
 
 def binary(name: str, kernel: str | None = None, derivative: dict[str, str] | None = None, *,
-           complex: str | None = None, int: str | None = None, bool: str | None = None, float_result: bool = False,  # noqa: A002
+           complex: str | None = None, int: str | None = None, bool: str | None = None, float_result: bool = False,
            result: str = "same", params: str = "", other: str = "Operand", inplace: bool = True, **fields: Any) -> Op:  # fmt: skip
     """An elementwise function of two operands `a` and `b`, broadcast and promoted together."""
     fields.setdefault("out", True)
@@ -191,7 +191,7 @@ def binary(name: str, kernel: str | None = None, derivative: dict[str, str] | No
               in_rule="float" if float_result else "promote", out_rule=result, **fields)  # fmt: skip
 
 
-def comparison(name: str, kernel: str, *, complex: str | None = None, **fields: Any) -> Op:  # noqa: A002
+def comparison(name: str, kernel: str, *, complex: str | None = None, **fields: Any) -> Op:
     """An elementwise test of two operands; the result is bool and has no gradient."""
     return binary(name, kernel, complex=complex, bool=kernel, result="bool", **fields)
 

@@ -94,7 +94,8 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
         )
     parts = input.reshape(*leading, channels // (r * r), r, r, height, width)
     n = len(leading)
-    return parts.permute(*range(n), n, n + 3, n + 1, n + 4, n + 2).reshape(*leading, channels // (r * r), height * r, width * r)
+    order = (*range(n), n, n + 3, n + 1, n + 4, n + 2)
+    return parts.permute(order).reshape(*leading, channels // (r * r), height * r, width * r)
 
 
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
@@ -116,15 +117,14 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
             )
     parts = input.reshape(*leading, channels, height // r, r, width // r, r)
     n = len(leading)
-    return parts.permute(*range(n), n, n + 2, n + 4, n + 1, n + 3).reshape(*leading, channels * r * r, height // r, width // r)
+    order = (*range(n), n, n + 2, n + 4, n + 1, n + 3)
+    return parts.permute(order).reshape(*leading, channels * r * r, height // r, width // r)
 
 
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """Deals the channels of (N, C, ...) out to `groups`, interleaving them (Zhang et al., 2017)."""
     if input.dim() <= 2:
-        raise RuntimeError(
-            f"channel_shuffle expects input with > 2 dims, but got input with sizes {list(input.shape)}"
-        )
+        raise RuntimeError(f"channel_shuffle expects input with > 2 dims, but got input with sizes {list(input.shape)}")
     if groups <= 0:
         raise RuntimeError(f"Number of groups to divide channels in must be positive. Value of groups:{groups}")
     batch, channels, *spatial = input.shape
