@@ -325,6 +325,8 @@ def forward(op: Op) -> str:
         lines.insert(0, composite(op, "static " + prototype(op, "impl_")))
     single = not multi(op)
     ret = returns(op).strip()
+    if op.check:
+        lines.append(f"    if ({op.check} < 0) return NULL;")
     lines.append(f"    {'Tensor *y_ = NULL' if ret == 'Tensor *' else 'PyObject *y_ = NULL' if single else 'int y_ = -1'};")
     if gradient:
         lines.append("    Node *n = NULL;")
@@ -449,6 +451,8 @@ def inplace(op: Op) -> str:
                   "    Py_DECREF(before);",
                   f"    return rl_inplace_finish({self}, result);", "}", ""]  # fmt: skip
         return "\n".join(lines)
+    if op.check:
+        lines.append(f"    if ({op.check} < 0) return NULL;")
     lines.append("    Tensor *y_ = NULL;")
     if gradient:
         lines += ["    Node *n = NULL;", f"    const bool record = {any_grad(op, gradient)} && RL_IS_INEXACT({self}->dtype);",

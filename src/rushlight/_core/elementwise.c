@@ -253,6 +253,11 @@ static Tensor *general(const EwDef *def, Tensor *out, Tensor *const *in, const E
             stride[perm[i]] = step;
             step *= it.shape[perm[i]] > 1 ? it.shape[perm[i]] : 1;
         }
+        /* Inputs alike in all strides hand them on, even those of dimensions with one element. */
+        bool alike = rl_is_dense(in[0]);
+        for (int i = 1; i < n && alike; i++)
+            alike = rl_same_shape(in[0], in[i]) && memcmp(in[0]->stride, in[i]->stride, in[0]->ndim * sizeof(int64_t)) == 0;
+        if (alike && !RL_IS_CONTIGUOUS(in[0])) memcpy(stride, in[0]->stride, in[0]->ndim * sizeof(int64_t));
         result = rl_empty_strided(it.ndim, it.shape, stride, dt, device);
     }
     if (result && device == RL_CPU && result->numel) {

@@ -443,7 +443,7 @@ const NodeDef rl_accumulate_def = {"AccumulateGrad", accumulate_apply, 0, 0, NUL
 
 static int run_accumulate(Node *node, Tensor **in, bool create_graph) {
     Tensor *var = node->variable;
-    if (!var || !in[0]) return 0;
+    if (!var || !in[0] || !(var->flags & RLF_REQUIRES_GRAD)) return 0; /* it may have been switched off since */
     TensorExtra *e = var->extra;
     Tensor *g = in[0];
     in[0] = NULL;

@@ -163,6 +163,7 @@ typedef struct {
 Tensor *rl_empty(int ndim, const int64_t *size, RLDType dt, int device);
 Tensor *rl_empty_strided(int ndim, const int64_t *size, const int64_t *stride, RLDType dt, int device);
 Tensor *rl_empty_like(Tensor *t, RLDType dt);               /* PyTorch's preserve_format strides */
+bool rl_is_dense(const Tensor *t);                          /* fills its extent of memory, each place once */
 Tensor *rl_full_scalar(int ndim, const int64_t *size, Scalar v, RLDType dt, int device);
 Tensor *rl_wrap_double(double v);                           /* 0-dim, RLF_WRAPPED */
 Tensor *rl_wrap_int(int64_t v);
@@ -173,8 +174,8 @@ Tensor *rl_from_storage(Storage *s, int64_t offset_bytes, int ndim, const int64_
 Tensor *rl_alias(Tensor *t, int ndim, const int64_t *size, const int64_t *stride, char *data);
 Tensor *rl_shallow(Tensor *t);                              /* the same geometry: detach() */
 void rl_set_geometry(Tensor *t, int ndim, const int64_t *size, const int64_t *stride);
-int rl_resize_for_out(Tensor *out, int ndim, const int64_t *size);
 int64_t rl_count_elements(int ndim, const int64_t *size);    /* -1 and an error when they overflow */
+int rl_resize_for_out(Tensor *out, int ndim, const int64_t *size);
 
 Tensor *rl_to_dtype_raw(Tensor *t, RLDType dt);             /* no history; new ref (maybe t itself) */
 Tensor *rl_contiguous_raw(Tensor *t);                       /* no history; new ref (maybe t itself) */
@@ -289,10 +290,10 @@ int rl_node_call(Node *n, Tensor **grads_in, Tensor **grads_out);
 int rl_node_edge(Node *n, int i, Tensor *input);            /* points edge i at input's gradient */
 int rl_node_save(Node *n, int i, Tensor *t);                /* an input */
 int rl_node_save_output(Node *n, int i, Tensor *out, int output_nr);
-int rl_node_save_ints(Node *n, int i, Ints v);              /* copies */
 extern bool rl_saving_hooked;                               /* saved_hooks.c */
 PyObject *rl_pack_saved(Tensor *t, Node *owner);            /* owner: the node whose output t is */
 Tensor *rl_unpack_saved(PyObject *packed, Node *owner, uint32_t output_nr);
+int rl_node_save_ints(Node *n, int i, Ints v);              /* copies */
 Tensor *rl_node_unpack(Node *n, int i);                     /* version-checked; new ref; NULL + no error: None */
 int rl_node_outputs(Node *n, int count);                    /* before set_history of a multi-output op */
 int rl_node_saved_room(Node *n, int count);

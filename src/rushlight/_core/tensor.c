@@ -51,7 +51,26 @@ static int take_dims(Tensor *t, int ndim) {
     return 0;
 }
 
+int64_t rl_count_elements(int ndim, const int64_t *size) {
+    int64_t n = 1;
+    bool overflow = false;
+    for (int i = 0; i < ndim; i++) {
+        if (size[i] == 0) return 0; /* an empty tensor may have huge sides */
+        overflow |= __builtin_mul_overflow(n, size[i], &n);
+    }
+    if (RL_LIKELY(!overflow)) return n;
+    PyErr_SetString(PyExc_RuntimeError, "numel: integer multiplication overflow");
+    return -1;
+}
+
+/* More dimensions than there may be: an exception, and t has none. */
 void rl_set_geometry(Tensor *t, int ndim, const int64_t *size, const int64_t *stride) {
+    if (RL_UNLIKELY(ndim > RL_MAXDIM)) {
+        drop_dims(t);
+        take_dims(t, ndim);
+        t->numel = 0;
+        return;
+    }
     int64_t keep[2 * RL_MAXDIM]; /* size and stride may point into t itself */
     memcpy(keep, size, (size_t)ndim * sizeof(int64_t));
     if (stride) memcpy(keep + RL_MAXDIM, stride, (size_t)ndim * sizeof(int64_t));
@@ -132,6 +151,7 @@ Tensor *rl_empty(int ndim, const int64_t *size, RLDType dt, int device) {
     t->device = (uint8_t)device;
     if (take_dims(t, ndim) < 0) goto fail;
     int64_t numel = 1;
+    bool overflow = false;
     for (int i = 0; i < ndim; i++) {
         int64_t n = size[i];
         if (RL_UNLIKELY(n < 0)) {
@@ -142,15 +162,9 @@ Tensor *rl_empty(int ndim, const int64_t *size, RLDType dt, int device) {
             goto fail;
         }
         t->size[i] = n;
-        if (RL_UNLIKELY(__builtin_mul_overflow(numel, n, &numel))) {
-            numel = 0;
-            for (int j = 0; j < ndim; j++) if (size[j] == 0) goto sized; /* an empty tensor of huge sides */
-            PyErr_SetString(PyExc_RuntimeError, "numel: integer multiplication overflow");
-            goto fail;
-        }
+        overflow |= __builtin_mul_overflow(numel, n, &numel);
     }
-sized:
-    memcpy(t->size, size, (size_t)ndim * sizeof(int64_t));
+    if (RL_UNLIKELY(overflow) && (numel = rl_count_elements(ndim, size)) < 0) goto fail;
     t->numel = numel;
     contiguous_strides(t);
     t->flags = RLF_CONTIGUOUS;
@@ -168,6 +182,7 @@ Tensor *rl_empty_strided(int ndim, const int64_t *size, const int64_t *stride, R
     t->dtype = (uint8_t)dt;
     t->device = (uint8_t)device;
     if (ndim > RL_MAXDIM) { take_dims(t, ndim); goto fail; }
+    if (rl_count_elements(ndim, size) < 0) goto fail;
     rl_set_geometry(t, ndim, size, stride);
     int64_t extent = t->numel ? 1 : 0;
     if (t->numel) for (int i = 0; i < ndim; i++) {
@@ -187,10 +202,25 @@ fail:
     return NULL;
 }
 
+bool rl_is_dense(const Tensor *t) {
+    if (RL_IS_CONTIGUOUS(t)) return true;
+    uint64_t left = 0;
+    for (int i = 0; i < t->ndim; i++) if (t->size[i] != 1) left |= 1ull << i;
+    for (int64_t step = 1; left;) { /* the dimension that goes on where the last one ended */
+        int next = -1;
+        for (int i = 0; i < t->ndim; i++) if (left >> i & 1 && t->stride[i] == step) { next = i; break; }
+        if (next < 0) return false;
+        step *= t->size[next];
+        left &= ~(1ull << next);
+    }
+    return true;
+}
+
 /* Dense and non-overlapping inputs keep their strides; others get strides in the same order of size
  * (PyTorch's infer_dense_strides), expanded ones contiguous. */
 Tensor *rl_empty_like(Tensor *t, RLDType dt) {
     if (RL_LIKELY(RL_IS_CONTIGUOUS(t))) return rl_empty(t->ndim, t->size, dt, t->device);
+    if (rl_is_dense(t)) return rl_empty_strided(t->ndim, t->size, t->stride, dt, t->device);
     int order[RL_MAXDIM], n = t->ndim;
     int64_t stride[RL_MAXDIM];
     for (int i = 0; i < n; i++) order[i] = n - 1 - i;          /* innermost first */
@@ -279,10 +309,13 @@ Tensor *rl_tensor_of_type(PyTypeObject *type, Tensor *src) {
 
 int rl_resize_for_out(Tensor *out, int ndim, const int64_t *size) {
     if (out->ndim == ndim && memcmp(out->size, size, (size_t)ndim * sizeof(int64_t)) == 0) return 0;
-    int64_t numel = 1;
-    for (int i = 0; i < ndim; i++) numel *= size[i];
-    size_t need = (size_t)numel * RL_ITEMSIZE(out->dtype);
-    size_t offset = out->data ? (size_t)(out->data - out->storage->data) : 0;
+    int64_t numel = rl_count_elements(ndim, size);
+    if (numel < 0) return -1;
+    size_t need, offset = out->data ? (size_t)(out->data - out->storage->data) : 0;
+    if (__builtin_mul_overflow((size_t)numel, (size_t)RL_ITEMSIZE(out->dtype), &need) || need > SIZE_MAX - offset) {
+        PyErr_SetString(PyExc_RuntimeError, "Storage size calculation overflowed");
+        return -1;
+    }
     if (offset + need > out->storage->nbytes && rl_storage_resize(out->storage, offset + need) < 0) return -1;
     out->data = out->storage->data ? out->storage->data + offset : NULL;
     rl_set_geometry(out, ndim, size, NULL);

@@ -115,27 +115,30 @@ Tensor *impl_as_strided(Tensor *self, Ints size, Ints stride, int64_t offset) {
         PyErr_SetString(PyExc_RuntimeError, "mismatch in length of strides and shape");
         return NULL;
     }
-    int64_t at = offset == RL_NO_INT ? RL_OFFSET(self) : offset, reach = at, numel = 1;
+    int64_t at = offset == RL_NO_INT ? RL_OFFSET(self) : offset, reach = at;
+    bool overflow = false; /* then the view reaches beyond any storage */
     for (int i = 0; i < size.n; i++) {
         if (stride.v[i] < 0)
             return fail_with_list(PyExc_RuntimeError, "as_strided: Negative strides are not supported at the moment, got strides: ",
                                   stride.n, stride.v, "");
         if (size.v[i] < 0)
             return fail_with_list(PyExc_RuntimeError, "Trying to create tensor with negative dimension: ", size.n, size.v, "");
-        numel *= size.v[i];
-        reach += (size.v[i] - 1) * stride.v[i];
+        int64_t far;
+        overflow |= __builtin_mul_overflow(size.v[i] - 1, stride.v[i], &far) || __builtin_add_overflow(reach, far, &reach);
     }
-    int64_t item = RL_ITEMSIZE(self->dtype);
+    int64_t item = RL_ITEMSIZE(self->dtype), numel = rl_count_elements(size.n, size.v), need;
+    if (numel < 0) return NULL;
+    overflow |= __builtin_add_overflow(reach, 1, &need) || __builtin_mul_overflow(need, item, &need);
     if (at < 0) {
         PyErr_Format(PyExc_RuntimeError, "Tensor: invalid storage offset %lld", (long long)at);
         return NULL;
     }
-    if (numel && (size_t)((reach + 1) * item) > self->storage->nbytes) {
+    if (numel && (overflow || need < 0 || (size_t)need > self->storage->nbytes)) {
         PyObject *a = list_of(size.n, size.v), *b = list_of(stride.n, stride.v);
         if (a && b)
             PyErr_Format(PyExc_RuntimeError, "setStorage: sizes %S, strides %S, storage offset %lld, and itemsize %lld requiring "
                          "a storage size of %lld are out of bounds for storage of size %zu", a, b, (long long)at,
-                         (long long)item, (long long)((reach + 1) * item), self->storage->nbytes);
+                         (long long)item, (long long)(overflow ? INT64_MAX : need), self->storage->nbytes);
         Py_XDECREF(a);
         Py_XDECREF(b);
         return NULL;
@@ -279,6 +282,7 @@ Tensor *impl_expand(Tensor *self, Ints want, bool implicit) {
             return NULL;
         }
     }
+    if (rl_count_elements(want.n, size) < 0) return NULL;
     return rl_alias(self, want.n, size, stride, self->data);
 }
 
