@@ -32,8 +32,21 @@ static inline int operand(PyObject *o, Tensor **out) {
 
 typedef Tensor *(*Binary)(Tensor *, Tensor *);
 
+/* The method that is handed to __torch_function__ belongs to the tensor: 1 - t is t.__rsub__(1). */
+static PyObject *overridden_operator(const char *name, PyObject *a, PyObject *b) {
+    static const char *const reflected[][2] = {
+        {"add", "__radd__"}, {"sub", "__rsub__"}, {"mul", "__rmul__"}, {"div", "__rtruediv__"}, {"floor_divide", "__rfloordiv__"},
+        {"remainder", "__rmod__"}, {"matmul", "__rmatmul__"}, {"pow", "__rpow__"}, {"bitwise_and", "__rand__"},
+        {"bitwise_or", "__ror__"}, {"bitwise_xor", "__rxor__"}, {"bitwise_left_shift", "__rlshift__"},
+        {"bitwise_right_shift", "__rrshift__"}};
+    if (RL_IS_TENSOR(a)) return overridden(name, a, b);
+    for (size_t i = 0; i < sizeof reflected / sizeof *reflected; i++)
+        if (strcmp(name, reflected[i][0]) == 0) return overridden(reflected[i][1], b, a);
+    return overridden(name, a, b);
+}
+
 static PyObject *binary(PyObject *a, PyObject *b, const char *name, Binary forward, Binary reflected) {
-    if (special(a) || special(b)) return overridden(name, a, b);
+    if (special(a) || special(b)) return overridden_operator(name, a, b);
     Tensor *x, *y;
     int rx = operand(a, &x), ry = rx > 0 ? operand(b, &y) : 0;
     if (RL_UNLIKELY(rx <= 0 || ry <= 0)) {
@@ -354,6 +367,10 @@ static int set_requires(Tensor *t, bool on) {
 }
 static int set_requires_grad(PyObject *o, PyObject *v, void *c) {
     (void)c;
+    if (T(o)->grad_fn && v == Py_True) {
+        PyErr_SetString(PyExc_RuntimeError, "you can only change requires_grad flags of leaf variables.");
+        return -1;
+    }
     if (!v || !PyBool_Check(v)) {
         int on = v ? PyObject_IsTrue(v) : -1;
         if (on < 0) { if (!PyErr_Occurred()) PyErr_SetString(PyExc_RuntimeError, "requires_grad must be a bool"); return -1; }
