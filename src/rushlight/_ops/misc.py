@@ -39,7 +39,8 @@ op("logaddexp(Tensor input, Tensor other) -> Tensor", kind="binary", out=True,
    kernel={"float": "isinf(a) && a == b ? a : fmax(a, b) + log1p(exp(-fabs(a - b)))"},
    derivative={"input": "grad * exp(input - result)", "other": "grad * exp(other - result)"}, doc="log(exp(input) + exp(other)).")  # fmt: skip
 op("logaddexp2(Tensor input, Tensor other) -> Tensor", kind="binary", out=True,
-   kernel={"float": "isinf(a) && a == b ? a : fmax(a, b) + log1p(exp2(-fabs(a - b))) * 1.4426950408889634f"},
+   kernel={"float": "isinf(a) && a == b ? a : fmax(a, b) + log1p(exp2(-fabs(a - b))) * 1.4426950408889634f",
+           "f64": "isinf(a) && a == b ? a : fmax(a, b) + log1p(exp2(-fabs(a - b))) * 1.4426950408889634"},
    derivative={"input": "grad * exp2(input - result)", "other": "grad * exp2(other - result)"}, doc="log2(2 ** input + 2 ** other).")  # fmt: skip
 binary("copysign", "copysign(a, b)", {"input": "copysign_backward(grad, input, result)", "other": "zeros_like(other)"}, float_result=True,
        doc="The magnitude of input with the sign of other.")  # fmt: skip
