@@ -2,6 +2,7 @@
 #include "create.h"
 #include "rl_ops.h"
 #include "types.h"
+#include <complex.h>
 #include <math.h>
 
 static const Scalar zero = {'i', {.i = 0}, 0};
@@ -237,7 +238,7 @@ Tensor *rl_arange_start_step(Scalar start, Scalar end, Scalar step, Tensor *out,
     bool all_whole = whole(start) && whole(end) && whole(step);
     RLDType dt = dtype != RL_NODTYPE ? dtype : out ? (RLDType)out->dtype : all_whole ? RL_I64 : rl_default_dtype;
     if (dt == RL_I64) {                                      /* in integers: doubles would lose steps beyond 2^53 */
-        if (a.istep == 0) { PyErr_SetString(PyExc_RuntimeError, "step must be nonzero"); return NULL; }
+        if (a.istep == 0) { PyErr_SetString(PyExc_ValueError, "step must be nonzero"); return NULL; }
         int64_t sign = a.istep > 0 ? 1 : -1, iend = rl_scalar_int(end);
         count = (double)((iend - a.istart + a.istep - sign) / a.istep);
     } else {
@@ -268,37 +269,38 @@ Tensor *rl_range(Scalar start, Scalar end, Scalar step, Tensor *out, RLDType dty
 typedef struct { Scalar start, end; double base; int64_t steps; bool log; } Linspace;
 
 /* From both ends towards the middle, so that the last value is exactly `end` and the values are symmetric. */
-#define TOWARDS(T, S, POWER, FMA, ST)                                                                           \
+#define TOWARDS(T, S, START, END, POWER, FMA, ST)                                                           \
     {                                                                                                       \
-        const S lo = (S)rl_scalar_double(l->start), hi = (S)rl_scalar_double(l->end);                       \
-        const S step = n > 1 ? (hi - lo) / (S)(n - 1) : 0;                                                  \
+        const S lo = START, hi = END, step = n > 1 ? (hi - lo) / (S)(n - 1) : 0;                            \
         T *p = (T *)t->data;                                                                                \
         for (int64_t i = 0; i < n; i++) {                                                                   \
-            S v = i < n / 2 || n == 1 ? FMA(step, (S)i, lo) : FMA(-step, (S)(n - i - 1), hi);                      \
+            S v = i < n / 2 || n == 1 ? FMA(step, (S)i, lo) : FMA(-step, (S)(n - i - 1), hi);               \
             p[i] = ST(l->log ? POWER((S)l->base, v) : v);                                                   \
         }                                                                                                   \
         break;                                                                                              \
     }
-#define AS(T, v) ((T)(v))
-#define ST_INT8(v) AS(int8_t, v)
-#define ST_BYTE(v) AS(uint8_t, v)
-#define ST_INT16(v) AS(int16_t, v)
-#define ST_INT32(v) AS(int32_t, v)
-#define ST_INT64(v) AS(int64_t, v)
+#define REAL(T, S, POWER, FMA, ST) TOWARDS(T, S, (S)rl_scalar_double(l->start), (S)rl_scalar_double(l->end), POWER, FMA, ST)
+/* both ends lose their fractions first */
+#define WHOLE(T) TOWARDS(T, double, (double)(T)rl_scalar_int(l->start), (double)(T)rl_scalar_int(l->end), pow, fma, (T))
+#define COMPLEX(T, MAKE, POWER) TOWARDS(T, T, MAKE(rl_scalar_double(l->start), l->start.im), MAKE(rl_scalar_double(l->end), l->end.im), POWER, \
+                                       PLUS, SAME)
+#define PLUS(a, b, c) ((a) * (b) + (c))
 
 static int write_linspace(Tensor *t, const void *ctx) {
     const Linspace *l = ctx;
     const int64_t n = l->steps;
     switch (t->dtype) {
-        case RL_F32: TOWARDS(float, float, powf, fmaf, SAME)
-        case RL_F64: TOWARDS(double, double, pow, fma, SAME)
-        case RL_F16: TOWARDS(uint16_t, float, powf, fmaf, rl_f32_to_f16)
-        case RL_BF16: TOWARDS(uint16_t, float, powf, fmaf, rl_f32_to_bf16)
-        case RL_U8: TOWARDS(uint8_t, double, pow, fma, ST_BYTE)
-        case RL_I8: TOWARDS(int8_t, double, pow, fma, ST_INT8)
-        case RL_I16: TOWARDS(int16_t, double, pow, fma, ST_INT16)
-        case RL_I32: TOWARDS(int32_t, double, pow, fma, ST_INT32)
-        case RL_I64: TOWARDS(int64_t, double, pow, fma, ST_INT64)
+        case RL_F32: REAL(float, float, powf, fmaf, SAME)
+        case RL_F64: REAL(double, double, pow, fma, SAME)
+        case RL_F16: REAL(uint16_t, float, powf, fmaf, rl_f32_to_f16)
+        case RL_BF16: REAL(uint16_t, float, powf, fmaf, rl_f32_to_bf16)
+        case RL_U8: WHOLE(uint8_t)
+        case RL_I8: WHOLE(int8_t)
+        case RL_I16: WHOLE(int16_t)
+        case RL_I32: WHOLE(int32_t)
+        case RL_I64: WHOLE(int64_t)
+        case RL_C64: COMPLEX(float complex, CMPLXF, cpowf)
+        case RL_C128: COMPLEX(double complex, CMPLX, cpow)
         default: return rl_not_implemented(l->log ? "logspace_cpu" : "linspace_cpu", (RLDType)t->dtype);
     }
     return 0;

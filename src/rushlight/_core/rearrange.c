@@ -277,6 +277,14 @@ Tensor *rl_narrow_tensor(Tensor *input, int64_t dim, Tensor *start, int64_t leng
     return rl_narrow(input, dim, rl_item(start).u.i, length);
 }
 
+/* Negative indices count from the end. */
+static Tensor *from_start(Tensor *indices, int64_t n) {
+    Tensor *r = rl_clone_raw(indices);
+    int64_t *v = r ? (int64_t *)r->data : NULL;
+    for (int64_t i = 0; v && i < r->numel; i++) if (v[i] < 0) v[i] += n; /* a clone is dense, in whatever order */
+    return r;
+}
+
 Tensor *rl_take_along_dim(Tensor *input, Tensor *indices, int64_t dim) {
     static const int64_t flat = -1;
     if (indices->dtype != RL_I64) {
@@ -285,7 +293,10 @@ Tensor *rl_take_along_dim(Tensor *input, Tensor *indices, int64_t dim) {
     }
     Tensor *t = NULL, *ix = NULL, *out = NULL;
     if (dim == RL_NO_INT) {
-        if ((t = rl_reshape(input, (Ints){&flat, 1})) && (ix = rl_reshape(indices, (Ints){&flat, 1}))) out = rl_gather(t, 0, ix, false);
+        if ((t = rl_reshape(input, (Ints){&flat, 1})) && (ix = rl_reshape(indices, (Ints){&flat, 1}))) {
+            Py_SETREF(ix, from_start(ix, t->numel));
+            if (ix) out = rl_gather(t, 0, ix, false);
+        }
         goto done;
     }
     if (input->ndim != indices->ndim) {
@@ -306,8 +317,10 @@ Tensor *rl_take_along_dim(Tensor *input, Tensor *indices, int64_t dim) {
         a[dim] = input->size[dim];
         b[dim] = indices->size[dim];
     }
-    if ((t = rl_expand(input, (Ints){a, input->ndim}, false)) && (ix = rl_expand(indices, (Ints){b, input->ndim}, false)))
-        out = rl_gather(t, dim, ix, false);
+    if ((t = rl_expand(input, (Ints){a, input->ndim}, false)) && (ix = from_start(indices, input->ndim ? input->size[dim] : 1))) {
+        Py_SETREF(ix, rl_expand(ix, (Ints){b, input->ndim}, false));
+        if (ix) out = rl_gather(t, dim, ix, false);
+    }
 done:
     Py_XDECREF(t);
     Py_XDECREF(ix);

@@ -110,7 +110,7 @@ def linalg_det_backward(grad, A, det):
     return (grad * _C.linalg_det(U @ Vh).conj())[..., None, None] * ((U * others.unsqueeze(-2)) @ Vh)
 
 
-@python("linalg_slogdet(Tensor A) -> (Tensor sign, Tensor logabsdet)", out=True, derivative="slogdet_backward(grad_logabsdet, A)", **_NS,
+@python("linalg_slogdet(Tensor A) -> (Tensor sign, Tensor logabsdet)", out=True, derivative="slogdet_backward(grad_sign, grad_logabsdet, sign, A)", **_NS,
         doc="Sign and logarithm of the absolute value of the determinant.")  # fmt: skip
 def linalg_slogdet(A):
     import numpy
@@ -119,8 +119,12 @@ def linalg_slogdet(A):
     return _tensor(sign, A.dtype), _tensor(log, A.real.dtype if A.is_complex() else A.dtype)
 
 
-composite("slogdet_backward(Tensor grad, Tensor A) -> Tensor", "unsqueeze(unsqueeze(grad, -1), -1) * adjoint(linalg_inv(A))",
-          function=False, method=False)  # fmt: skip
+composite("slogdet_backward(Tensor grad_sign, Tensor grad_log, Tensor sign, Tensor A) -> Tensor", """
+g = grad_log
+if is_complex(A.dtype):
+    g = complex(grad_log, -imag(conj(grad_sign) * sign))
+return unsqueeze(unsqueeze(g, -1), -1) * adjoint(linalg_inv(A))
+""", function=False, method=False)  # fmt: skip
 composite("det(Tensor input) -> Tensor", "linalg_det(input)", doc="linalg.det().")
 composite("slogdet(Tensor input) -> (Tensor sign, Tensor logabsdet)", """
 s, l = linalg_slogdet(input)
@@ -128,8 +132,10 @@ return (s, l)
 """, out=True, doc="linalg.slogdet().")  # fmt: skip
 composite("logdet(Tensor input) -> Tensor", """
 s, l = linalg_slogdet(input)
-return masked_fill(l, real(s) < 0, nan)
-""", doc="The logarithm of the determinant; NaN where that is negative.")  # fmt: skip
+if is_complex(input.dtype):
+    return log(s) + l
+return masked_fill(l, s < 0, nan)
+""", doc="The logarithm of the determinant; of real matrices NaN where that is negative.")  # fmt: skip
 
 
 @python("_linalg_solve_matrix(Tensor A, Tensor B) -> Tensor", node="LinalgSolveExBackward0", method=False,
@@ -200,7 +206,7 @@ def linalg_lstsq(A, B, rcond, driver):
         solution = _tensor(numpy.linalg.lstsq(a, b.numpy(), rcond=rcond)[0], B.dtype)
     rank = _C.linalg_matrix_rank(A.detach(), rtol=rcond)
     residuals = _C.empty([0], dtype=A.real.dtype if A.is_complex() else A.dtype)
-    if m > n and bool((rank == n).all()):
+    if m > n and driver not in (None, "gelsy") and bool((rank == n).all()):
         residuals = ((A @ solution - b).abs() ** 2).sum(-2)
     empty = driver in (None, "gels", "gelsy")
     values = _C.empty([0], dtype=A.real.dtype if A.is_complex() else A.dtype) if empty else _C.linalg_svdvals(A.detach())
@@ -333,7 +339,9 @@ def svd_backward(gU, gS, gVh, U, S, Vh):
     gaps = squares.unsqueeze(-2) - squares.unsqueeze(-1) + eye
     skew_u = U.adjoint() @ gU
     skew_v = V.adjoint() @ gV
-    skew_u, skew_v = (skew_u - skew_u.adjoint()) / gaps, (skew_v - skew_v.adjoint()) / gaps
+    skew_u, skew_v = skew_u - skew_u.adjoint(), skew_v - skew_v.adjoint()
+    equal = gaps == 0  # matters only to a gradient of the vectors, which are not determined then
+    skew_u, skew_v = (_C.where(equal & (skew == 0), 0, skew / gaps) for skew in (skew_u, skew_v))
     middle = skew_u * S.unsqueeze(-2) + S.unsqueeze(-1) * skew_v + gS.diag_embed()
     if U.is_complex():  # what turning the phases of both vectors the same way leaves of the diagonal
         middle = middle + (skew_u.diagonal(0, -2, -1) / (2 * S)).diag_embed()
@@ -364,11 +372,15 @@ def _cutoff(S, shape, atol, rtol):
     from rushlight import _C, finfo
 
     if rtol is None:
-        rtol = 0.0 if atol is not None and float(atol) > 0 else max(shape[-2:]) * finfo(S.dtype).eps
+        usual = max(shape[-2:]) * finfo(S.dtype).eps
+        if isinstance(atol, _C.Tensor):
+            rtol = _C.where(atol > 0, 0.0, usual)
+        else:
+            rtol = 0.0 if atol is not None and atol > 0 else usual
     top = S[..., :1] if S.shape[-1] else S
     bound = top * (rtol.unsqueeze(-1) if isinstance(rtol, _C.Tensor) else rtol)
     if atol is not None:
-        bound = bound.clamp(min=float(atol))
+        bound = _C.maximum(bound, atol.unsqueeze(-1)) if isinstance(atol, _C.Tensor) else bound.clamp(min=float(atol))
     return bound
 
 
@@ -393,8 +405,10 @@ def linalg_pinv_of(A, rtol, atol, hermitian):
 
     _matrix("linalg.pinv", A, square=hermitian)
     x = A.detach()
-    if hermitian:  # only the lower triangle is read
-        x = x.tril() + x.tril(-1).adjoint()
+    if hermitian:
+        S, Q = _C.linalg_eigh(x)
+        inverse = _C.where(S.abs() > _cutoff(S.abs().sort(-1, True)[0], A.shape, atol, rtol), 1 / S, _C.zeros_like(S))
+        return (Q * inverse.unsqueeze(-2)) @ Q.adjoint()
     U, S, Vh = _C.linalg_svd(x, full_matrices=False)
     keep = S > _cutoff(S, A.shape, atol, rtol)
     inverse = _C.where(keep, 1 / S, _C.zeros_like(S))
@@ -501,7 +515,7 @@ def matrix_power(input, n):
     if input.shape[-1] != input.shape[-2]:
         raise RuntimeError(f"linalg.matrix_power: A must be batches of square matrices, but they are {input.shape[-2]} by {input.shape[-1]} matrices")
     if n == 0:
-        return _C.eye(input.shape[-1], dtype=input.dtype).expand(input.shape).clone()
+        return input.clone().copy_(_C.eye(input.shape[-1], dtype=input.dtype))  # a gradient of 0, not none
     base = _C.linalg_inv(input) if n < 0 else input
     n, result = abs(n), None
     while True:  # squares, and the product of those whose bit is set
@@ -558,6 +572,7 @@ composite("matrix_exp(Tensor input) -> Tensor", "linalg_matrix_exp(input)", doc=
 
 
 @python("linalg_lu_factor(Tensor A, *, bool pivot=True) -> (Tensor LU, Tensor pivots)", out=True, **_NS,
+        derivative="lu_factor_backward(grad_LU, LU, pivots)",
         doc="L (below the diagonal, which is 1) and U in one matrix, and the row (from 1) each row was exchanged with.")  # fmt: skip
 def linalg_lu_factor(A, pivot):
     import numpy
@@ -609,9 +624,35 @@ def lu_unpack(LU_data, LU_pivots, unpack_data, unpack_pivots):
     return P, L, U
 
 
+@python("lu_factor_backward(Tensor grad, Tensor LU, Tensor pivots) -> Tensor", function=False, method=False)
+def lu_factor_backward(grad, LU, pivots):
+    """Of the square part A1 = L U it is L^-H (tril(L^H gL) + triu(gU U^H)) U^-H, the diagonal counted once; what lies
+    right of it is L U2 and what lies below L2 U, whose parts in gL and gU are taken off first."""
+    from rushlight import _C
+
+    m, n = LU.shape[-2:]
+    k = min(m, n)
+    P, L, U = lu_unpack(LU, pivots, True, True)
+    gL, gU = grad[..., :k].tril(-1), grad[..., :k, :].triu()
+    Lh, Uh = L[..., :k, :].adjoint(), U[..., :k].adjoint()
+    low, high = Lh @ gL[..., :k, :], gU[..., :k] @ Uh
+    if n > m:
+        low = low - gU[..., k:] @ U[..., k:].adjoint()
+    if m > n:
+        high = high - L[..., k:, :].adjoint() @ gL[..., k:, :]
+    result = linalg_solve(Uh, linalg_solve(Lh, low.tril(-1) + high.triu(), True), False)
+    if n > m:
+        result = _C.cat([result, linalg_solve(Lh, gU[..., k:], True)], -1)
+    if m > n:
+        result = _C.cat([result, linalg_solve(Uh, gL[..., k:, :], False)], -2)
+    return P @ result
+
+
 @python("linalg_lu(Tensor A, *, bool pivot=True) -> (Tensor P, Tensor L, Tensor U)", out=True, **_NS, doc="A = P @ L @ U with a permutation P.")
 def linalg_lu(A, pivot):
-    return lu_unpack(*linalg_lu_factor(A, pivot), True, True)
+    from rushlight import _C
+
+    return lu_unpack(*_C.linalg_lu_factor(A, pivot=pivot), True, True)
 
 
 @python("linalg_lu_solve(Tensor LU, Tensor pivots, Tensor B, *, bool left=True, bool adjoint=False) -> Tensor", out=True, **_NS,

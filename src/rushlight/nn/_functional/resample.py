@@ -302,7 +302,10 @@ def grid_sample(
             place = _inside(place, size, padding_mode, align_corners)
         places.append(place)
     if mode == "nearest":
-        return _pick(input, [place.round() for place in places])
+        output = _pick(input, [place.round() for place in places])
+        if grid.requires_grad:  # its gradient is 0, not missing
+            output = output + grid[..., 0].masked_fill(_C.tensor(True), 0).unsqueeze(1)
+        return output
     bases = [place.floor() for place in places]
     shares = [place - base for place, base in zip(places, bases, strict=True)]
     if mode == "bilinear":
@@ -350,8 +353,8 @@ def _pick(input: Tensor, indices: list[Tensor]) -> Tensor:
         valid = within if valid is None else valid & within
         flat = flat * size + index.detach().clamp(0, size - 1).to(_C.int64)
     shape = (batch, 1, -1)
-    values = input.flatten(2).gather(2, flat.view(shape).expand(-1, channels, -1))
-    return values.masked_fill(~valid.view(shape), 0).view(batch, channels, *flat.shape[1:])
+    values = input.flatten(2).gather(2, flat.reshape(shape).expand(-1, channels, -1))
+    return values.masked_fill(~valid.reshape(shape), 0).view(batch, channels, *flat.shape[1:])
 
 
 def affine_grid(theta: Tensor, size: list[int], align_corners: bool | None = None) -> Tensor:
