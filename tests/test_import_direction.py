@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "_utils": ["_C"],
     "_transforms": ["_C", "_utils"],
     "autograd": ["_transforms"],
-    "utils": ["autograd"],
+    "utils": ["autograd", "random"],
     "nn": ["utils", "_functions"],
     "optim": ["nn"],  # averaged models are modules
     "_io": ["_utils"],
