@@ -10,10 +10,7 @@ import pytest
 
 import rushlight as torch
 from rushlight import _C, optim
-from rushlight.optim import adam as adam_module
-from rushlight.optim import lr_scheduler as schedules
-from rushlight.optim import optimizer as base
-from rushlight.optim import sgd as sgd_module
+from rushlight.optim import adam as adam_module, lr_scheduler as schedules, optimizer as base, sgd as sgd_module
 
 # Ten steps of `descend` in PyTorch 2.13: w (three numbers), then b.
 RECORDED = [

@@ -6,8 +6,7 @@ It differs from PyTorch in what a queue carries: tensors are copied to the other
 from __future__ import annotations
 
 from multiprocessing import *  # noqa: F403
-from multiprocessing import Process, get_context
-from multiprocessing import __all__ as _names
+from multiprocessing import Process, __all__ as _names, get_context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

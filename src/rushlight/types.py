@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from builtins import bool as _bool
-from builtins import bytes as _bytes
-from builtins import float as _float
-from builtins import int as _int
-from builtins import str as _str
+from builtins import bool as _bool, bytes as _bytes, float as _float, int as _int, str as _str
 from os import PathLike
 from typing import IO, Any, TypeAlias
 

@@ -7,8 +7,7 @@ itself, and takes memory in proportion to the file: no length or index in it is 
 
 from __future__ import annotations
 
-from struct import error as struct_error
-from struct import unpack
+from struct import error as struct_error, unpack
 
 from rushlight import _C, _utils
 from rushlight._io import names, numpy_forms

@@ -9,7 +9,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from . import function, functional, grad_mode, gradcheck, graph, variable
+    from . import (
+        function as function,
+        functional as functional,
+        grad_mode,
+        gradcheck,
+        graph as graph,
+        variable as variable,
+    )
     from .function import Function
     from .gradcheck import gradgradcheck
     from .variable import Variable

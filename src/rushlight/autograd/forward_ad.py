@@ -14,8 +14,7 @@ from collections import namedtuple
 from typing import Any
 
 from .._C import Tensor
-from .._transforms.dual import DualFrame, DualTensor
-from .._transforms.dual import make_dual as _make_dual
+from .._transforms.dual import DualFrame, DualTensor, make_dual as _make_dual
 from .._transforms.levels import running_frames
 
 __all__ = ["UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual"]

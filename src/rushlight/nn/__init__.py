@@ -7,14 +7,20 @@ Every layer lives in the file where PyTorch has it and is imported when its name
 from __future__ import annotations
 
 from . import modules
-from .modules import Module
-from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
+from .modules import Module as Module
+from .parameter import (
+    Buffer as Buffer,
+    Parameter as Parameter,
+    UninitializedBuffer as UninitializedBuffer,
+    UninitializedParameter as UninitializedParameter,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from . import functional, init, parallel, utils
+    # `as` tells type checkers that a name is passed on: they cannot work out `__all__`.
+    from . import functional as functional, init as init, parallel as parallel, utils as utils
     from .modules import *  # noqa: F403
-    from .parallel import DataParallel
+    from .parallel import DataParallel as DataParallel
 
 __all__ = [*modules.__all__, "Buffer", "DataParallel", "Parameter", "UninitializedBuffer", "UninitializedParameter"]
 

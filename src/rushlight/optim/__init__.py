@@ -21,8 +21,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from . import lr_scheduler as lr_scheduler
-    from . import swa_utils as swa_utils
+    from . import lr_scheduler as lr_scheduler, swa_utils as swa_utils
     from .adadelta import Adadelta as Adadelta
     from .adafactor import Adafactor as Adafactor
     from .adagrad import Adagrad as Adagrad

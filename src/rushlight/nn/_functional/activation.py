@@ -6,8 +6,7 @@ from ... import _C
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..._C import Tensor
-    from ..._C import dtype as DType
+    from ..._C import Tensor, dtype as DType
 
 __all__ = ["gumbel_softmax", "log_softmax", "softmax", "softmin", "softsign", "tanhshrink"]
 

@@ -8,8 +8,7 @@ from ... import _C
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..._C import Tensor
-    from ..._C import dtype as DType
+    from ..._C import Tensor, dtype as DType
 
 __all__ = ["multi_head_attention_forward", "scaled_dot_product_attention"]
 

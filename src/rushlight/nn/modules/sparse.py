@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from ... import _C
 from ...autograd.grad_mode import no_grad
-from .. import functional as F
-from .. import init
+from .. import functional as F, init
 from ..parameter import Parameter
 from .module import Module
 

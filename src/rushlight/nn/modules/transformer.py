@@ -5,8 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 
 from ... import _C
-from .. import functional as F
-from .. import init
+from .. import functional as F, init
 from .activation import GELU, MultiheadAttention, ReLU
 from .container import ModuleList
 from .dropout import Dropout
