@@ -1,9 +1,9 @@
 """Renders each record to its native functions: the call, its gradient, its in-place form, its Python face.
 
-    rl_<name>      what C code and formulas call: computes and, when asked for gradients, records a node
-    impl_<name>    the computation alone, where it is hand-written
-    apply_<name>   the node's derivative
-    py_<name>      adapts parsed arguments and returns a Python object
+rl_<name>      what C code and formulas call: computes and, when asked for gradients, records a node
+impl_<name>    the computation alone, where it is hand-written
+apply_<name>   the node's derivative
+py_<name>      adapts parsed arguments and returns a Python object
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ def base_type(p: Param) -> tuple[str, bool]:
 
 
 def c_params(op: Op) -> str:
-    return ", ".join(f"{C_TYPES[p.type]}{'' if C_TYPES[p.type].endswith('*') else ' '}{p.name}" for p in op.params) or "void"
+    return (
+        ", ".join(f"{C_TYPES[p.type]}{'' if C_TYPES[p.type].endswith('*') else ' '}{p.name}" for p in op.params)
+        or "void"
+    )
 
 
 def multi(op: Op) -> bool:
@@ -69,7 +72,9 @@ class Gradient:
         assert op.derivative
         self.op = op
         by_name = {p.name: p for p in op.params}
-        self.formulas = [([n.strip() for n in key.split(",")], textwrap.dedent(text).strip()) for key, text in op.derivative.items()]
+        self.formulas = [
+            ([n.strip() for n in key.split(",")], textwrap.dedent(text).strip()) for key, text in op.derivative.items()
+        ]
         targets = {name for names, _ in self.formulas for name in names}
         self.edges = op.edges or [p.name for p in op.params if p.name in targets]
         self.saved: list[str] = []  # tensors, inputs or results
@@ -159,7 +164,9 @@ class Gradient:
                     env[f"{stem}_ndim"] = Value("i", f"((int64_t){access}.n)")
                     env[f"{stem}_numel"] = Value("i", f"rl_count_of({access})")
             else:
-                env[name] = Value("D" if ctype == "RLDType" else "i", f"(RLDType){access}" if ctype == "RLDType" else access)
+                env[name] = Value(
+                    "D" if ctype == "RLDType" else "i", f"(RLDType){access}" if ctype == "RLDType" else access
+                )
         for name in self.saved:
             env[name] = Value("T", f"s_{name}")
         if multi(self.op):
@@ -216,10 +223,14 @@ class Gradient:
         lines += [f"    Tensor *{o} = NULL;" for o in owned]
         if multi(op):
             lines.append(f"    Tensor *zeros[{n_in}] = {{NULL}};")
-            lines.append(f"    for (int i = 0; i < {n_in}; i++) if (!g[i] && n->outs[i].dtype != 0) {{ if (!(g[i] = zeros[i] = rl_out_zeros(n, i))) goto fail; }}")
+            lines.append(
+                f"    for (int i = 0; i < {n_in}; i++) if (!g[i] && n->outs[i].dtype != 0) {{ if (!(g[i] = zeros[i] = rl_out_zeros(n, i))) goto fail; }}"
+            )
         for i, s in enumerate(self.saved):
             cond = " || ".join(f"n->edges[{k}].node" for k in sorted(set(self.needs[s])))
-            lines.append(f"    if ({cond}) {{ s_{s} = rl_node_unpack(n, {i}); if (!s_{s} && PyErr_Occurred()) goto fail; }}")
+            lines.append(
+                f"    if ({cond}) {{ s_{s} = rl_node_unpack(n, {i}); if (!s_{s} && PyErr_Occurred()) goto fail; }}"
+            )
         lines += code
         lines.append("    rc = 0;")
         if any("goto fail" in line for line in lines):
@@ -299,7 +310,11 @@ def ew_call(op: Op, into: str | None = None) -> list[str]:
         items = ", ".join(forms[p.type].format(p.name) for p in numbers)
         lines.append(f"    EwParam q_[] = {{{items}}};")
         params = "q_"
-    lines.append(f"    y_ = rl_ew_into(&ew_{op.cname}, {into}, in_, {params});" if into else f"    y_ = rl_ew(&ew_{op.cname}, in_, {params});")
+    lines.append(
+        f"    y_ = rl_ew_into(&ew_{op.cname}, {into}, in_, {params});"
+        if into
+        else f"    y_ = rl_ew(&ew_{op.cname}, in_, {params});"
+    )
     return lines
 
 
@@ -327,7 +342,9 @@ def forward(op: Op) -> str:
     ret = returns(op).strip()
     if op.check:
         lines.append(f"    if ({op.check} < 0) return NULL;")
-    lines.append(f"    {'Tensor *y_ = NULL' if ret == 'Tensor *' else 'PyObject *y_ = NULL' if single else 'int y_ = -1'};")
+    lines.append(
+        f"    {'Tensor *y_ = NULL' if ret == 'Tensor *' else 'PyObject *y_ = NULL' if single else 'int y_ = -1'};"
+    )
     if gradient:
         lines.append("    Node *n = NULL;")
         lines.append(f"    const bool record = {any_grad(op, gradient)};")
@@ -344,7 +361,9 @@ def forward(op: Op) -> str:
         lines.append("    " + compute)
         if gradient and not op.view and ret == "Tensor *":
             # A body may end in a view of its own intermediate result; the operation's result is no view.
-            lines.append("    if (y_ && RL_UNLIKELY(y_->base != NULL)) { Py_CLEAR(y_->base); y_->creation = RLV_DEFAULT; }")
+            lines.append(
+                "    if (y_ && RL_UNLIKELY(y_->base != NULL)) { Py_CLEAR(y_->base); y_->creation = RLV_DEFAULT; }"
+            )
     bad = "!y_" if single else "y_ < 0"
     if not gradient:
         if op.view and ret == "Tensor *":
@@ -354,7 +373,11 @@ def forward(op: Op) -> str:
     lines.append(f"    if (RL_UNLIKELY({bad})) return y_;")
     if op.view:
         lines.append(f"    rl_make_view(y_, {op.params[0].name});")
-    lines.append("    if (record" + (" && RL_IS_INEXACT(y_->dtype)" if single and ret == "Tensor *" and not op.view else "") + ") {")
+    lines.append(
+        "    if (record"
+        + (" && RL_IS_INEXACT(y_->dtype)" if single and ret == "Tensor *" and not op.view else "")
+        + ") {"
+    )
     lines += gradient.record("        ")
     if single:
         lines += gradient.record_results("        ")
@@ -362,7 +385,9 @@ def forward(op: Op) -> str:
     else:
         lines.append(f"        if (rl_node_outputs(n, {op.n_out}) < 0) goto fail;")
         lines += gradient.record_results("        ")
-        lines.append(f"        for (int i = 0; i < {op.n_out}; i++) if (out_[i] && RL_IS_INEXACT(out_[i]->dtype)) rl_set_history(out_[i], n, i);")
+        lines.append(
+            f"        for (int i = 0; i < {op.n_out}; i++) if (out_[i] && RL_IS_INEXACT(out_[i]->dtype)) rl_set_history(out_[i], n, i);"
+        )
     lines += ["        Py_DECREF(n);", "    }", "    return y_;", "fail:", "    Py_XDECREF(n);"]
     if single:
         lines += ["    Py_XDECREF(y_);", "    return NULL;", "}", ""]

@@ -143,7 +143,9 @@ class Compiler:
         if node.id in MEMORY_FORMATS:
             return Value("i", MEMORY_FORMATS[node.id])
         if node.id in ("int64", "float32", "float64", "bool_"):
-            return Value("D", {"int64": "RL_I64", "float32": "RL_F32", "float64": "RL_F64", "bool_": "RL_BOOL"}[node.id])
+            return Value(
+                "D", {"int64": "RL_I64", "float32": "RL_F32", "float64": "RL_F64", "bool_": "RL_BOOL"}[node.id]
+            )
         if node.id in ("inf", "nan"):
             return Value("d", {"inf": "INFINITY", "nan": "NAN"}[node.id])
         raise self.error(node, "unknown name")
@@ -195,7 +197,10 @@ class Compiler:
                 return self.call_op(TABLE["pow_Tensor_Scalar"], [a, b], {}, node)
             return self.call_op(TABLE[OPERATORS[type(node.op)]], [a, b], {}, node)
         if "S" in (a.type, b.type):
-            return Value("S", f"rl_scalar_arith('{C_SYMBOL[type(node.op)]}', {self.to(a, 'S', node).c}, {self.to(b, 'S', node).c})")
+            return Value(
+                "S",
+                f"rl_scalar_arith('{C_SYMBOL[type(node.op)]}', {self.to(a, 'S', node).c}, {self.to(b, 'S', node).c})",
+            )
         if isinstance(node.op, ast.Div):
             return Value("d", f"((double)({a.c}) / (double)({b.c}))")
         if isinstance(node.op, ast.Pow):
@@ -323,7 +328,9 @@ class Compiler:
             return Value(result, expression)
         if name not in TABLE:
             raise self.error(node, f"no operation {name}")
-        return self.call_op(TABLE[name], [self.expr(a) for a in args], {k: self.expr(v) for k, v in kwargs.items()}, node)
+        return self.call_op(
+            TABLE[name], [self.expr(a) for a in args], {k: self.expr(v) for k, v in kwargs.items()}, node
+        )
 
     def call_op(self, op: Op, args: list[Value], kwargs: dict[str, Value], node: ast.AST) -> Value:
         c_args, used = [], []
@@ -371,7 +378,11 @@ class Compiler:
                 self.block(node.orelse, on_return)
             self.emit("}")
         elif isinstance(node, ast.Return | ast.Expr):
-            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and getattr(node.value.func, "id", "") == "check":
+            if (
+                isinstance(node, ast.Expr)
+                and isinstance(node.value, ast.Call)
+                and getattr(node.value.func, "id", "") == "check"
+            ):
                 self.check(node.value)
                 return
             on_return(node.value)

@@ -103,13 +103,17 @@ class KernelWriter:
         result = {}
         for d in which:
             c = CATEGORY[d]
-            pick = lambda spec: spec.get(d) or spec.get(c) or (spec.get("default") if c in ("int", "float", "bool") else None)  # noqa: E731, B023
+            pick = lambda spec: (
+                spec.get(d) or spec.get(c) or (spec.get("default") if c in ("int", "float", "bool") else None)
+            )  # noqa: E731, B023
             identity, step, join = pick(r["identity"]), pick(r["step"]), pick(r["join"])
             if step is None or identity is None:
                 continue
             acc = {"wide": {"float": {"f32": "float", "f64": "double", "f16": "float", "bf16": "float"}.get(d), "int": "int64_t",
                             "bool": "int64_t", "complex": d}[c], "same": f"A_{d.upper()}", "bool": "uint8_t"}[r["acc"]]  # fmt: skip
-            out = {"sum": "i64" if c in ("int", "bool") else d, "same": d, "bool": "u8" if d == "u8" else "bool"}[r["rule"]].upper()
+            out = {"sum": "i64" if c in ("int", "bool") else d, "same": d, "bool": "u8" if d == "u8" else "bool"}[
+                r["rule"]
+            ].upper()
             name = self.kernel_name(op, d)
             sub = lambda t: self.expression(t, d)  # noqa: E731, B023
             result[d] = (
@@ -134,7 +138,11 @@ class KernelWriter:
             texts = self.texts(op, which)
             lines.extend(texts.values())
             reduce = bool(op.reduce)
-            rows[reduce].append("    {" + ", ".join(self.kernel_name(op, d) if d in texts else "0" for d in which) + f"}}, /* {op.cname} */")
+            rows[reduce].append(
+                "    {"
+                + ", ".join(self.kernel_name(op, d) if d in texts else "0" for d in which)
+                + f"}}, /* {op.cname} */"
+            )
         for reduce, entries in rows.items():
             if entries:
                 name = f"{'reduce' if reduce else 'kernels'}_{family}"

@@ -54,11 +54,15 @@ def family_file(name: str, ops: list[Op]) -> str:
     for op in elementwise:
         n_in = sum(p.is_tensor for p in op.params)
         rules = f"EW_{op.in_rule.upper()}, EW_{op.out_rule.upper()}, {op.bool_mask}"
-        parts.append(f'static EwDef ew_{op.cname} = {{"{op.extra.get("error_name", op.name + "_cpu")}", {n_in}, {rules}, {{0}}}};\n')
+        parts.append(
+            f'static EwDef ew_{op.cname} = {{"{op.extra.get("error_name", op.name + "_cpu")}", {n_in}, {rules}, {{0}}}};\n'
+        )
     for op in reductions:
         r = op.reduce
         assert r
-        parts.append(f'static RedDef red_{op.cname} = {{"{op.name}", RED_{r["rule"].upper()}, {str(r["needs_elements"]).lower()}, {{0}}}};\n')
+        parts.append(
+            f'static RedDef red_{op.cname} = {{"{op.name}", RED_{r["rule"].upper()}, {str(r["needs_elements"]).lower()}, {{0}}}};\n'
+        )
     for op in ops:
         if op.code:
             parts.append(op.code.strip() + "\n\n")
@@ -88,16 +92,24 @@ def kernel_init(family: str, elementwise: list[Op], reductions: list[Op]) -> str
         return f"void rl_init_{family}(void) {{}}\n"
     isas = machine_isas()
     lines = ['#include "isa.h"']
-    for ops, stem, pointer, prefix in ((elementwise, "kernels", "RLKernel", "ew"), (reductions, "reduce", "RLReduce", "red")):
+    for ops, stem, pointer, prefix in (
+        (elementwise, "kernels", "RLKernel", "ew"),
+        (reductions, "reduce", "RLReduce", "red"),
+    ):
         if not ops:
             continue
         lines += [f"extern const {pointer} {stem}_{family}_{isa}[][{len(WIDE)}];" for isa in isas]
         lines.append(f"extern const {pointer} {stem}_{family}_other[][{len(OTHER)}];")
-        lines.append(f"static {'EwDef' if prefix == 'ew' else 'RedDef'} *const all_{prefix}[] = {{{', '.join(f'&{prefix}_{op.cname}' for op in ops)}}};")
+        lines.append(
+            f"static {'EwDef' if prefix == 'ew' else 'RedDef'} *const all_{prefix}[] = {{{', '.join(f'&{prefix}_{op.cname}' for op in ops)}}};"
+        )
     for name, dtypes in (("wide", WIDE), ("other", OTHER)):
         lines.append(f"static const uint8_t {name}[] = {{{', '.join('RL_' + d.upper() for d in dtypes)}}};")
     lines.append(f"void rl_init_{family}(void) {{")
-    for ops, stem, pointer, prefix in ((elementwise, "kernels", "RLKernel", "ew"), (reductions, "reduce", "RLReduce", "red")):
+    for ops, stem, pointer, prefix in (
+        (elementwise, "kernels", "RLKernel", "ew"),
+        (reductions, "reduce", "RLReduce", "red"),
+    ):
         if not ops:
             continue
         lines.append(f"    const {pointer} (*{prefix}_best)[{len(WIDE)}] = {stem}_{family}_base;")

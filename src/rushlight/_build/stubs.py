@@ -153,13 +153,15 @@ def native_stub(table: list[Op]) -> str:
     return HEAD + '# mypy: disable-error-code="overload-overlap, overload-cannot-match, misc"\n' + text
 
 
-def constant(module: Path, name: str) -> Any:
+def constant(module: Path, name: str, default: Any = None) -> Any:
     """The value of a table that a module keeps as a plain expression at its top level."""
     for node in ast.parse(module.read_text()).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
             known = {"frozenset": frozenset, "dict": dict}
             return eval(compile(ast.Expression(node.value), str(module), "eval"), known)
-    raise LookupError(f"{module.name} has no {name}")
+    if default is None:
+        raise LookupError(f"{module.name} has no {name}")
+    return default
 
 
 def reexports(module: str, names: Iterable[str]) -> str:
@@ -199,12 +201,22 @@ def root_stub(table: list[Op]) -> str:
     return "\n".join([*lines, ""])
 
 
+def own_definitions(module: Path) -> Iterator[str]:
+    """What a namespace defines in Python beside the names it looks up, bodies left out."""
+    for node in ast.parse(module.read_text()).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
+            node.body = [ast.Expr(ast.Constant(...))]
+            yield ast.unparse(node)
+
+
 def namespace_stub(table: list[Op], prefix: str) -> str:
     """`linalg`, `fft`, `special`: `linalg_norm` of `_C` is `norm` there."""
-    names = sorted(e.name for e in entries(table) if not e.is_method and e.name.startswith(prefix + "_"))
-    own = "\nclass LinAlgError(RuntimeError): ...\n" if prefix == "linalg" else ""
-    aliases = "\n".join(f"{name.removeprefix(prefix + '_')} = _C.{name}" for name in names)
-    return f"{HEAD}\nfrom rushlight import _C\n{own}\n{aliases}\n"
+    source = PACKAGE / f"{prefix}.py"
+    functions = sorted(e.name for e in entries(table) if not e.is_method)
+    homes = {name.removeprefix(prefix + "_"): name for name in functions if name.startswith(prefix + "_")}
+    homes |= {name: name for name in constant(source, "_SHARED", default=())}
+    aliases = [f"{name} = _C.{native}" for name, native in sorted(homes.items())]
+    return "\n".join([HEAD, "from rushlight import _C\n", *own_definitions(source), *aliases, ""])
 
 
 def functional_stub(table: list[Op]) -> str:
