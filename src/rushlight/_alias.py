@@ -1,7 +1,8 @@
 """Lets `import torch` mean rushlight, in this process only.
 
 `install()` puts a finder first on `sys.meta_path` and `torch` into `sys.modules`. An installed PyTorch is neither
-looked at nor changed. Every alias is the rushlight module itself, so `torch.nn is rushlight.nn`.
+looked at nor changed. Every alias is the rushlight module itself, so `torch.nn is rushlight.nn`. Classes written in
+Python take PyTorch's module names, which `print(type(model))` shows; those of the core show them anyway.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ class _Finder:
 
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        if name.startswith("rushlight."):
+            return _renaming(name, path, target)
         if not name.startswith("torch.") and name != "torch":
             return None
         from _frozen_importlib import ModuleSpec
@@ -43,6 +46,38 @@ class _Finder:
                 if error.name != ours:
                     raise  # the module is there, and something it needs is not
         raise ModuleNotFoundError(lacks(name), name=name)
+
+
+def _rename(module: ModuleType) -> None:
+    """Classes that a module of ours defines say `torch.x` where they said `rushlight.x`.
+
+    Leading underscores mark files of ours that PyTorch does not have: `lr_scheduler._decay` becomes `lr_scheduler`.
+    """
+    ours = module.__name__
+    if ours.startswith("rushlight._"):
+        return
+    public = ours
+    while public.rpartition(".")[2].startswith("_"):
+        public = public.rpartition(".")[0]
+    for value in list(vars(module).values()):
+        if isinstance(value, type) and value.__dict__.get("__module__") == ours:
+            value.__module__ = "torch" + public[9:]
+
+
+def _renaming(name: str, path: object, target: object) -> ModuleSpec | None:
+    """The spec of one of our own modules, whose loading ends with `_rename`."""
+    from _frozen_importlib_external import PathFinder
+
+    spec = PathFinder.find_spec(name, path, target)  # type: ignore[arg-type]
+    load = getattr(getattr(spec, "loader", None), "exec_module", None)
+    if load is not None:
+
+        def exec_module(module: ModuleType) -> None:
+            load(module)
+            _rename(module)
+
+        spec.loader.exec_module = exec_module  # type: ignore[union-attr]
+    return spec
 
 
 class _Loader:
@@ -64,6 +99,9 @@ def install() -> None:
     if _Finder not in sys.meta_path:
         for name in [name for name in sys.modules if name == "torch" or name.startswith("torch.")]:
             del sys.modules[name]
+        for name, module in list(sys.modules.items()):
+            if name.startswith("rushlight."):
+                _rename(module)
         sys.modules["torch"] = rushlight
         sys.meta_path.insert(0, _Finder)
 

@@ -444,5 +444,10 @@ PyObject *impl_to_dlpack(Tensor *tensor) { return to_dlpack(tensor, false); }
 
 int rl_interop_init(PyObject *m) {
     (void)m;
-    return PyType_Ready(&Export_Type);
+    if (PyType_Ready(&Export_Type) < 0) return -1;
+    /* Makes `np.float64(2) * tensor` ours to answer: NumPy's scalars give way to a higher priority. */
+    PyObject *priority = PyLong_FromLong(1000);
+    const int r = priority ? PyDict_SetItemString(RLTensor_Type.tp_dict, "__array_priority__", priority) : -1;
+    Py_XDECREF(priority);
+    return r;
 }

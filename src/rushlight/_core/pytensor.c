@@ -4,6 +4,7 @@
 #include "runtime.h"
 #include "pytensor.h"
 #include "pyautograd.h"
+#include "create.h"
 
 #define T(o) ((Tensor *)(o))
 
@@ -77,7 +78,6 @@ static Tensor *f_sub_(Tensor *a, Tensor *b) { return rl_sub_(a, b, RL_ONE); }
 SLOT(nb_add, "add", f_add, f_add)
 SLOT(nb_sub, "sub", f_sub, f_rsub)
 SLOT(nb_mul, "mul", f_mul, f_mul)
-SLOT(nb_div, "div", f_div, f_rdiv)
 SLOT(nb_floordiv, "floor_divide", rl_floor_divide, NULL)
 SLOT(nb_mod, "remainder", rl_remainder, NULL)
 SLOT(nb_matmul, "matmul", rl_matmul, NULL)
@@ -111,6 +111,17 @@ static PyObject *nb_ipow(PyObject *a, PyObject *b, PyObject *m) {
     return PyErr_Occurred() ? NULL : binary(a, b, "pow_", rl_pow_, NULL);
 }
 
+/* array / tensor is the one reflected operator that PyTorch gives arrays too; the others raise TypeError. */
+static PyObject *nb_div(PyObject *a, PyObject *b) {
+    PyObject *r = binary(a, b, "div", f_div, f_rdiv);
+    if (RL_LIKELY(r != Py_NotImplemented) || !rl_is_numpy(a)) return r;
+    Py_DECREF(r);
+    PyObject *array = (PyObject *)rl_from_numpy_array(a, false);
+    r = array ? binary(array, b, "div", f_div, f_rdiv) : NULL;
+    Py_XDECREF(array);
+    return r;
+}
+
 #define UNARY(NAME, METHOD, F) \
     static PyObject *NAME(PyObject *a) { return special(a) ? overridden(METHOD, a, NULL) : (PyObject *)F(T(a)); }
 UNARY(nb_neg, "neg", rl_neg)
@@ -121,7 +132,14 @@ static PyObject *nb_pos(PyObject *a) { return Py_NewRef(a); }
 static PyObject *richcompare(PyObject *a, PyObject *b, int op) {
     static const char *const names[] = {"lt", "le", "eq", "ne", "gt", "ge"};
     static const Binary f[] = {rl_lt, rl_le, rl_eq, rl_ne, rl_gt, rl_ge};
-    return binary(a, b, names[op], f[op], NULL);
+    PyObject *r = binary(a, b, names[op], f[op], NULL);
+    if (RL_LIKELY(r != Py_NotImplemented) || (op != Py_EQ && op != Py_NE) || !rl_is_numpy(b)) return r;
+    /* Python would compare identities next. */
+    Py_DECREF(r);
+    PyObject *array = (PyObject *)rl_from_numpy_array(b, false);
+    r = array ? binary(a, array, names[op], f[op], NULL) : NULL;
+    Py_XDECREF(array);
+    return r;
 }
 
 static int one_value(Tensor *t, const char *what) {
@@ -330,7 +348,9 @@ static int set_grad(PyObject *o, PyObject *v, void *c) {
     if (v == o) { PyErr_SetString(PyExc_RuntimeError, "can't assign Variable as its own grad"); return -1; }
     if (T(v)->dtype != t->dtype) {
         PyErr_Format(PyExc_RuntimeError, "attempting to assign a gradient with dtype '%s' to a tensor with grad_dtype '%s'. The gradient "
-                     "must match the tensor's grad_dtype (defaults to the tensor's dtype).", rl_cpp_name((RLDType)T(v)->dtype),
+                     "must match the tensor's grad_dtype (defaults to the tensor's dtype). You can set the tensor's grad_dtype attribute with "
+                     "a specific dtype, or None to allow any dtype. Set grad_dtype with caution. Diverging the dtypes of a tensor and "
+                     "its gradient may break downstream systems that assume they match.", rl_cpp_name((RLDType)T(v)->dtype),
                      rl_dtypes[t->dtype].legacy);
         return -1;
     }
