@@ -9,20 +9,6 @@ from __future__ import annotations
 
 from .. import _C
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from .._C import *  # noqa: F403
-    from ._functional.activation import *  # noqa: F403
-    from ._functional.attention import *  # noqa: F403
-    from ._functional.distance import *  # noqa: F403
-    from ._functional.dropout import *  # noqa: F403
-    from ._functional.loss import *  # noqa: F403
-    from ._functional.normalization import *  # noqa: F403
-    from ._functional.pooling import *  # noqa: F403
-    from ._functional.resample import *  # noqa: F403
-    from ._functional.sparse import *  # noqa: F403
-    from ._functional.window import *  # noqa: F403
-
 # Native operations that PyTorch has here and in the root, and the in-place forms it shows.
 _SHARED = frozenset(
     "relu relu_ sigmoid tanh hardtanh_ elu_ selu selu_ celu celu_ leaky_relu_ rrelu rrelu_ threshold threshold_ "

@@ -1,4 +1,5 @@
 """Adafactor."""
+
 from __future__ import annotations
 
 from .. import _C
@@ -51,10 +52,18 @@ class Adafactor(PerTensorOptimizer):
             raise ValueError(f"Clipping threshold d should be >= 1 but is: {d}")
         if not 0.0 <= weight_decay:
             raise ValueError(f"weight_decay should be >= 0 but is: {weight_decay}")
-        super().__init__(params, dict(
-            lr=lr, beta2_decay=beta2_decay, eps=eps, d=d, weight_decay=weight_decay, foreach=foreach,
-            maximize=maximize,
-        ))
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                beta2_decay=beta2_decay,
+                eps=eps,
+                d=d,
+                weight_decay=weight_decay,
+                foreach=foreach,
+                maximize=maximize,
+            ),
+        )
 
     def _step_one(self, p: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
         if p.is_complex():

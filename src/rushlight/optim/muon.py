@@ -1,4 +1,5 @@
 """Muon."""
+
 from __future__ import annotations
 
 from .. import _C
@@ -14,7 +15,10 @@ _SHAPE_RULES = (None, "original", "match_rms_adamw")
 
 
 def _orthogonalised(matrix: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> Tensor:
-    """About U V^T of the matrix U S V^T, by Newton and Schulz's iteration x = a x + b (x x^T) x + c (x x^T)^2 x in bfloat16."""
+    """About U V^T of the matrix U S V^T, by Newton and Schulz's iteration in bfloat16:
+
+    x = a x + b (x x^T) x + c (x x^T)^2 x
+    """
     if steps >= 100:
         raise ValueError("Number of steps must be less than 100 for computational efficiency")
     if len(coefficients) != 3:
@@ -62,10 +66,19 @@ class Muon(PerTensorOptimizer):
                 raise ValueError(f"{what} should be >= 0 but is: {value}")
         if adjust_lr_fn not in _SHAPE_RULES:
             raise ValueError(f"Adjust learning rate function {adjust_lr_fn} is not supported")
-        super().__init__(params, dict(
-            lr=lr, weight_decay=weight_decay, momentum=momentum, nesterov=nesterov, ns_coefficients=ns_coefficients,
-            eps=eps, ns_steps=ns_steps, adjust_lr_fn=adjust_lr_fn,
-        ))
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                weight_decay=weight_decay,
+                momentum=momentum,
+                nesterov=nesterov,
+                ns_coefficients=ns_coefficients,
+                eps=eps,
+                ns_steps=ns_steps,
+                adjust_lr_fn=adjust_lr_fn,
+            ),
+        )
         for group in self.param_groups:
             for p in group["params"]:
                 if p.dim() != 2:
