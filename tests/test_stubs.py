@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 
 import pytest
 
 import rushlight as torch
 from rushlight import _C
-from rushlight._build import stubs
-from rushlight._build.render import load_table
+
+# What renders is part of the checkout and not of an installed rushlight.
+torch.__path__.append(str(Path(__file__).resolve().parents[1] / "src" / "rushlight"))
+
+from rushlight._build import stubs  # noqa: E402
+from rushlight._build.render import load_table  # noqa: E402
 
 
 @pytest.fixture(scope="module")
