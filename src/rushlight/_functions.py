@@ -513,3 +513,56 @@ def istft(
 
         signal = pad(signal, (0, length - signal.shape[1]))
     return signal if input.dim() == 3 else signal.squeeze(0)
+
+
+# ---------------------------------------------------------------- decompositions of low rank
+
+
+def _range_of(A: Tensor, q: int, niter: int, M: Tensor | None) -> Tensor:
+    """An orthonormal basis of about the range of A - M, from q random vectors and `niter` rounds of the power method."""
+    product = A.mT.conj()
+
+    def apply(x: Tensor) -> Tensor:
+        return A @ x if M is None else A @ x - M @ x
+
+    def adjoint(x: Tensor) -> Tensor:
+        return product @ x if M is None else product @ x - M.mT.conj() @ x
+
+    Q = _C.linalg_qr(apply(_C.randn(A.shape[-1], q, dtype=A.dtype, device=A.device)))[0]
+    for _ in range(niter):
+        Q = _C.linalg_qr(adjoint(Q))[0]
+        Q = _C.linalg_qr(apply(Q))[0]
+    return Q
+
+
+def svd_lowrank(A: Tensor, q: int | None = 6, niter: int | None = 2, M: Tensor | None = None) -> tuple:
+    """U, S, V with U diag(S) V^H near A (or A - M): (*, m, n) -> (*, m, q), (*, q), (*, n, q). Random.
+
+    Source: Halko, Martinsson and Tropp, Finding structure with randomness, SIAM Review 53, 2011, algorithm 5.1.
+    """
+    q, niter = 6 if q is None else q, 2 if niter is None else niter
+    m, n = A.shape[-2:]
+    if M is not None:
+        M = M.broadcast_to(A.shape)
+    flat = m < n
+    if flat:
+        A, M = A.mT.conj(), None if M is None else M.mT.conj()
+    Q = _range_of(A, q, niter, M)
+    B = Q.mT.conj() @ A
+    if M is not None:
+        B = B - Q.mT.conj() @ M
+    U, S, Vh = _C.linalg_svd(B, full_matrices=False)
+    U, V = Q @ U, Vh.mT.conj()
+    return (V, S, U) if flat else (U, S, V)
+
+
+def pca_lowrank(A: Tensor, q: int | None = None, center: bool = True, niter: int = 2) -> tuple:
+    """`svd_lowrank` of A with each column's mean taken off (unless center=False); q is at most 6 by default."""
+    m, n = A.shape[-2:]
+    if q is None:
+        q = min(6, m, n)
+    elif not 0 <= q <= min(m, n):
+        raise ValueError(f"q(={q}) must be non-negative integer and not greater than min(m, n)={min(m, n)}")
+    if niter < 0:
+        raise ValueError(f"niter(={niter}) must be non-negative integer")
+    return svd_lowrank(A - A.mean(-2, keepdim=True) if center else A, q, niter)

@@ -9,6 +9,8 @@ double sf_erfinv(double y);
 double sf_ndtri(double p);                   /* the inverse of the normal distribution function */
 double sf_log_ndtr(double x);
 double sf_erfcx(double x);                   /* exp(x * x) * erfc(x) */
+double sf_igamma(double a, double x);           /* incomplete gamma functions, lower and upper, over gamma(a) */
+double sf_igammac(double a, double x);
 double sf_i0(double x);                      /* modified Bessel functions of the first kind, and divided by exp(|x|) */
 double sf_i0e(double x);
 double sf_i1(double x);
