@@ -205,7 +205,7 @@ def linalg_lstsq(A, B, rcond, driver):
     if not (A.requires_grad or B.requires_grad) and A.dim() == 2:
         solution = _tensor(numpy.linalg.lstsq(a, b.numpy(), rcond=rcond)[0], B.dtype)
     rank = _C.linalg_matrix_rank(A.detach(), rtol=rcond)
-    residuals = _C.empty([0], dtype=A.real.dtype if A.is_complex() else A.dtype)
+    residuals = (solution.real if A.is_complex() else solution).flatten()[:0].clone()
     if m > n and driver not in (None, "gelsy") and bool((rank == n).all()):
         residuals = ((A @ solution - b).abs() ** 2).sum(-2)
     empty = driver in (None, "gels", "gelsy")
@@ -327,6 +327,14 @@ def linalg_svd(A, full_matrices, driver):
     return _tensor(u, A.dtype), _tensor(s), _tensor(vh, A.dtype)
 
 
+def _ratio(x, y):
+    """x / y, and 0 for 0 / 0: where singular values coincide or vanish their vectors are not determined, which matters
+    only to a gradient of the vectors."""
+    from rushlight import _C
+
+    return _C.where((x == 0) & (y == 0), 0, x / y)
+
+
 @python("svd_backward(Tensor gU, Tensor gS, Tensor gVh, Tensor U, Tensor S, Tensor Vh) -> Tensor", function=False, method=False)
 def svd_backward(gU, gS, gVh, U, S, Vh):
     from rushlight import _C
@@ -339,20 +347,18 @@ def svd_backward(gU, gS, gVh, U, S, Vh):
     gaps = squares.unsqueeze(-2) - squares.unsqueeze(-1) + eye
     skew_u = U.adjoint() @ gU
     skew_v = V.adjoint() @ gV
-    skew_u, skew_v = skew_u - skew_u.adjoint(), skew_v - skew_v.adjoint()
-    equal = gaps == 0  # matters only to a gradient of the vectors, which are not determined then
-    skew_u, skew_v = (_C.where(equal & (skew == 0), 0, skew / gaps) for skew in (skew_u, skew_v))
+    skew_u, skew_v = _ratio(skew_u - skew_u.adjoint(), gaps), _ratio(skew_v - skew_v.adjoint(), gaps)
     middle = skew_u * S.unsqueeze(-2) + S.unsqueeze(-1) * skew_v + gS.diag_embed()
     if U.is_complex():  # what turning the phases of both vectors the same way leaves of the diagonal
-        middle = middle + (skew_u.diagonal(0, -2, -1) / (2 * S)).diag_embed()
+        middle = middle + _ratio(skew_u.diagonal(0, -2, -1), 2 * S).diag_embed()
         middle = middle - (skew_u.diagonal(0, -2, -1) * S).diag_embed()
         middle = middle - (skew_v.diagonal(0, -2, -1) * S).diag_embed()
     result = U @ middle @ Vh
     if U.shape[-2] > k:
-        outside = gU / S.unsqueeze(-2)
+        outside = _ratio(gU, S.unsqueeze(-2))
         result = result + (outside - U @ (U.adjoint() @ outside)) @ Vh
     if V.shape[-2] > k:
-        outside = gVh / S.unsqueeze(-1)
+        outside = _ratio(gVh, S.unsqueeze(-1))
         result = result + U @ (outside - (outside @ V) @ Vh)
     return result
 

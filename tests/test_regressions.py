@@ -1,0 +1,183 @@
+"""Numbers and gradients that were once wrong, each against its definition."""
+
+import math
+
+import numpy
+import pytest
+
+import rushlight as torch
+from rushlight.autograd import gradcheck
+
+
+def normal(*shape, seed=0, complex=False):  # noqa: A002
+    generator = numpy.random.default_rng(seed)
+    x = generator.standard_normal(shape)
+    return torch.from_numpy(x + 1j * generator.standard_normal(shape) if complex else x)
+
+
+def leaf(*shape, **how):
+    return normal(*shape, **how).requires_grad_()
+
+
+# ---------------------------------------------------------------- products
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes"),
+    [("addmm", ((2, 4), (2, 3), (3, 4))), ("addmv", ((2,), (2, 3), (3,))), ("addr", ((2, 3), (2,), (3,))),
+     ("baddbmm", ((5, 2, 4), (5, 2, 3), (5, 3, 4))), ("addbmm", ((2, 4), (5, 2, 3), (5, 3, 4)))],
+)  # fmt: skip
+def test_complex_factors_of_products_are_conjugated_in_gradients(name, shapes):
+    inputs = [leaf(*shape, seed=i, complex=True) for i, shape in enumerate(shapes)]
+    assert gradcheck(lambda *t: getattr(torch, name)(*t, beta=0.5 - 1j, alpha=2 + 0.5j), inputs)
+
+
+@pytest.mark.parametrize("shape", [(3,), (4, 3), (2, 4, 3)])
+def test_complex_linear(shape):
+    assert gradcheck(torch.nn.functional.linear, (leaf(*shape, complex=True), leaf(5, 3, seed=1, complex=True)))
+
+
+def test_products_of_integers_stay_integers():
+    ones = torch.ones(2, 2, dtype=torch.int64)
+    assert torch.addmv(ones[0], ones, ones[0], beta=0.6, alpha=2.9).tolist() == [4, 4]
+    assert torch.addr(ones.bool(), ones[0].bool(), ones[0].bool()).dtype == torch.bool
+
+
+def test_a_beta_of_zero_keeps_nan_out():
+    none = torch.full((2,), math.nan)
+    assert torch.addmv(none, torch.ones(2, 2), torch.ones(2), beta=0).tolist() == [2, 2]
+
+
+# ---------------------------------------------------------------- arithmetic
+
+
+def test_division_with_rounding():
+    a, b = torch.tensor([7, -7, 7, -7]), torch.tensor([2, 2, -2, -2])
+    assert torch.div(a, b, rounding_mode="trunc").tolist() == [3, -3, -3, 3]
+    assert a.div(b, rounding_mode="floor").tolist() == [3, -4, -4, 3]
+    assert torch.div(a, b, rounding_mode=None).tolist() == [3.5, -3.5, -3.5, 3.5]
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        torch.div(a, 0, rounding_mode="floor")
+    with pytest.raises(RuntimeError, match="but found 'up'"):
+        torch.div(a, b, rounding_mode="up")
+    x = torch.tensor([2.5], requires_grad=True)
+    x.div(2, rounding_mode="trunc").backward()
+    assert x.grad.tolist() == [0]
+
+
+def test_powers_of_tensors_without_dimensions():
+    exponent = torch.tensor(3.0, requires_grad=True)
+    (torch.tensor([2.0]) ** exponent).backward()
+    assert exponent.grad.item() == pytest.approx(8 * math.log(2))
+    assert torch.pow(torch.tensor(2.0), torch.tensor(2.0, dtype=torch.float64)).dtype == torch.float64
+
+
+def test_square_of_bool_counts():
+    assert torch.square(torch.tensor([True])).dtype == torch.int64
+
+
+def test_limits_that_are_tensors_get_gradients():
+    x, low, high = (torch.tensor(v, requires_grad=True) for v in ([0.0, 1.0, 5.0], [1.0, 1.0, 1.0], [2.0, 2.0, 2.0]))
+    torch.clamp(x, low, high).sum().backward()
+    assert (x.grad.tolist(), low.grad.tolist(), high.grad.tolist()) == ([0, 1, 0], [1, 0, 0], [0, 0, 1])
+    for name in ("maximum", "fmin", "logical_and", "atan2", "hypot"):
+        with pytest.raises(TypeError):
+            getattr(torch, name)(x, 1)
+
+
+# ---------------------------------------------------------------- overloads
+
+
+def test_where_as_a_method_chooses_self():
+    x = torch.tensor([1, 2])
+    assert x.where(x > 1, 0).tolist() == [0, 2]
+
+
+def test_bool_is_unbiased_and_int_is_dim():
+    x = normal(3, 5)
+    assert x.std(True).shape == () and x.std(0).shape == (5,)
+    assert torch.var(x, False).item() == pytest.approx(x.numpy().var())
+
+
+def test_a_tensor_is_no_dim():
+    assert torch.max(torch.tensor([1, 5]), torch.tensor(3)).tolist() == [3, 5]
+
+
+# ---------------------------------------------------------------- places
+
+
+def test_gradients_of_values_and_windows():
+    x, value = leaf(5), torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+    x.index_fill(0, torch.tensor([1, 3, 1]), value).sum().backward()
+    assert value.grad.item() == 2 and x.grad.tolist() == [1, 0, 1, 0, 1]
+    scalar = torch.tensor(2.0, requires_grad=True)
+    (scalar.unfold(0, 1, 1) * 3).sum().backward()
+    assert scalar.grad.item() == 3
+
+
+def test_take_along_dim_counts_from_the_end():
+    assert torch.take_along_dim(torch.tensor([[1, 2, 3]]), torch.tensor([[-1]]), 1).item() == 3
+
+
+def test_linspace_drops_fractions_of_integers():
+    assert torch.linspace(4.3, 0, 5, dtype=torch.int64).tolist() == [4, 3, 2, 1, 0]
+    assert torch.linspace(0, 1 + 1j, 3, dtype=torch.complex64).tolist() == [0, 0.5 + 0.5j, 1 + 1j]
+
+
+def test_pixel_shuffle_of_nothing():
+    assert torch.nn.functional.pixel_shuffle(torch.ones(0, 4, 1, 1), 2).shape == (0, 1, 2, 2)
+
+
+# ---------------------------------------------------------------- matrices
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (3, 5), (5, 3), (2, 3, 3)])
+@pytest.mark.parametrize("complex", [False, True])
+def test_lu_is_differentiable(shape, complex):  # noqa: A002
+    assert gradcheck(lambda a: torch.linalg.lu(a)[1:], leaf(*shape, complex=complex))
+    assert gradcheck(lambda a: torch.linalg.lu_factor(a)[0], leaf(*shape, complex=complex))
+
+
+def test_complex_determinants():
+    a = leaf(3, 3, complex=True)
+    assert gradcheck(lambda a: tuple(torch.linalg.slogdet(a)), a)
+    assert torch.logdet(a).item() == pytest.approx(numpy.log(numpy.linalg.det(a.detach().numpy())))
+
+
+def test_hermitian_pseudo_inverse_reads_one_triangle():
+    a = normal(3, 3, complex=True)
+    h = numpy.tril(a.numpy(), -1)
+    h = h + h.conj().T + numpy.diag(numpy.diag(a.numpy()).real)
+    assert numpy.allclose(torch.linalg.pinv(a, hermitian=True).numpy(), numpy.linalg.pinv(h))
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (4, 3), (3, 4)])
+def test_spectral_norm_of_zero_has_a_gradient(shape):
+    a = torch.zeros(shape, requires_grad=True)
+    torch.linalg.norm(a, 2).backward()
+    assert torch.isfinite(a.grad).all()
+
+
+def test_power_zero_has_a_gradient_of_zero():
+    a = leaf(2, 2)
+    torch.linalg.matrix_power(a, 0).sum().backward()
+    assert a.grad.abs().sum().item() == 0
+
+
+# ---------------------------------------------------------------- losses and transforms
+
+
+def test_ctc_gradient_takes_log_probs_for_log_softmax():
+    """One frame, one label: the loss is -log p, and the convention adds exp(log p) for every class."""
+    log_probs = torch.log_softmax(normal(1, 1, 3), -1).detach().requires_grad_()
+    torch.nn.functional.ctc_loss(log_probs, torch.tensor([[1]]), [1], [1], reduction="sum").backward()
+    want = log_probs.detach().exp()
+    want[0, 0, 1] -= 1
+    assert torch.allclose(log_probs.grad, want)
+
+
+def test_istft_of_a_two_sided_spectrum():
+    x = normal(64)
+    two_sided = torch.stft(x, 16, onesided=False, return_complex=True, window=torch.hann_window(16, dtype=torch.float64))
+    back = torch.istft(two_sided, 16, onesided=False, window=torch.hann_window(16, dtype=torch.float64), length=64)
+    assert torch.allclose(back, x)
