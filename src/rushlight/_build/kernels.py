@@ -28,6 +28,12 @@ def vector_names(core: Path) -> set[str]:
     return {n for h in core.glob("vmath*.h") for n in re.findall(r"\bvm_(\w+)\(", h.read_text())}
 
 
+def expression_for(spec: dict[str, str], dtype: str) -> str | None:
+    """The expression given for a dtype, else for its category, else the one for all numbers that are not complex."""
+    category = CATEGORY[dtype]
+    return spec.get(dtype) or spec.get(category) or (spec.get("default") if category != "complex" else None)
+
+
 class KernelWriter:
     def __init__(self, core: Path):
         self.vm = vector_names(core)
@@ -103,17 +109,13 @@ class KernelWriter:
         result = {}
         for d in which:
             c = CATEGORY[d]
-            pick = lambda spec: (
-                spec.get(d) or spec.get(c) or (spec.get("default") if c in ("int", "float", "bool") else None)
-            )  # noqa: E731, B023
-            identity, step, join = pick(r["identity"]), pick(r["step"]), pick(r["join"])
+            identity, step, join = (expression_for(r[part], d) for part in ("identity", "step", "join"))
             if step is None or identity is None:
                 continue
             acc = {"wide": {"float": {"f32": "float", "f64": "double", "f16": "float", "bf16": "float"}.get(d), "int": "int64_t",
                             "bool": "int64_t", "complex": d}[c], "same": f"A_{d.upper()}", "bool": "uint8_t"}[r["acc"]]  # fmt: skip
-            out = {"sum": "i64" if c in ("int", "bool") else d, "same": d, "bool": "u8" if d == "u8" else "bool"}[
-                r["rule"]
-            ].upper()
+            outs = {"sum": "i64" if c in ("int", "bool") else d, "same": d, "bool": "u8" if d == "u8" else "bool"}
+            out = outs[r["rule"]].upper()
             name = self.kernel_name(op, d)
             sub = lambda t: self.expression(t, d)  # noqa: E731, B023
             result[d] = (
