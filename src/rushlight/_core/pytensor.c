@@ -97,11 +97,12 @@ SLOT(nb_ior, "bitwise_or_", rl_bitwise_or_, NULL)
 SLOT(nb_ixor, "bitwise_xor_", rl_bitwise_xor_, NULL)
 SLOT(nb_ilshift, "bitwise_left_shift_", rl_bitwise_left_shift_, NULL)
 SLOT(nb_irshift, "bitwise_right_shift_", rl_bitwise_right_shift_, NULL)
-/* x ** number is an operation of its own: its gradient needs no tests for zeros, and x ** 2 no logarithm. */
+/* x ** number and number ** x are operations of their own: the first's gradient needs no tests for zeros, and x ** 2 no logarithm. */
 static PyObject *nb_pow(PyObject *a, PyObject *b, PyObject *m) {
     (void)m;
     Scalar s;
     if (RL_IS_TENSOR_EXACT(a) && !RL_IS_TENSOR(b) && rl_scalar_from_py(b, &s) == 1) return (PyObject *)rl_pow_Tensor_Scalar(T(a), s);
+    if (RL_IS_TENSOR_EXACT(b) && !RL_IS_TENSOR(a) && rl_scalar_from_py(a, &s) == 1) return (PyObject *)rl_pow_of_number(s, T(b));
     return PyErr_Occurred() ? NULL : binary(a, b, "pow", rl_pow, NULL);
 }
 static PyObject *nb_ipow(PyObject *a, PyObject *b, PyObject *m) {

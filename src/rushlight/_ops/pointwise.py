@@ -135,8 +135,9 @@ Tensor *impl_pow_Tensor_Scalar(Tensor *input, Scalar exponent) {
 }
 """, doc="input ** exponent.")  # fmt: skip
 composite("pow.Scalar(Scalar input, Tensor exponent) -> Tensor", "pow_of_number(input, exponent)", out=True, method=False)  # fmt: skip
-native("pow_of_number(Scalar input, Tensor exponent) -> Tensor", records=True, function=False, method=False, code="""
-Tensor *rl_pow_of_number(Scalar input, Tensor *exponent) {
+native("pow_of_number(Scalar input, Tensor exponent) -> Tensor", function=False, method=False, node="PowBackward2",
+       derivative={"exponent": "pow_backward_exponent(grad, pow_base(input), exponent, result)"}, code="""
+Tensor *impl_pow_of_number(Scalar input, Tensor *exponent) {
     Tensor *n = rl_wrap_scalar(input), *r = n ? rl_pow(n, exponent) : NULL;
     Py_XDECREF(n);
     return r;
