@@ -454,7 +454,7 @@ static int store_one(const char *op, Tensor *out, Tensor *r) {
                      rl_dtypes[r->dtype].legacy, rl_dtypes[out->dtype].legacy);
         return -1;
     }
-    if (rl_resize_for_out(out, r->ndim, r->size) < 0 || rl_copy_raw(out, r) < 0) return -1;
+    if (rl_resize_for_out(out, r->ndim, r->size) < 0 || rl_check_overlap(out, 0, NULL) < 0 || rl_copy_raw(out, r) < 0) return -1;
     rl_bump(out);
     return 0;
 }

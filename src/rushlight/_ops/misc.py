@@ -73,6 +73,7 @@ if is_complex(input.dtype):
 return grad * 0
 """, function=False, method=False)  # fmt: skip
 composite("renorm(Tensor input, Scalar p, int dim, Scalar maxnorm) -> Tensor", """
+check(input.ndim > 1, "RuntimeError", "renorm: input needs at least 2 dimensions, got %lld dimensions", input.ndim)
 n = norms_but(input, p, dim)
 return input * where(n > maxnorm, maxnorm / (n + 1e-7), 1.0)
 """, inplace=True, out=True, doc="Slices of dim with a p-norm above maxnorm scaled down to it.")  # fmt: skip
