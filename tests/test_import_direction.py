@@ -35,7 +35,10 @@ MAY_IMPORT = {
     "serialization": ["_io"],
     **{name: ["_C", "_utils"] for name in ("random", "linalg", "fft", "special", "overrides", "types", "return_types")},
     "_functions": ["nn", "func"],
-    **{name: ["_C", "_functions"] for name in ("accelerator", "amp", "backends", "mps", "xpu", "multiprocessing")},
+    **{
+        name: ["_C", "_functions"]
+        for name in ("signal", "accelerator", "amp", "backends", "mps", "xpu", "multiprocessing")
+    },
     "hub": ["_io"],
     "jit": ["nn"],
     "cuda": ["amp"],

@@ -9,7 +9,7 @@ import rushlight as torch
 from rushlight.autograd import gradcheck
 
 
-def normal(*shape, seed=0, complex=False):  # noqa: A002
+def normal(*shape, seed=0, complex=False):
     generator = numpy.random.default_rng(seed)
     x = generator.standard_normal(shape)
     return torch.from_numpy(x + 1j * generator.standard_normal(shape) if complex else x)
@@ -133,7 +133,7 @@ def test_pixel_shuffle_of_nothing():
 
 @pytest.mark.parametrize("shape", [(3, 3), (3, 5), (5, 3), (2, 3, 3)])
 @pytest.mark.parametrize("complex", [False, True])
-def test_lu_is_differentiable(shape, complex):  # noqa: A002
+def test_lu_is_differentiable(shape, complex):
     assert gradcheck(lambda a: torch.linalg.lu(a)[1:], leaf(*shape, complex=complex))
     assert gradcheck(lambda a: torch.linalg.lu_factor(a)[0], leaf(*shape, complex=complex))
 
@@ -178,6 +178,8 @@ def test_ctc_gradient_takes_log_probs_for_log_softmax():
 
 def test_istft_of_a_two_sided_spectrum():
     x = normal(64)
-    two_sided = torch.stft(x, 16, onesided=False, return_complex=True, window=torch.hann_window(16, dtype=torch.float64))
+    two_sided = torch.stft(
+        x, 16, onesided=False, return_complex=True, window=torch.hann_window(16, dtype=torch.float64)
+    )
     back = torch.istft(two_sided, 16, onesided=False, window=torch.hann_window(16, dtype=torch.float64), length=64)
     assert torch.allclose(back, x)

@@ -519,7 +519,7 @@ def istft(
 
 
 def _range_of(A: Tensor, q: int, niter: int, M: Tensor | None) -> Tensor:
-    """An orthonormal basis of about the range of A - M, from q random vectors and `niter` rounds of the power method."""
+    """An orthonormal basis of about the range of A - M, by `niter` rounds of the power method from q random vectors."""
     product = A.mT.conj()
 
     def apply(x: Tensor) -> Tensor:
