@@ -197,6 +197,12 @@ static int cast_inputs(const EwDef *def, Tensor *const *in, RLDType common, Tens
     int n_made = 0;
     for (int i = 0; i < def->n_in; i++) {
         RLDType want = def->bool_mask >> i & 1 ? RL_BOOL : common;
+        if (RL_UNLIKELY(want == RL_BOOL && def->bool_mask >> i & 1 && in[i]->dtype != RL_BOOL && in[i]->dtype != RL_U8)) {
+            PyErr_Format(PyExc_RuntimeError, "where expected condition to be a boolean tensor, but got a tensor with dtype %s",
+                         rl_dtypes[in[i]->dtype].legacy);
+            while (n_made--) Py_DECREF(made[n_made]);
+            return -1;
+        }
         cast[i] = in[i];
         if (RL_LIKELY(in[i]->dtype == want)) continue;
         cast[i] = made[n_made] = rl_to_dtype_raw(in[i], want);

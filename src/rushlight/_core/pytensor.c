@@ -696,7 +696,7 @@ static PyMethodDef methods[] = {
 static Py_hash_t hash(PyObject *o) { return _Py_HashPointer(o); }
 
 PyTypeObject RLTensor_Type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "rushlight.Tensor",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "Tensor",
     .tp_basicsize = sizeof(Tensor),
     .tp_dealloc = rl_tensor_dealloc,
     .tp_repr = repr,
@@ -746,7 +746,7 @@ static PyObject *parameter_repr(PyObject *self) { return formatted(self, "_param
 static int parameter_init(PyObject *self, PyObject *args, PyObject *kw) { (void)self; (void)args; (void)kw; return 0; }
 
 PyTypeObject RLParameter_Type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "rushlight.nn.parameter.Parameter",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "Parameter",
     .tp_base = &RLTensor_Type,
     .tp_basicsize = sizeof(Tensor),
     .tp_repr = parameter_repr,

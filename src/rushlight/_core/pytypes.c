@@ -3,16 +3,36 @@
 
 /* ---------------------------------------------------------------- how our types call themselves */
 
-/* Types live in `rushlight`, where pickles find them, and print under PyTorch's names. */
+/* Types live in `rushlight`, where pickles find them, and print under PyTorch's names.  Tensor and Parameter have
+ * bare names, because the interpreter's own messages quote those: 'Tensor' object has no attribute ... */
+static const char *module_of(PyTypeObject *type) {
+    return type == &RLTensor_Type ? "rushlight" : type == &RLParameter_Type ? "rushlight.nn.parameter" : NULL;
+}
 static PyObject *type_repr(PyObject *self) {
-    const char *name = ((PyTypeObject *)self)->tp_name;
-    if (((PyTypeObject *)self)->tp_flags & Py_TPFLAGS_HEAPTYPE || strncmp(name, "rushlight.", 10) != 0) return PyType_Type.tp_repr(self);
+    PyTypeObject *type = (PyTypeObject *)self;
+    const char *module = module_of(type), *name = type->tp_name;
+    if (module) return PyUnicode_FromFormat("<class 'torch%s.%s'>", module + strlen("rushlight"), name);
+    if (type->tp_flags & Py_TPFLAGS_HEAPTYPE || strncmp(name, "rushlight.", 10) != 0) return PyType_Type.tp_repr(self);
     return PyUnicode_FromFormat("<class 'torch.%s'>", name + 10);
 }
+static PyObject *plain_module(void) { return PyDict_GetItemString(PyType_Type.tp_dict, "__module__"); }
+static PyObject *type_module(PyObject *self, void *c) {
+    (void)c;
+    const char *module = module_of((PyTypeObject *)self);
+    if (module) return PyUnicode_FromString(module);
+    PyObject *d = plain_module();
+    return d ? Py_TYPE(d)->tp_descr_get(d, self, (PyObject *)Py_TYPE(self)) : NULL;
+}
+static int type_set_module(PyObject *self, PyObject *value, void *c) {
+    (void)c;
+    PyObject *d = plain_module();
+    return d ? Py_TYPE(d)->tp_descr_set(d, self, value) : -1;
+}
+static PyGetSetDef meta_getset[] = {{"__module__", type_module, type_set_module, NULL, NULL}, {0}};
 
 PyTypeObject RLMeta_Type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "rushlight._C._TensorMeta", .tp_base = &PyType_Type, .tp_repr = type_repr,
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE};
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, .tp_getset = meta_getset};
 
 /* Readies a static type; users and our own Python halves may add attributes to it, as they may to PyTorch's. */
 int rl_ready_type(PyTypeObject *type) {
