@@ -117,6 +117,8 @@ static int apply_stack(Node *n, Tensor **in, Tensor **out) {
 
 static const NodeDef cat_def = {"CatBackward0", apply_cat, 0, 2, NULL};
 static const NodeDef stack_def = {"StackBackward0", apply_stack, 0, 1, NULL};
+/* PyTorch's CPU build gives the LSTM to oneDNN, a layer at a time; what a layer puts out shows it. */
+static const NodeDef lstm_layer_def = {"MkldnnRnnLayerBackward0", apply_stack, 0, 1, NULL};
 
 Tensor *rl_cat(Tensors tensors, int64_t dim) {
     int64_t size[RL_MAXDIM];
@@ -138,7 +140,7 @@ Tensor *rl_cat(Tensors tensors, int64_t dim) {
     return out;
 }
 
-Tensor *rl_stack(Tensors tensors, int64_t dim) {
+static Tensor *stack(Tensors tensors, int64_t dim, const NodeDef *def) {
     int64_t size[RL_MAXDIM + 1];
     if (tensors.n <= 0) { PyErr_SetString(PyExc_RuntimeError, "stack expects a non-empty TensorList"); return NULL; }
     Tensor *t = tensors.v[0];
@@ -154,9 +156,12 @@ Tensor *rl_stack(Tensors tensors, int64_t dim) {
     for (int d = 0; d < t->ndim; d++) size[d < dim ? d : d + 1] = t->size[d];
     size[dim] = tensors.n;
     Tensor *out = join(tensors, dim, t->ndim + 1, size, rl_result_type(tensors.n, tensors.v), true);
-    if (out && rl_any_grad_list(tensors) && RL_IS_INEXACT(out->dtype) && record_join(&stack_def, out, tensors, dim, NULL) < 0) Py_CLEAR(out);
+    if (out && rl_any_grad_list(tensors) && RL_IS_INEXACT(out->dtype) && record_join(def, out, tensors, dim, NULL) < 0) Py_CLEAR(out);
     return out;
 }
+
+Tensor *rl_stack(Tensors tensors, int64_t dim) { return stack(tensors, dim, &stack_def); }
+Tensor *rl__lstm_layer_output(Tensors tensors) { return stack(tensors, 0, &lstm_layer_def); }
 
 /* ---------------------------------------------------------------- hstack and its kin */
 

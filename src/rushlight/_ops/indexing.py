@@ -175,6 +175,8 @@ native("cat(Tensor[] tensors, int dim=0) -> Tensor", records=True, out=True, ali
        doc="Tensors one after the other along an existing dimension; dtypes promote.")  # fmt: skip
 native("stack(Tensor[] tensors, int dim=0) -> Tensor", records=True, out=True,
        doc="Tensors of one shape side by side along a new dimension.")  # fmt: skip
+native("_lstm_layer_output(Tensor[] tensors) -> Tensor", records=True, method=False,
+       doc="stack() of one LSTM layer's outputs, under the name that PyTorch's graph has for the layer.")  # fmt: skip
 native("hstack(Tensor[] tensors) -> Tensor", records=True, out=True, doc="cat() along dimension 1, of vectors along 0.")
 native("vstack(Tensor[] tensors) -> Tensor", records=True, out=True, alias=("row_stack",), doc="cat() of rows along dimension 0.")
 native("dstack(Tensor[] tensors) -> Tensor", records=True, out=True, doc="cat() along dimension 2.")

@@ -96,6 +96,12 @@ def _run(
         input = input.transpose(0, 1)
     directions = 2 if bidirectional else 1
     each = len(params) // (num_layers * directions)
+    if sizes is not None:
+        join = _C.cat
+    elif step is _lstm_step and has_biases and each == 4 and directions == 1 and input.dtype is _C.float32:
+        join = _C._lstm_layer_output
+    else:
+        join = _C.stack
     finals = []
     for layer in range(num_layers):
         both = []
@@ -115,7 +121,7 @@ def _run(
             finals.append(final)
             if direction:
                 outputs.reverse()
-            both.append(_C.stack(outputs) if sizes is None else _C.cat(outputs))
+            both.append(join(outputs))
         input = both[0] if directions == 1 else _C.cat(both, -1)
         if train and dropout > 0 and layer < num_layers - 1:
             input = _C.dropout(input, dropout, True)
