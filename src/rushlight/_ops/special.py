@@ -24,7 +24,8 @@ return sum_dim(lgamma(mvlgamma_halves(input, p)), [-1]) + 0.28618247146235004 * 
 """, inplace=True, out=True, doc="The logarithm of the multivariate gamma function of dimension p.")  # fmt: skip
 unary("erfinv", "sf_erfinv(x)", "grad * exp(result * result) * 0.886226925452758", float_result=True, doc="The inverse of erf.")
 unary("i0", "sf_i0(x)", "grad * special_i1(input)", float_result=True, doc="The modified Bessel function of the first kind, of order 0.")
-unary("sinc", "sf_sinc(x)", "grad * sinc_slope(input)", float_result=True, doc="sin(pi x) / (pi x), and 1 at 0.")
+unary("sinc", "sf_sinc(x)", "grad * conj(sinc_slope(input))", float_result=True,
+      complex="x == 0 ? 1 : DIV(sin(x * 3.141592653589793), (x * 3.141592653589793))", doc="sin(pi x) / (pi x), and 1 at 0.")
 composite("sinc_slope(Tensor input) -> Tensor", """
 x = input * 3.141592653589793
 return masked_fill((cos(x) - sinc(input)) / input, input == 0, 0.0)
