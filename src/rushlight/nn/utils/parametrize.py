@@ -158,7 +158,8 @@ class ParametrizationList(ModuleList):
 
     def forward(self) -> Tensor:
         first, *rest = self
-        x = first(self.original) if self.is_tensor else first(*[getattr(self, f"original{i}") for i in range(self.ntensors)])
+        originals = [self.original] if self.is_tensor else [getattr(self, f"original{i}") for i in range(self.ntensors)]
+        x = first(*originals)
         for module in rest:
             x = module(x)
         return x
@@ -175,7 +176,7 @@ def _parametrized_class(cls: Any) -> type:
         )
 
     def copy(self: Any, memo: dict) -> Module:
-        replica = type(self).__new__(type(self))
+        replica = type(self).__new__(type(self))  # type: ignore[call-overload]
         memo[id(self)] = replica
         replica.__setstate__(deepcopy(cls.__getstate__(self), memo))
         return replica
