@@ -15,4 +15,13 @@ double sf_i0(double x);                      /* modified Bessel functions of the
 double sf_i0e(double x);
 double sf_i1(double x);
 double sf_i1e(double x);
+/* orthogonal polynomials: the degree is a whole number, below 0 the value is 0 */
+double sf_chebyshev_t(double x, double degree);
+double sf_chebyshev_u(double x, double degree);
+double sf_chebyshev_v(double x, double degree);
+double sf_chebyshev_w(double x, double degree);
+double sf_hermite_h(double x, double degree);
+double sf_hermite_he(double x, double degree);
+double sf_laguerre_l(double x, double degree);
+double sf_legendre_p(double x, double degree);
 #endif

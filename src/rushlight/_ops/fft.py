@@ -201,21 +201,54 @@ for _name, _kind, _doc in (("fft", "c", "The Fourier transform"), ("ifft", "C", 
               f'fft_transform(input, "{_kind}", s, dim, norm)', out=True, **_NS, doc=f"{_doc}, along any dimensions.")  # fmt: skip
 
 
+_OPPOSITE = {None: "forward", "backward": "forward", "forward": "backward"}  # hfft() is an inverse transform, scaled as a forward one
+
+
 @python("fft_hfft(Tensor input, int? n=None, int dim=-1, str? norm=None) -> Tensor", out=True, **_NS,
         doc="The (real) Fourier transform of a signal that is Hermitian in time, of which one half is given.")  # fmt: skip
 def fft_hfft(input, n, dim, norm):
     from rushlight import _C
 
-    other = {None: "forward", "backward": "forward", "forward": "backward"}.get(norm, norm)
-    return _C.fft_irfft(_as_complex(_floating(input)).conj(), n, dim, other)
+    return _C.fft_irfft(_as_complex(_floating(input)).conj(), n, dim, _OPPOSITE.get(norm, norm))
 
 
 @python("fft_ihfft(Tensor input, int? n=None, int dim=-1, str? norm=None) -> Tensor", out=True, **_NS, doc="The inverse of hfft().")
 def fft_ihfft(input, n, dim, norm):
     from rushlight import _C
 
-    other = {None: "forward", "backward": "forward", "forward": "backward"}.get(norm, norm)
-    return _C.fft_rfft(input, n, dim, other).conj()
+    return _C.fft_rfft(input, n, dim, _OPPOSITE.get(norm, norm)).conj()
+
+
+@python("fft_hfft2(Tensor input, int[1]? s=None, int[1] dim=(-2, -1), str? norm=None) -> Tensor", out=True, **_NS,
+        doc="hfft() along the last of two dimensions, after fft() along the others.")  # fmt: skip
+def fft_hfft2(input, s, dim, norm):
+    from rushlight import _C
+
+    return _C.fft_irfftn(_as_complex(_floating(input)).conj(), s, dim, _OPPOSITE.get(norm, norm))
+
+
+@python("fft_ihfft2(Tensor input, int[1]? s=None, int[1] dim=(-2, -1), str? norm=None) -> Tensor", out=True, **_NS,
+        doc="The inverse of hfft2().")  # fmt: skip
+def fft_ihfft2(input, s, dim, norm):
+    from rushlight import _C
+
+    return _C.fft_rfftn(input, s, dim, _OPPOSITE.get(norm, norm)).conj()
+
+
+@python("fft_hfftn(Tensor input, int[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor", out=True, **_NS,
+        doc="hfft() along the last of any dimensions, after fft() along the others.")  # fmt: skip
+def fft_hfftn(input, s, dim, norm):
+    from rushlight import _C
+
+    return _C.fft_irfftn(_as_complex(_floating(input)).conj(), s, dim, _OPPOSITE.get(norm, norm))
+
+
+@python("fft_ihfftn(Tensor input, int[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor", out=True, **_NS,
+        doc="The inverse of hfftn().")  # fmt: skip
+def fft_ihfftn(input, s, dim, norm):
+    from rushlight import _C
+
+    return _C.fft_rfftn(input, s, dim, _OPPOSITE.get(norm, norm)).conj()
 
 
 # ---------------------------------------------------------------- frequencies

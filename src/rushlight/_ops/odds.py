@@ -171,3 +171,29 @@ def empty_permuted(size, physical_layout, dtype, layout, device, pin_memory, req
 
 composite("frobenius_norm(Tensor input, int[1]? dim=None, bool keepdim=False) -> Tensor", "linalg_vector_norm(input, 2, dim, keepdim)", out=True,
           method=False, doc="The root of the sum of squares.")  # fmt: skip
+
+
+# ---------------------------------------------------------------- methods of what is a Python function elsewhere
+
+
+@python("stft(Tensor input, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None, bool center=True, "
+        "str pad_mode='reflect', bool normalized=False, bool? onesided=None, bool? return_complex=None, bool? align_to_window=None) -> Tensor",
+        function=False, doc="torch.stft().")  # fmt: skip
+def stft(input, *options):
+    from rushlight import stft as function
+
+    return function(input, *options)
+
+
+@python("istft(Tensor input, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None, bool center=True, "
+        "bool normalized=False, bool? onesided=None, int? length=None, bool return_complex=False) -> Tensor",
+        function=False, doc="torch.istft().")  # fmt: skip
+def istft(input, *options):
+    from rushlight import istft as function
+
+    return function(input, *options)
+
+
+@python("__reversed__(Tensor input) -> Tensor", function=False, doc="flip() along the first dimension.")
+def __reversed__(input):
+    return input.flip(0) if input.dim() else input
