@@ -84,7 +84,7 @@ class Gradient:
         self.results = results
         # `a if cond else b` may read shapes only; names used bare must be kept
         for targets, text in self.formulas:
-            if text == "None":
+            if text in ("None", "not_implemented"):
                 continue
             tree = ast.parse(text)
             bare, meta = self._names(tree)
@@ -186,6 +186,11 @@ class Gradient:
         owned: list[str] = []
         for k, (targets, text) in enumerate(self.formulas):
             if text == "None":
+                continue
+            if text == "not_implemented":  # better an error than a gradient that is silently missing
+                test = " || ".join(f"n->edges[{self.edges.index(t)}].node" for t in targets)
+                code.append(f'    if ({test}) {{ PyErr_SetString(PyExc_NotImplementedError, "the derivative for '
+                            f"'{op.name}' is not implemented.\"); goto fail; }}")  # fmt: skip
                 continue
             index = [self.edges.index(t) for t in targets]
             test = " || ".join(f"n->edges[{i}].node" for i in index)

@@ -47,6 +47,7 @@ binary("copysign", "copysign(a, b)", {"input": "copysign_backward(grad, input, r
 composite("copysign_backward(Tensor grad, Tensor input, Tensor result) -> Tensor",
           "grad * masked_fill(result / input, input == 0, 0.0)", function=False, method=False)  # fmt: skip
 op("heaviside(Tensor input, Tensor values) -> Tensor", kind="binary", inplace=True, out=True,
+   derivative={"input, values": "not_implemented"},
    kernel={"default": "a == 0 ? b : a > 0", "bool": "a ? 1 : b"}, doc="0 below zero, 1 above, values at zero.")
 native("ldexp(Tensor input, Tensor other) -> Tensor", records=True, inplace=True, out=True, code="""
 Tensor *rl_ldexp(Tensor *input, Tensor *other) {

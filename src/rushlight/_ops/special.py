@@ -64,7 +64,7 @@ unary("special_entr", "x != x ? x : x > 0 ? -x * log(x) : x == 0 ? 0 : -INFINITY
 binary("special_xlog1py", "b != b ? b : a == 0 ? 0 : a * log1p(b)",
        {"input": "grad * masked_fill(log1p(other), logical_and(input == 0, other <= -1), 0.0)", "other": "grad * input / (other + 1)"},
        **_F, doc="input * log1p(other), and 0 where input is 0.")  # fmt: skip
-binary("special_zeta", "sf_zeta(a, b)", {"other": "grad * -input * special_zeta(input + 1, other)"}, **_F, edges=["other"],
+binary("special_zeta", "sf_zeta(a, b)", {"input": "not_implemented", "other": "grad * -input * special_zeta(input + 1, other)"}, **_F,
        doc="Hurwitz's zeta function: the sum of (other + k) ** -input over k >= 0.")  # fmt: skip
 
 # What torch.special has under another name or as well.
