@@ -27,6 +27,7 @@ _HOME = {
     "init": "skip_init",
     "parametrizations": "",
     "parametrize": "",
+    "prune": "",
     "rnn": "",
     "spectral_norm": "remove_spectral_norm spectral_norm",
     "weight_norm": "remove_weight_norm weight_norm",
