@@ -55,6 +55,25 @@ def test_torch_and_its_submodules_are_rushlight(tmp_path):
     assert rushlight("run", "program.py", cwd=tmp_path) == (0, "", "")
 
 
+def test_classes_print_under_pytorchs_names(tmp_path):
+    program = write(
+        tmp_path / "program.py",
+        """
+        import pickle, torch
+        from torch.optim.lr_scheduler import StepLR
+        from torch.utils.data import DataLoader
+        print(torch.nn.Linear, torch.optim.SGD, StepLR, DataLoader)
+        print(pickle.loads(pickle.dumps(torch.nn.ReLU())))
+        """,
+    )
+    status, output, errors = rushlight("run", str(program), cwd=tmp_path)
+    assert status == 0, errors
+    assert output == (
+        "<class 'torch.nn.modules.linear.Linear'> <class 'torch.optim.sgd.SGD'> "
+        "<class 'torch.optim.lr_scheduler.StepLR'> <class 'torch.utils.data.dataloader.DataLoader'>\nReLU()\n"
+    )
+
+
 def test_an_installed_torch_is_never_imported(tmp_path):
     write(tmp_path / "torch" / "__init__.py", "raise SystemExit('the other torch')")
     write(tmp_path / "torch" / "only_there.py", "")
