@@ -183,3 +183,26 @@ def test_istft_of_a_two_sided_spectrum():
     )
     back = torch.istft(two_sided, 16, onesided=False, window=torch.hann_window(16, dtype=torch.float64), length=64)
     assert torch.allclose(back, x)
+
+
+# ---------------------------------------------------------------- operators
+
+
+def test_numpy_scalars_give_way_and_arrays_compare():
+    t = torch.tensor([1.0, 2.0])
+    scaled = numpy.float64(2) * t
+    assert type(scaled) is torch.Tensor and scaled.dtype is torch.float32 and scaled.tolist() == [2.0, 4.0]
+    array = numpy.array([1.0, 3.0])
+    assert (t == array).tolist() == (array == t).tolist() == [True, False]
+    assert (array / t).tolist() == [1.0, 1.5]
+    with pytest.raises(TypeError, match="unsupported operand"):
+        _ = array * t
+
+
+def test_a_number_to_a_tensors_power_is_one_node():
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    y = 3**x
+    assert y.grad_fn.name() == "PowBackward2"
+    (slope,) = torch.autograd.grad(y.sum(), x, create_graph=True)
+    torch.testing.assert_close(slope, y * math.log(3))
+    torch.testing.assert_close(torch.autograd.grad(slope.sum(), x)[0], y.detach() * math.log(3) ** 2)
