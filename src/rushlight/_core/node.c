@@ -187,6 +187,8 @@ int rl_node_save_ints(Node *n, int i, Ints v) {
     return 0;
 }
 
+static const NodeDef copy_slices_def;
+
 static void modified_error(Node *n, Saved *s) {
     const DTypeInfo *d = &rl_dtypes[s->t->dtype];
     PyObject *shape = PyList_New(0);
@@ -197,10 +199,11 @@ static void modified_error(Node *n, Saved *s) {
     PyObject *origin = NULL;
     Node *fn = s->is_output ? n : s->t->grad_fn;
     if (fn) {
-        /* The operation that the user wrote: Exp, not its node ExpBackward0. */
+        /* The operation that the user wrote: Exp, not its node ExpBackward0; Max1 of MaxBackward1. */
         const char *name = fn->def->name, *tail = strstr(name, "Backward");
         char word[80];
-        PyOS_snprintf(word, sizeof word, "%.*s", tail ? (int)(tail - name) : (int)strlen(name), name);
+        if (tail) PyOS_snprintf(word, sizeof word, "%.*s%s", (int)(tail - name), name, strcmp(tail, "Backward0") ? tail + 8 : "");
+        else PyOS_snprintf(word, sizeof word, "%s%s", fn->def == &copy_slices_def ? "torch::autograd::" : "", name);
         origin = PyUnicode_FromFormat(", which is output %u of %s,", s->is_output ? s->output_nr : s->t->output_nr, word);
     } else {
         origin = PyUnicode_FromString("");

@@ -220,7 +220,6 @@ static int note_shape(Node *node, int nr, Tensor *t) {
 }
 
 static int rebase_dirty(Node *node, int nr, Tensor *t, bool is_input, Py_ssize_t n_outputs) {
-    rl_bump(t); /* mark_dirty counts as a write of its own */
     if (RL_REQUIRES_GRAD(t) && !rl_grad_fn(t)) {
         if (PyErr_Occurred()) return -1;
         PyErr_SetString(PyExc_RuntimeError, "a leaf Variable that requires grad has been used in an in-place operation.");
@@ -250,6 +249,7 @@ static PyObject *wrap_output(FunctionNode *f, PyObject *o, int nr, Py_ssize_t n_
     }
     Tensor *t = (Tensor *)o;
     bool is_dirty = contains(f->dirty, o), plain = is_input && is_dirty;
+    if (is_dirty) rl_bump(t); /* mark_dirty counts as a write of its own */
     if (!recording || contains(f->non_differentiable, o) || !RL_IS_INEXACT(t->dtype)) {
         if (recording && note_shape(node, nr, t) < 0) return NULL;
         t = without_history(t, is_input, is_dirty);

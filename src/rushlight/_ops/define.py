@@ -150,7 +150,7 @@ def op(schema: str, *, derivative: dict[str, str] | str | None = None, kernel: d
     if family:
         record.family = family
     if not record.node:
-        record.node = "".join(w[:1].upper() + w[1:] for w in name.strip("_").split("_")) + "Backward0"
+        record.node = "".join(w.title() for w in name.strip("_").split("_")) + "Backward0"
     if cname in TABLE:
         raise ValueError(f"{cname} is defined twice")
     TABLE[cname] = record

@@ -312,7 +312,6 @@ Tensor *rl_fill_(Tensor *self, Tensor *value) {
     }
     const bool record = rl_any_grad2(self, value) && RL_IS_INEXACT(self->dtype);
     if (RL_UNLIKELY(record || self->base) && rl_check_inplace(self, record) < 0) return NULL;
-    if (rl_check_overlap(self, 0, NULL) < 0) return NULL;
     if (RL_IS_COMPLEX(value->dtype) && !RL_IS_COMPLEX(self->dtype) && self->dtype != RL_BOOL) {
         PyErr_Format(PyExc_RuntimeError, "value cannot be converted to type %s without overflow", rl_dtypes[self->dtype].name);
         return NULL;
