@@ -6,6 +6,7 @@
  * a node in use by another one (a hook that calls backward, another thread) keeps its own in a table.
  */
 #include "rl.h"
+#include "pyautograd.h"
 #include "rl_ops.h"
 #include <stdlib.h>
 
@@ -461,6 +462,16 @@ static int run_accumulate(Node *node, Tensor **in, bool create_graph) {
     return 0;
 }
 
+PyObject *rl_gradient_check = NULL;
+
+static int check_gradients(Node *node, Tensor **out, int n) {
+    PyObject *grads = grads_tuple(out, n);
+    PyObject *done = grads ? PyObject_CallFunction(rl_gradient_check, "sO", node->def->name, grads) : NULL;
+    Py_XDECREF(grads);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
+}
+
 #define STACK_GRADS 8
 
 static int run_node(Task *t, Node *node) {
@@ -501,6 +512,10 @@ static int run_node(Task *t, Node *node) {
     bool post = node->hooks && node->hooks->post && PyObject_Length(node->hooks->post) > 0;
     if (RL_UNLIKELY(post) && !(grad_outputs = grads_tuple(in, n_in))) goto end;
     if (RL_UNLIKELY(node->def->apply(node, in, out) < 0)) { Py_XDECREF(grad_outputs); goto end; }
+    if (RL_UNLIKELY(rl_gradient_check != NULL) && check_gradients(node, out, n_out) < 0) {
+        Py_XDECREF(grad_outputs);
+        goto end;
+    }
     if (RL_UNLIKELY(post)) {
         int bad = run_node_hooks(node->hooks->post, out, n_out, grad_outputs);
         Py_DECREF(grad_outputs);

@@ -447,7 +447,14 @@ PyObject *rl_py_backward(PyObject *self, PyObject *const *args, Py_ssize_t n, Py
 
 /* ---------------------------------------------------------------- module */
 
+static PyObject *set_gradient_check(PyObject *self, PyObject *check) {
+    (void)self;
+    Py_XSETREF(rl_gradient_check, check == Py_None ? NULL : Py_NewRef(check));
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef functions[] = {
+    {"_set_gradient_check", set_gradient_check, METH_O, NULL},
     {"_run_backward", (PyCFunction)(void (*)(void))run_backward, METH_FASTCALL, NULL},
     {0}};
 

@@ -38,8 +38,11 @@ __all__ = [
 _Tensor = _C.Tensor
 _run_backward = _C._run_backward
 
-_SUBMODULES = ("forward_ad", "function", "functional", "grad_mode", "graph", "variable")
-_LAZY = {"Function": "function", "Variable": "variable", "gradcheck": "gradcheck", "gradgradcheck": "gradcheck"}
+_SUBMODULES = ("forward_ad", "function", "functional", "grad_mode", "graph", "variable", "anomaly_mode")
+_LAZY = {
+    "detect_anomaly": "anomaly_mode",
+    "set_detect_anomaly": "anomaly_mode",
+    "Function": "function", "Variable": "variable", "gradcheck": "gradcheck", "gradgradcheck": "gradcheck"}
 
 
 def _tuple(values, count: int) -> tuple:
