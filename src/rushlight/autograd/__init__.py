@@ -25,6 +25,7 @@ __all__ = [
     "Function",
     "Variable",
     "backward",
+    "detect_anomaly",
     "enable_grad",
     "grad",
     "grad_mode",
@@ -32,17 +33,22 @@ __all__ = [
     "gradgradcheck",
     "inference_mode",
     "no_grad",
+    "set_detect_anomaly",
     "set_grad_enabled",
 ]
 
 _Tensor = _C.Tensor
 _run_backward = _C._run_backward
 
-_SUBMODULES = ("forward_ad", "function", "functional", "grad_mode", "graph", "variable", "anomaly_mode")
+_SUBMODULES = ("anomaly_mode", "forward_ad", "function", "functional", "grad_mode", "graph", "variable")
 _LAZY = {
+    "Function": "function",
+    "Variable": "variable",
     "detect_anomaly": "anomaly_mode",
+    "gradcheck": "gradcheck",
+    "gradgradcheck": "gradcheck",
     "set_detect_anomaly": "anomaly_mode",
-    "Function": "function", "Variable": "variable", "gradcheck": "gradcheck", "gradgradcheck": "gradcheck"}
+}
 
 
 def _tuple(values, count: int) -> tuple:
