@@ -1,6 +1,7 @@
 """Checkpointing and the hooks it rests on: the gradients are those of the plain forward, whatever is random in it."""
 
 import pytest
+
 import rushlight as torch
 from rushlight.autograd.graph import disable_saved_tensors_hooks, saved_tensors_hooks
 from rushlight.utils.checkpoint import CheckpointError, checkpoint

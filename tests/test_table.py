@@ -23,7 +23,7 @@ ELEMENTWISE = [
     op for op in TABLE.values()
     if op.kind in ("unary", "binary") and op.function and not {"default", "float", "f64"}.isdisjoint(op.kernel or {})
 ]  # fmt: skip
-DIFFERENTIABLE = [op for op in ELEMENTWISE if op.derivative]
+DIFFERENTIABLE = [op for op in ELEMENTWISE if op.derivative and "not_implemented" not in op.derivative.values()]
 
 # Where a function has its values: the first of these that it answers with finite numbers.  No value is a whole
 # number or lies on the edge of a piece, where a difference quotient says nothing.

@@ -127,12 +127,16 @@ def outcome(m: Any, call: Any, op: Op, *case: Any) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             result = call(*given)
-            values = [(str(t.dtype).rpartition(".")[2], as_array(t)) if isinstance(t, m.Tensor) else t for t in leaves(result)]
+            values = [
+                (str(t.dtype).rpartition(".")[2], as_array(t)) if isinstance(t, m.Tensor) else t for t in leaves(result)
+            ]
             wanted = [t for t in leaves(given) if isinstance(t, m.Tensor) and t.requires_grad]
             made = [t for t in leaves(result) if isinstance(t, m.Tensor) and t.requires_grad]
             if wanted and made:
                 total = sum((t * t).sum() if not t.is_complex() else t.abs().sum() for t in made)
-                values += [None if g is None else as_array(g) for g in m.autograd.grad(total, wanted, allow_unused=True)]
+                values += [
+                    None if g is None else as_array(g) for g in m.autograd.grad(total, wanted, allow_unused=True)
+                ]
             return values
     except Exception as e:
         return e

@@ -23,8 +23,12 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("hypothesis")
 
-from hypothesis import HealthCheck, given, settings  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
+from hypothesis import (  # noqa: E402
+    HealthCheck,
+    given,
+    settings,
+    strategies as st,
+)
 
 import rushlight  # noqa: E402
 
@@ -184,7 +188,9 @@ def as_strided(w, x, y, p, q):
     n = x.numel()
     size = [(n,), (2, 2), (1, n), (2, max(n // 2, 0)), (3,)][p % 5]
     stride = [1, 2, 3, 1, 0][q % 5]
-    return x.as_strided(size, (stride, 1)[-len(size) :] if len(size) > 1 else (max(stride, 1),), *((0,) if q % 3 == 0 else ()))
+    return x.as_strided(
+        size, (stride, 1)[-len(size) :] if len(size) > 1 else (max(stride, 1),), *((0,) if q % 3 == 0 else ())
+    )
 
 
 @action()
@@ -418,7 +424,9 @@ def node_hook(w, x, y, p, q):
     if fn is None:
         return
     if p % 2:
-        w.handles.append(fn.register_hook(lambda gi, go: w.log.append([None if g is None else values(g) for g in (*gi, *go)])))
+        w.handles.append(
+            fn.register_hook(lambda gi, go: w.log.append([None if g is None else values(g) for g in (*gi, *go)]))
+        )
     else:
         w.handles.append(fn.register_prehook(lambda go: w.log.append([None if g is None else values(g) for g in go])))
 
@@ -540,7 +548,9 @@ def graph(fn: Any, depth: int = 3) -> Any:
     edges = [(graph(f, depth - 1), nr) for f, nr in fn.next_functions]
     while edges and edges[-1] == (None, 0):
         edges.pop()
-    name = "write" if fn.name().rstrip("0123456789") in ("torch::autograd::CopyBackwards", "FillBackward") else fn.name()  # of one value: either
+    name = (
+        "write" if fn.name().rstrip("0123456789") in ("torch::autograd::CopyBackwards", "FillBackward") else fn.name()
+    )  # of one value: either
     return name.rstrip("0123456789"), edges
 
 

@@ -114,5 +114,5 @@ native("set_(Tensor input, object? source=None, int storage_offset=0, int[]? siz
        doc="Makes self a window on the memory of a tensor or storage.")  # fmt: skip
 native("resize_(Tensor input, int[] size, *, memory_format? memory_format=None) -> Tensor", function=False,
        doc="Gives self another size; new elements are uninitialised.")  # fmt: skip
-native("resize_as_(Tensor input, Tensor the_template, *, memory_format? memory_format=None) -> Tensor", function=False,
+native("resize_as_(Tensor input, Tensor the_template, *, memory_format? memory_format=None) -> Tensor",
        doc="Gives self the size of another tensor.")  # fmt: skip

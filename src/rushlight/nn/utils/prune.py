@@ -20,6 +20,7 @@ class BasePruningMethod:
     """One way to choose what goes; a subclass defines `PRUNING_TYPE` and `compute_mask`."""
 
     PRUNING_TYPE: str
+    dim: int  # of structured methods: along which slices go
     _tensor_name: str
 
     def __call__(self, module: Module, inputs) -> None:
