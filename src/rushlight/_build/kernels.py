@@ -20,6 +20,8 @@ OUT_OF = {"bool": lambda d: "bool", "same": lambda d: d, "real": lambda d: {"c64
 LIBM = {"lgamma", "tgamma", "nextafter", "fmod", "floor", "ceil", "trunc", "nearbyint", "copysign", "hypot", "ldexp", "fmax",
         "fmin", "fabs", "remainder", "rint", "round", "isnan", "isinf", "signbit"}  # fmt: skip
 TYPELESS = {"isnan", "isinf", "signbit"}
+CHEAP = {"MUL", "FMA", "abs", "fabs", "fmax", "fmin", "copysign", "signbit", "isnan", "isinf", "conj", "floor", "ceil", "trunc",
+         "rint", "nearbyint"}  # fmt: skip
 _CALL = re.compile(r"\b([a-z_0-9]+|MUL|DIV|FMA)\(")
 
 
@@ -32,6 +34,13 @@ def expression_for(spec: dict[str, str], dtype: str) -> str | None:
     """The expression given for a dtype, else for its category, else the one for all numbers that are not complex."""
     category = CATEGORY[dtype]
     return spec.get(dtype) or spec.get(category) or (spec.get("default") if category != "complex" else None)
+
+
+def cost(op: Op) -> int:
+    """The time of an element against that of an addition, as a power of two: functions cost about eight additions."""
+    assert op.kernel
+    called = {name for text in op.kernel.values() for name in _CALL.findall(text)}
+    return 3 if called - CHEAP else 0
 
 
 class KernelWriter:

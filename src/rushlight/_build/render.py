@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rushlight._build import cgen, stubs, surface
 from rushlight._build.compile import Unit, machine_isas
-from rushlight._build.kernels import OTHER, WIDE, KernelWriter
+from rushlight._build.kernels import OTHER, WIDE, KernelWriter, cost
 from rushlight._ops.define import TABLE, Op
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -53,7 +53,7 @@ def family_file(name: str, ops: list[Op]) -> str:
     reductions = [op for op in ops if op.reduce]
     for op in elementwise:
         n_in = sum(p.is_tensor for p in op.params)
-        rules = f"EW_{op.in_rule.upper()}, EW_{op.out_rule.upper()}, {op.bool_mask}"
+        rules = f"EW_{op.in_rule.upper()}, EW_{op.out_rule.upper()}, {op.bool_mask}, {cost(op)}"
         parts.append(
             f'static EwDef ew_{op.cname} = {{"{op.extra.get("error_name", op.name + "_cpu")}", {n_in}, {rules}, {{0}}}};\n'
         )

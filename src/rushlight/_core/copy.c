@@ -95,6 +95,22 @@ static void copy_bytes(char **p, const int64_t *s, int64_t n0, int64_t n1, const
         for (int64_t i = 0; i < n0; i++) memcpy(p[0] + j * s[2] + i * s[0], p[1] + j * s[3] + i * s[1], (size_t)width);
 }
 
+#define GRAIN 16384 /* elements that repay another thread */
+
+typedef struct { char *to; const char *from; } Bytes;
+
+static void copy_range(void *ctx, int64_t begin, int64_t end) {
+    const Bytes *b = ctx;
+    memcpy(b->to + begin, b->from + begin, (size_t)(end - begin));
+}
+
+static void copy_same(Tensor *dst, Tensor *src, int64_t width) {
+    const int64_t n = dst->numel * width;
+    Bytes b = {dst->data, src->data};
+    if (n < 1 << 18 || dst->storage == src->storage) memmove(b.to, b.from, (size_t)n); /* they may overlap */
+    else rl_parallel_for(n, 1 << 17, copy_range, &b);
+}
+
 int rl_copy_raw(Tensor *dst, Tensor *src) {
     RLKernel kernel = kernels[dst->dtype][src->dtype];
     int64_t width = RL_ITEMSIZE(dst->dtype);
@@ -113,48 +129,19 @@ int rl_copy_raw(Tensor *dst, Tensor *src) {
     }
     if (dst->numel == 0) return 0;
     if (RL_IS_CONTIGUOUS(dst) && RL_IS_CONTIGUOUS(src) && dst->numel == src->numel) {
-        if (dst->dtype == src->dtype) { memmove(dst->data, src->data, (size_t)(dst->numel * width)); return 0; }
+        if (dst->dtype == src->dtype) { copy_same(dst, src, width); return 0; }
         char *p[2] = {dst->data, src->data};
-        int64_t s[4] = {width, RL_ITEMSIZE(src->dtype), 0, 0};
-        kernel(p, s, dst->numel, 1, &width);
+        rl_walk_dense(kernel, 2, p, (int64_t[]){width, RL_ITEMSIZE(src->dtype)}, dst->numel, &width, GRAIN);
         return 0;
     }
-    /* walk dst's dimensions, biggest stride outermost; src is broadcast along the missing ones */
-    int nd = dst->ndim, perm[RL_MAXDIM], m = 0;
-    int64_t sd[RL_MAXDIM], ss[RL_MAXDIM], shape[RL_MAXDIM], od[RL_MAXDIM], os[RL_MAXDIM];
-    int shift = nd - src->ndim;
+    int64_t sd[RL_MAXDIM], ss[RL_MAXDIM];
+    const int nd = dst->ndim, shift = nd - src->ndim;
     for (int i = 0; i < nd; i++) {
         sd[i] = dst->stride[i] * width;
         ss[i] = i < shift || src->size[i - shift] == 1 ? 0 : src->stride[i - shift] * RL_ITEMSIZE(src->dtype);
     }
-    const int64_t *strides[2] = {sd, ss};
-    rl_iter_order(2, nd, dst->size, strides, perm);
-    for (int i = 0; i < nd; i++) {
-        int d = perm[i];
-        if (dst->size[d] == 1) continue;
-        if (m && sd[d] == shape[m - 1] * od[m - 1] && ss[d] == shape[m - 1] * os[m - 1]) { shape[m - 1] *= dst->size[d]; continue; }
-        shape[m] = dst->size[d];
-        od[m] = sd[d];
-        os[m] = ss[d];
-        m++;
-    }
-    int64_t s[4] = {m > 0 ? od[0] : 0, m > 0 ? os[0] : 0, m > 1 ? od[1] : 0, m > 1 ? os[1] : 0};
-    int64_t n0 = m > 0 ? shape[0] : 1, n1 = m > 1 ? shape[1] : 1, count[RL_MAXDIM] = {0};
-    char *at[2] = {dst->data, src->data};
-    for (;;) {
-        char *p[2] = {at[0], at[1]};
-        kernel(p, s, n0, n1, &width);
-        int d = 2;
-        for (; d < m; d++) {
-            at[0] += od[d];
-            at[1] += os[d];
-            if (++count[d] < shape[d]) break;
-            at[0] -= od[d] * shape[d];
-            at[1] -= os[d] * shape[d];
-            count[d] = 0;
-        }
-        if (d >= m) return 0;
-    }
+    rl_walk(kernel, 2, nd, dst->size, (const int64_t *[]){sd, ss}, (char *[]){dst->data, src->data}, &width, GRAIN);
+    return 0;
 }
 
 Tensor *rl_to_dtype_raw(Tensor *t, RLDType dt) {

@@ -86,33 +86,11 @@ int rl_check_overlap(Tensor *out, int n, Tensor *const *in) {
 
 /* ---------------------------------------------------------------- iteration */
 
-#define MAX_OPS 5
-
-/* PyTorch's order of dimensions, innermost first: by stride, the first operand deciding first. */
-void rl_iter_order(int n_ops, int ndim, const int64_t *shape, const int64_t *const *strides, int *perm) {
-    for (int i = 0; i < ndim; i++) perm[i] = ndim - 1 - i;
-    for (int i = 1; i < ndim; i++) {
-        int at = i;
-        for (int j = i - 1; j >= 0; j--) {
-            int a = perm[j], b = perm[at], verdict = 0;
-            for (int k = 0; k < n_ops && !verdict; k++) {
-                int64_t sa = strides[k][a], sb = strides[k][b];
-                if (sa == 0 || sb == 0) continue;
-                if (sa < sb) verdict = -1;
-                else if (sa > sb) verdict = 1;
-                else if (shape[a] > shape[b]) verdict = 1;
-            }
-            if (verdict > 0) { perm[j] = b; perm[at] = a; at = j; }
-            else if (verdict < 0) break;
-        }
-    }
-}
-
 typedef struct {
     int n_ops, ndim;
     int64_t shape[RL_MAXDIM];
-    int64_t stride[MAX_OPS][RL_MAXDIM]; /* bytes */
-    char *data[MAX_OPS];
+    int64_t stride[RL_MAXOPS][RL_MAXDIM]; /* bytes */
+    char *data[RL_MAXOPS];
 } Iter;
 
 /* Byte strides of t seen through the broadcast shape. */
@@ -124,51 +102,19 @@ static void operand(Iter *it, int k, Tensor *t, int64_t itemsize) {
     it->data[k] = t->data;
 }
 
-static void run(Iter *it, RLKernel kernel, const void *params) {
-    int perm[RL_MAXDIM], n = it->n_ops;
-    const int64_t *strides[MAX_OPS];
-    for (int k = 0; k < n; k++) strides[k] = it->stride[k];
-    rl_iter_order(n, it->ndim, it->shape, strides, perm);
-    /* gather in order, innermost first, merging dimensions that all operands walk in one stride */
-    int64_t shape[RL_MAXDIM], st[RL_MAXDIM][MAX_OPS];
-    int nd = 0;
-    for (int i = 0; i < it->ndim; i++) {
-        int d = perm[i];
-        if (it->shape[d] == 1) continue;
-        if (nd) {
-            bool merge = true;
-            for (int k = 0; k < n && merge; k++) merge = it->stride[k][d] == shape[nd - 1] * st[nd - 1][k];
-            if (merge) { shape[nd - 1] *= it->shape[d]; continue; }
-        }
-        shape[nd] = it->shape[d];
-        for (int k = 0; k < n; k++) st[nd][k] = it->stride[k][d];
-        nd++;
-    }
-    int64_t s[2 * MAX_OPS];
-    for (int k = 0; k < n; k++) {
-        s[k] = nd > 0 ? st[0][k] : 0;
-        s[n + k] = nd > 1 ? st[1][k] : 0;
-    }
-    int64_t n0 = nd > 0 ? shape[0] : 1, n1 = nd > 1 ? shape[1] : 1;
-    if (nd <= 2) {
-        kernel(it->data, s, n0, n1, params);
-        return;
-    }
-    int64_t count[RL_MAXDIM] = {0};
-    char *p[MAX_OPS], *at[MAX_OPS];
-    memcpy(at, it->data, sizeof at);
-    for (;;) {
-        memcpy(p, at, sizeof p);
-        kernel(p, s, n0, n1, params);
-        int d = 2;
-        for (; d < nd; d++) {
-            for (int k = 0; k < n; k++) at[k] += st[d][k];
-            if (++count[d] < shape[d]) break;
-            for (int k = 0; k < n; k++) at[k] -= st[d][k] * shape[d];
-            count[d] = 0;
-        }
-        if (d == nd) return;
-    }
+/* How many elements repay handing them to another thread: some microseconds of work. */
+static inline int64_t grain_of(const EwDef *def) { return 16384 >> def->cost; }
+
+static void run(Iter *it, const EwDef *def, RLKernel kernel, const void *params) {
+    const int64_t *strides[RL_MAXOPS];
+    for (int k = 0; k < it->n_ops; k++) strides[k] = it->stride[k];
+    rl_walk(kernel, it->n_ops, it->ndim, it->shape, strides, it->data, params, grain_of(def));
+}
+
+/* Operands of which each has one stride; p and s as a kernel takes them. */
+static inline void run_dense(const EwDef *def, RLKernel kernel, char **p, const int64_t *s, int64_t n, const EwParam *params) {
+    if (RL_LIKELY(n < 2 * grain_of(def))) kernel(p, s, n, 1, params);
+    else rl_walk_dense(kernel, def->n_in + 1, p, s, n, params, grain_of(def));
 }
 
 /* ---------------------------------------------------------------- the call */
@@ -183,7 +129,7 @@ static RLDType out_dtype(const EwDef *def, RLDType common) {
 }
 
 static int type_of_call(const EwDef *def, Tensor *const *in) {
-    Tensor *part[MAX_OPS];
+    Tensor *part[RL_MAXOPS];
     int m = 0;
     for (int i = 0; i < def->n_in; i++) if (!(def->bool_mask >> i & 1)) part[m++] = in[i];
     RLDType common = m == 1 ? (RLDType)part[0]->dtype : rl_result_type(m, part);
@@ -238,7 +184,7 @@ static Tensor *general(const EwDef *def, Tensor *out, Tensor *const *in, const E
     it.n_ops = n + 1;
     it.ndim = rl_broadcast_shapes(n, in, it.shape);
     if (it.ndim < 0) return NULL;
-    Tensor *cast[MAX_OPS], *made[MAX_OPS], *result = NULL;
+    Tensor *cast[RL_MAXOPS], *made[RL_MAXOPS], *result = NULL;
     if (out && out->dtype != dt && !rl_can_cast(dt, (RLDType)out->dtype)) {
         PyErr_Format(PyExc_RuntimeError, "result type %s can't be cast to the desired output type %s",
                      rl_dtypes[dt].legacy, rl_dtypes[out->dtype].legacy);
@@ -250,7 +196,7 @@ static Tensor *general(const EwDef *def, Tensor *out, Tensor *const *in, const E
     if (out && out->dtype == dt) {
         result = (Tensor *)Py_NewRef((PyObject *)out);
     } else {
-        const int64_t *strides[MAX_OPS];
+        const int64_t *strides[RL_MAXOPS];
         int perm[RL_MAXDIM];
         int64_t stride[RL_MAXDIM], step = 1;
         for (int i = 0; i < n; i++) strides[i] = it.stride[i + 1];
@@ -268,7 +214,7 @@ static Tensor *general(const EwDef *def, Tensor *out, Tensor *const *in, const E
     }
     if (result && device == RL_CPU && result->numel) {
         operand(&it, 0, result, RL_ITEMSIZE(result->dtype));
-        run(&it, def->kernel[common], params);
+        run(&it, def, def->kernel[common], params);
     }
     while (n_made--) Py_DECREF(made[n_made]);
     if (result && out && out != result) {
@@ -289,13 +235,13 @@ static inline bool plain(const EwDef *def, Tensor *const *in) {
 }
 
 static inline void call_plain(const EwDef *def, Tensor *out, Tensor *const *in, int64_t size, const EwParam *params) {
-    char *p[MAX_OPS];
-    int64_t s[2 * MAX_OPS];
+    char *p[RL_MAXOPS];
+    int64_t s[2 * RL_MAXOPS];
     p[0] = out->data;
     s[0] = RL_ITEMSIZE(out->dtype);
     for (int i = 0; i < def->n_in; i++) { p[i + 1] = in[i]->data; s[i + 1] = size; }
     for (int i = 0; i <= def->n_in; i++) s[def->n_in + 1 + i] = 0;
-    def->kernel[in[0]->dtype](p, s, out->numel, 1, params);
+    run_dense(def, def->kernel[in[0]->dtype], p, s, out->numel, params);
 }
 
 /* A float tensor against a Python number (or a 0-dim tensor of its own dtype): no promotion to work out,
@@ -330,7 +276,7 @@ static Tensor *against_number(const EwDef *def, Tensor *out, Tensor *const *in, 
         int64_t size = RL_ITEMSIZE(dt);
         char *p[3] = {out->data, which == 0 ? (char *)&value : t->data, which == 1 ? (char *)&value : t->data};
         int64_t s[6] = {RL_ITEMSIZE(out_dt), which == 0 ? 0 : size, which == 1 ? 0 : size, 0, 0, 0};
-        def->kernel[dt](p, s, out->numel, 1, params);
+        run_dense(def, def->kernel[dt], p, s, out->numel, params);
     }
     return out;
 }

@@ -6,6 +6,7 @@
  * a node in use by another one (a hook that calls backward, another thread) keeps its own in a table.
  */
 #include "rl.h"
+#include "profile.h"
 #include "pyautograd.h"
 #include "rl_ops.h"
 #include <stdlib.h>
@@ -295,7 +296,7 @@ static bool dense_like(Tensor *g, Tensor *v) {
     return true;
 }
 
-int rl_accumulate_grad(Tensor *var, Tensor *g, bool create_graph) {
+static int accumulate(Tensor *var, Tensor *g, bool create_graph) {
     if (!var->grad) {
         Tensor *keep;
         if (!create_graph && Py_REFCNT(g) == 1 && g->storage->refs == 1 && !g->base && dense_like(g, var)) {
@@ -318,6 +319,15 @@ int rl_accumulate_grad(Tensor *var, Tensor *g, bool create_graph) {
     if (!sum) return -1;
     Py_SETREF(var->grad, sum);
     return 0;
+}
+
+/* No other thread may come between the look at var->grad and the change of it: it may be adding to the same leaf. */
+int rl_accumulate_grad(Tensor *var, Tensor *g, bool create_graph) {
+    const bool kept = rl_keep_gil;
+    rl_keep_gil = true;
+    const int rc = accumulate(var, g, create_graph);
+    rl_keep_gil = kept;
+    return rc;
 }
 
 /* ---------------------------------------------------------------- hooks */
@@ -472,9 +482,21 @@ static int check_gradients(Node *node, Tensor **out, int n) {
     return done ? 0 : -1;
 }
 
+static int apply_watched(Node *node, Tensor **in, Tensor **out) {
+    const bool record = rl_node_watch & RL_WATCH_SPANS;
+    RLSpan span = {-1, 0};
+    if (record) span = rl_span_node(node);
+    int bad = node->def->apply(node, in, out);
+    if (record) rl_span_end(span, NULL);
+    if (bad < 0) return bad;
+    if (record) rl_span_gradients(span, in, node->n_outputs, out, node->n_edges);
+    return rl_gradient_check ? check_gradients(node, out, node->n_edges) : 0;
+}
+
 #define STACK_GRADS 8
 
-static int run_node(Task *t, Node *node) {
+/* Inlined into both of its callers, so that recording costs nothing where nobody records. */
+static inline __attribute__((always_inline)) int run_node(Task *t, Node *node) {
     Tensor *in_own[STACK_GRADS], *out_own[STACK_GRADS];
     Tensor **in = in_own, **out = out_own;
     int n_in = node->n_outputs, n_out = node->n_edges, rc = -1;
@@ -511,13 +533,13 @@ static int run_node(Task *t, Node *node) {
     PyObject *grad_outputs = NULL;
     bool post = node->hooks && node->hooks->post && PyObject_Length(node->hooks->post) > 0;
     if (RL_UNLIKELY(post) && !(grad_outputs = grads_tuple(in, n_in))) goto end;
-    if (RL_UNLIKELY(node->def->apply(node, in, out) < 0)) { Py_XDECREF(grad_outputs); goto end; }
-    if (RL_UNLIKELY(rl_gradient_check != NULL) && check_gradients(node, out, n_out) < 0) {
+    int bad = RL_UNLIKELY(rl_node_watch) ? apply_watched(node, in, out) : node->def->apply(node, in, out);
+    if (RL_UNLIKELY(bad < 0)) {
         Py_XDECREF(grad_outputs);
         goto end;
     }
     if (RL_UNLIKELY(post)) {
-        int bad = run_node_hooks(node->hooks->post, out, n_out, grad_outputs);
+        bad = run_node_hooks(node->hooks->post, out, n_out, grad_outputs);
         Py_DECREF(grad_outputs);
         if (bad < 0) goto end;
     }
@@ -548,6 +570,16 @@ end:
     if (in != in_own) free(in);
     if (out != out_own) free(out);
     return rc;
+}
+
+/* Under PyTorch's names: the engine's work on a node contains the node's own. */
+static int run_recorded(Task *t, Node *node) {
+    RLSpan outer = rl_span_evaluate(node), inner = {-1, 0};
+    if (node->def == &rl_accumulate_def) inner = rl_span_node(node);
+    int bad = run_node(t, node);
+    rl_span_end(inner, NULL);
+    rl_span_end(outer, NULL);
+    return bad;
 }
 
 /* After an error: nodes must not keep half-summed gradients of this pass. */
@@ -604,7 +636,7 @@ int rl_backward(int n_roots, Tensor **roots, Tensor **grads, bool keep_graph, bo
     unsigned ticks = 0;
     while (t.n) {
         Node *node = pop(&t);
-        int bad = run_node(&t, node);
+        int bad = RL_UNLIKELY(rl_node_watch & RL_WATCH_SPANS) ? run_recorded(&t, node) : run_node(&t, node);
         if (RL_UNLIKELY(bad < 0) && node->task == &t) { /* popped but not yet taken */
             node->task = NULL;
             for (int i = 0; i < node->n_outputs; i++) Py_CLEAR(node->pending[i]);

@@ -2,6 +2,7 @@
 #include "parse.h"
 #include "pytensor.h"
 #include "rl_ops.h"
+#include "profile.h"
 
 void rl_matmul_init(void);
 
@@ -52,6 +53,7 @@ static int add_root(PyObject *m, PyObject *hidden) {
 PyMODINIT_FUNC PyInit__C(void) {
     PyObject *m = PyModule_Create(&rl_module), *hidden = PySet_New(NULL);
     if (!m || !hidden || PyState_AddModule(m, &rl_module) < 0) return NULL;
+    rl_threads_init();
     rl_init_ops();
     rl_matmul_init();
     if (rl_pytypes_init(m) < 0 || PyType_Ready(&RLFunction_Type) < 0 || PyType_Ready(&RLMethod_Type) < 0) goto fail;
@@ -59,7 +61,7 @@ PyMODINIT_FUNC PyInit__C(void) {
     if (PyModule_AddObjectRef(m, "Tensor", (PyObject *)&RLTensor_Type) < 0 ||
         PyModule_AddObjectRef(m, "Parameter", (PyObject *)&RLParameter_Type) < 0) goto fail;
     if (add_operations(m, hidden) < 0 || add_methods(rl_create_methods) < 0 || rl_create_init(m) < 0 || rl_autograd_init(m) < 0 || rl_generator_init(m) < 0) goto fail;
-    if (rl_module_init(m) < 0 || rl_optim_init(m) < 0 || add_root(m, hidden) < 0) goto fail;
+    if (rl_module_init(m) < 0 || rl_optim_init(m) < 0 || rl_profile_init(m) < 0 || add_root(m, hidden) < 0) goto fail;
     Py_DECREF(hidden);
     return m;
 fail:

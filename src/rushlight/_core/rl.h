@@ -331,12 +331,19 @@ typedef struct EwDef {
     const char *name;
     uint8_t n_in, in_rule, out_rule;
     uint8_t bool_mask;         /* inputs read as bool and left out of promotion (where's condition) */
+    uint8_t cost;              /* of an element against that of an addition, as a power of two */
     RLKernel kernel[RL_NDTYPES];
 } EwDef;
 Tensor *rl_ew(const EwDef *def, Tensor *const *in, const EwParam *params);
 Tensor *rl_ew_into(const EwDef *def, Tensor *out, Tensor *const *in, const EwParam *params); /* in-place or out= */
 RLDType rl_result_type(int n, Tensor *const *ts);
 int rl_check_overlap(Tensor *out, int n, Tensor *const *in);
+
+/* walk.c: leads a kernel over all elements.  Strides are in bytes, 0 along broadcast dimensions. */
+#define RL_MAXOPS 5
+void rl_walk(RLKernel kernel, int n_ops, int ndim, const int64_t *shape, const int64_t *const *strides, char *const *data,
+             const void *params, int64_t grain);
+void rl_walk_dense(RLKernel kernel, int n_ops, char **data, const int64_t *stride, int64_t n, const void *params, int64_t grain);
 void rl_iter_order(int n_ops, int ndim, const int64_t *shape, const int64_t *const *strides, int *perm);
 static inline EwParam rl_ew_param(Scalar s) {
     EwParam p = {rl_scalar_double(s), s.im, rl_scalar_int(s)};
@@ -359,8 +366,11 @@ int rl_dim_mask(Tensor *t, Ints dims, bool *mask);          /* empty or None: al
 
 /* ---------------------------------------------------------------- threads */
 
-/* Calls fn(ctx, begin, end) over [0, n) in chunks of at least `grain`, on the pool when it repays. */
+/* Calls fn(ctx, begin, end) over [0, n), cut at multiples of `grain` (or of a multiple of it), on the pool when it repays.
+ * The cuts depend on n and grain alone; with one thread there are none.  fn must be free of Python and of rl_alloc. */
 void rl_parallel_for(int64_t n, int64_t grain, void (*fn)(void *ctx, int64_t begin, int64_t end), void *ctx);
 extern int rl_num_threads;
+extern bool rl_keep_gil;       /* while set, long jobs do not let other Python threads in */
+void rl_threads_init(void);
 
 #endif

@@ -1,0 +1,135 @@
+/* walk.c -- leads a kernel over the elements of strided operands: order, merging, tiles, threads. */
+#include "rl.h"
+
+/* PyTorch's order of dimensions, innermost first: by stride, the first operand deciding first. */
+void rl_iter_order(int n_ops, int ndim, const int64_t *shape, const int64_t *const *strides, int *perm) {
+    for (int i = 0; i < ndim; i++) perm[i] = ndim - 1 - i;
+    for (int i = 1; i < ndim; i++) {
+        int at = i;
+        for (int j = i - 1; j >= 0; j--) {
+            int a = perm[j], b = perm[at], verdict = 0;
+            for (int k = 0; k < n_ops && !verdict; k++) {
+                int64_t sa = strides[k][a], sb = strides[k][b];
+                if (sa == 0 || sb == 0) continue;
+                if (sa < sb) verdict = -1;
+                else if (sa > sb) verdict = 1;
+                else if (shape[a] > shape[b]) verdict = 1;
+            }
+            if (verdict > 0) { perm[j] = b; perm[at] = a; at = j; }
+            else if (verdict < 0) break;
+        }
+    }
+}
+
+typedef struct {
+    RLKernel kernel;
+    const void *params;
+    int n_ops, ndim;
+    bool tiled;                /* dimensions 0 and 1 are walked in squares */
+    int64_t shape[RL_MAXDIM];  /* innermost first */
+    int64_t stride[RL_MAXDIM][RL_MAXOPS];
+    char *data[RL_MAXOPS];
+} Walk;
+
+/* A square of 4-byte elements whose rows lie apart fits the first-level cache and uses each line of it whole. */
+#define TILE 64
+
+static void plane(const Walk *w, char *const *at, int64_t n0, int64_t n1) {
+    const int n = w->n_ops;
+    int64_t s[2 * RL_MAXOPS];
+    char *p[RL_MAXOPS];
+    for (int k = 0; k < n; k++) {
+        s[k] = w->stride[0][k];
+        s[n + k] = w->ndim > 1 ? w->stride[1][k] : 0;
+    }
+    if (!w->tiled) {
+        for (int k = 0; k < n; k++) p[k] = at[k];
+        w->kernel(p, s, n0, n1, w->params);
+        return;
+    }
+    for (int64_t j = 0; j < n1; j += TILE) {
+        for (int64_t i = 0; i < n0; i += TILE) {
+            for (int k = 0; k < n; k++) p[k] = at[k] + i * s[k] + j * s[n + k];
+            w->kernel(p, s, n0 - i < TILE ? n0 - i : TILE, n1 - j < TILE ? n1 - j : TILE, w->params);
+        }
+    }
+}
+
+/* Rows begin..end of all dimensions but the innermost, as one range. */
+static void some_rows(void *ctx, int64_t begin, int64_t end) {
+    const Walk *w = ctx;
+    const int n = w->n_ops;
+    int64_t count[RL_MAXDIM], rest = begin;
+    char *at[RL_MAXOPS];
+    for (int k = 0; k < n; k++) at[k] = w->data[k];
+    for (int d = 1; d < w->ndim; d++) {
+        count[d] = rest % w->shape[d];
+        rest /= w->shape[d];
+        for (int k = 0; k < n; k++) at[k] += count[d] * w->stride[d][k];
+    }
+    while (begin < end) {
+        const int64_t left = w->ndim > 1 ? w->shape[1] - count[1] : 1, rows = left < end - begin ? left : end - begin;
+        plane(w, at, w->shape[0], rows);
+        begin += rows;
+        if (begin >= end) return;
+        count[1] += rows; /* a whole dimension is done: carry */
+        for (int k = 0; k < n; k++) at[k] += rows * w->stride[1][k];
+        for (int d = 1; d + 1 < w->ndim && count[d] == w->shape[d]; d++) {
+            for (int k = 0; k < n; k++) at[k] += w->stride[d + 1][k] - w->shape[d] * w->stride[d][k];
+            count[d] = 0;
+            count[d + 1]++;
+        }
+    }
+}
+
+/* Elements begin..end of every row: for few and long rows. */
+static void some_columns(void *ctx, int64_t begin, int64_t end) {
+    const Walk *whole = ctx;
+    Walk w = *whole;
+    int64_t rows = 1;
+    for (int d = 1; d < w.ndim; d++) rows *= w.shape[d];
+    for (int k = 0; k < w.n_ops; k++) w.data[k] += begin * w.stride[0][k];
+    w.shape[0] = end - begin;
+    some_rows(&w, 0, rows);
+}
+
+void rl_walk_dense(RLKernel kernel, int n_ops, char **data, const int64_t *stride, int64_t n, const void *params, int64_t grain) {
+    Walk w = {.kernel = kernel, .params = params, .n_ops = n_ops, .ndim = 1, .shape = {n}};
+    for (int k = 0; k < n_ops; k++) {
+        w.data[k] = data[k];
+        w.stride[0][k] = stride[k];
+    }
+    rl_parallel_for(n, grain, some_columns, &w);
+}
+
+void rl_walk(RLKernel kernel, int n_ops, int ndim, const int64_t *shape, const int64_t *const *strides, char *const *data,
+             const void *params, int64_t grain) {
+    Walk w = {.kernel = kernel, .params = params, .n_ops = n_ops};
+    int perm[RL_MAXDIM], nd = 0;
+    int64_t total = 1;
+    rl_iter_order(n_ops, ndim, shape, strides, perm);
+    for (int i = 0; i < ndim; i++) { /* merge dimensions that all operands walk in one stride */
+        const int d = perm[i];
+        if (shape[d] == 1) continue;
+        total *= shape[d];
+        bool merge = nd > 0;
+        for (int k = 0; k < n_ops && merge; k++) merge = strides[k][d] == w.shape[nd - 1] * w.stride[nd - 1][k];
+        if (merge) { w.shape[nd - 1] *= shape[d]; continue; }
+        w.shape[nd] = shape[d];
+        for (int k = 0; k < n_ops; k++) w.stride[nd][k] = strides[k][d];
+        nd++;
+    }
+    if (nd == 0) {
+        w.shape[0] = 1;
+        for (int k = 0; k < n_ops; k++) w.stride[0][k] = 0;
+        nd = 1;
+    }
+    w.ndim = nd;
+    for (int k = 0; k < n_ops; k++) w.data[k] = data[k];
+    if (nd > 1 && w.shape[0] > 4 && w.shape[1] > 4)
+        for (int k = 0; k < n_ops; k++) w.tiled |= w.stride[1][k] != 0 && llabs(w.stride[1][k]) < llabs(w.stride[0][k]);
+    const int64_t n0 = w.shape[0], rows = total / n0;
+    if (total < 2 * grain) some_rows(&w, 0, rows);
+    else if (rows < 16 && n0 >= 16 * grain / rows) rl_parallel_for(n0, (grain / rows + 64) / 64 * 64, some_columns, &w);
+    else rl_parallel_for(rows, (grain / n0 + (w.tiled ? TILE : 1)) / (w.tiled ? TILE : 1) * (w.tiled ? TILE : 1), some_rows, &w);
+}
