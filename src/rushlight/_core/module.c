@@ -14,6 +14,7 @@
  * Relies on the GIL: borrowed references from dicts and from the type cache.
  */
 #include "module.h"
+#include "profile.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -30,8 +31,10 @@ static PyObject *module_vectorcall(PyObject *self, PyObject *const *args, size_t
 PyTypeObject *rl_module_class;
 static PyTypeObject *tensor_type;
 static PyObject *base_getattr, *base_getattribute;
-/* Sticky: someone has registered a hook common to all modules. */
-static int global_call_hooks, global_registration_hooks;
+/* What a call must look at beyond the instance: HOOKED_BY_ALL is sticky (someone has registered a hook
+ * common to all modules), SPANS is on while the profiler records calls. */
+enum { HOOKED_BY_ALL = 1, SPANS = 2 };
+static int global_call_watch, global_registration_hooks;
 
 /* Entries of an instance dict that mean something to this file, by name: a PyLong. */
 enum Special { IS_CALL_HOOKS = N_REGISTRIES, IS_HOOKS, IS_SET }; /* below these: the registries */
@@ -355,7 +358,7 @@ static int nonempty(PyObject *dict, PyObject *name)
 
 static int has_hooks(Module *m)
 {
-    if (global_call_hooks) return 1;
+    if (global_call_watch & HOOKED_BY_ALL) return 1;
     PyObject *d = m->dict;
     return d && (nonempty(d, rl_s__forward_hooks) || nonempty(d, rl_s__forward_pre_hooks) ||
                  nonempty(d, rl_s__backward_hooks) || nonempty(d, rl_s__backward_pre_hooks));
@@ -397,11 +400,13 @@ static void annotate(PyObject *self)
     PyErr_Restore(type, error, tb);
 }
 
-static PyObject *invoke(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+/* `hooked`: some hook may apply.  Inlined into both of its callers: this is the way of every layer call. */
+static inline __attribute__((always_inline)) PyObject *dispatch(PyObject *self, PyObject *const *args, size_t nargsf,
+                                                                PyObject *kwnames, int hooked)
 {
-    Module *m = (Module *)self;
     PyObject *entry = rl_s__call_with_hooks, *f, *result;
-    if (LIKELY(!(m->watch | global_call_hooks)) || !has_hooks(m)) {
+    if (LIKELY(!hooked)) {
+        Module *m = (Module *)self;
         entry = rl_s_forward;
         int own = m->dict && PyDict_GetItemWithError(m->dict, rl_s_forward); /* then it is not a method */
         f = own ? NULL : _PyType_Lookup(Py_TYPE(self), rl_s_forward);
@@ -419,6 +424,29 @@ static PyObject *invoke(PyObject *self, PyObject *const *args, size_t nargsf, Py
     Py_XDECREF(f);
     if (!result) annotate(self);
     return result;
+}
+
+static PyObject *dispatch_in_span(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames, int hooked)
+{
+    RLSpan span = rl_span_module(self);
+    PyObject *result = dispatch(self, args, nargsf, kwnames, hooked);
+    rl_span_end(span, result);
+    return result;
+}
+
+static PyObject *invoke(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    int hooked = 0;
+    if (!LIKELY(!(((Module *)self)->watch | global_call_watch))) {
+        hooked = has_hooks((Module *)self);
+        if (global_call_watch & SPANS) return dispatch_in_span(self, args, nargsf, kwnames, hooked);
+    }
+    return dispatch(self, args, nargsf, kwnames, hooked);
+}
+
+void rl_module_spans(int on)
+{
+    global_call_watch = on ? global_call_watch | SPANS : global_call_watch & ~SPANS;
 }
 
 static PyObject *module_call(PyObject *self, PyObject *args, PyObject *kwargs)
@@ -536,7 +564,7 @@ static PyObject *module_bind(PyObject *Py_UNUSED(none), PyObject *const *args, P
 
 static PyObject *module_watch_calls(PyObject *Py_UNUSED(none), PyObject *Py_UNUSED(args))
 {
-    global_call_hooks = 1;
+    global_call_watch |= HOOKED_BY_ALL;
     Py_RETURN_NONE;
 }
 

@@ -527,12 +527,6 @@ PyObject *rl_op_call(const OpDef *def, bool method, PyObject *func, PyObject *co
 
 /* ---------------------------------------------------------------- callables */
 
-typedef struct {
-    PyObject_HEAD
-    vectorcallfunc vectorcall;
-    const OpDef *def;
-} OpObject;
-
 static PyObject *call_function(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames) {
     return rl_op_call(((OpObject *)self)->def, false, self, args, PyVectorcall_NARGS(nargsf), kwnames);
 }

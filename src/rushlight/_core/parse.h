@@ -40,6 +40,12 @@ extern const OpDef rl_op_table[];
 extern const int rl_op_count;
 
 extern PyTypeObject RLFunction_Type, RLMethod_Type;
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc vectorcall; /* profile.c puts another one here while it records */
+    const OpDef *def;
+} OpObject;
+
 PyObject *rl_op_object(const OpDef *def, bool method);
 PyObject *rl_op_call(const OpDef *def, bool method, PyObject *func, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 

@@ -1,4 +1,5 @@
 /* pyautograd.c -- nodes as Python sees them, hooks, and the ways into the backward pass. */
+#include "profile.h"
 #include "pyautograd.h"
 #include "pytensor.h"
 #include "rl_ops.h"
@@ -450,6 +451,7 @@ PyObject *rl_py_backward(PyObject *self, PyObject *const *args, Py_ssize_t n, Py
 static PyObject *set_gradient_check(PyObject *self, PyObject *check) {
     (void)self;
     Py_XSETREF(rl_gradient_check, check == Py_None ? NULL : Py_NewRef(check));
+    rl_node_watch = rl_gradient_check ? rl_node_watch | RL_WATCH_GRADIENTS : rl_node_watch & ~RL_WATCH_GRADIENTS;
     Py_RETURN_NONE;
 }
 
