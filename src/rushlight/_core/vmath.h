@@ -36,21 +36,26 @@
 #define VM_FMAF(a, b, c) ((a) * (b) + (c))
 #endif
 
+/* A call in a loop keeps it from becoming SIMD code, and compilers would rather call than inline a long
+ * function that is used twice in one expression. */
+#define VM_INLINE static inline __attribute__((always_inline))
+
 /* Adding and subtracting 1.5 * 2^(p-1) rounds to the nearest integer and, in between, leaves that
  * integer in two's complement in the low bits of the representation.  Unlike a conversion it exists
  * for float64 in every instruction set.  Valid for |x| < 2^(p-2). */
 #define VM_ROUNDF 0x1.8p23f
 #define VM_ROUND 0x1.8p52
 
-static inline uint32_t vm_bitsf(float x) { uint32_t u; memcpy(&u, &x, sizeof u); return u; }
-static inline float vm_fromf(uint32_t u) { float x; memcpy(&x, &u, sizeof x); return x; }
-static inline uint64_t vm_bits(double x) { uint64_t u; memcpy(&u, &x, sizeof u); return u; }
-static inline double vm_from(uint64_t u) { double x; memcpy(&x, &u, sizeof x); return x; }
+VM_INLINE uint32_t vm_bitsf(float x) { uint32_t u; memcpy(&u, &x, sizeof u); return u; }
+VM_INLINE float vm_fromf(uint32_t u) { float x; memcpy(&x, &u, sizeof x); return x; }
+VM_INLINE uint64_t vm_bits(double x) { uint64_t u; memcpy(&u, &x, sizeof u); return u; }
+VM_INLINE double vm_from(uint64_t u) { double x; memcpy(&x, &u, sizeof x); return x; }
 
 #include "vmath_f64.h"
 #include "vmath_f32.h"
 
 #undef VM_ROUNDF
 #undef VM_ROUND
+#undef VM_INLINE
 
 #endif

@@ -4,7 +4,7 @@
 
 /* exp(x) = 2^n exp(r) with |r| <= log(2)/2.  Returns r; *tail = exp(r) - 1 - r and *bits holds n, see
  * VM_ROUNDF.  For |x| < 2^13.  NaN in, NaN out. */
-static inline float vm_exp_splitf(float x, float *tail, uint32_t *bits)
+VM_INLINE float vm_exp_splitf(float x, float *tail, uint32_t *bits)
 {
     float t = VM_FMAF(x, 1.44269502f, VM_ROUNDF), n = t - VM_ROUNDF;
     /* 0.693359375 has ten significant bits: n times it is exact. */
@@ -20,36 +20,36 @@ static inline float vm_exp_splitf(float x, float *tail, uint32_t *bits)
 }
 
 /* exp(r) - 1 in one piece. */
-static inline float vm_exp_reducef(float x, uint32_t *bits)
+VM_INLINE float vm_exp_reducef(float x, uint32_t *bits)
 {
     float tail, r = vm_exp_splitf(x, &tail, bits);
     return r + tail;
 }
 
 /* 2^n for -126 <= n <= 127. */
-static inline float vm_pow2f(uint32_t n) { return vm_fromf((n + 127) << 23); }
+VM_INLINE float vm_pow2f(uint32_t n) { return vm_fromf((n + 127) << 23); }
 
 /* y * 2^n in two steps, so that only the last one rounds (to a denormal) or overflows. */
-static inline float vm_scalef(float y, uint32_t n)
+VM_INLINE float vm_scalef(float y, uint32_t n)
 {
     uint32_t half = n >> 1;    /* the bits of VM_ROUNDF above n leave with the shifts */
     return y * vm_pow2f(half) * vm_pow2f(n - half);
 }
 
-static inline float vm_clampf(float x, float lo, float hi)     /* keeps NaN */
+VM_INLINE float vm_clampf(float x, float lo, float hi)     /* keeps NaN */
 {
     x = x > hi ? hi : x;
     return x < lo ? lo : x;
 }
 
-static inline float vm_expf(float x)
+VM_INLINE float vm_expf(float x)
 {
     uint32_t n;
     float p = vm_exp_reducef(vm_clampf(x, -104.0f, 89.0f), &n);
     return vm_scalef(1.0f + p, n);
 }
 
-static inline float vm_exp2f(float x)
+VM_INLINE float vm_exp2f(float x)
 {
     x = vm_clampf(x, -151.0f, 129.0f);
     float t = x + VM_ROUNDF, r = x - (t - VM_ROUNDF);
@@ -62,7 +62,7 @@ static inline float vm_exp2f(float x)
     return vm_scalef(VM_FMAF(q, r, 1.0f), vm_bitsf(t));
 }
 
-static inline float vm_expm1f(float x)
+VM_INLINE float vm_expm1f(float x)
 {
     uint32_t n;
     float tail, r = vm_exp_splitf(vm_clampf(x, -18.0f, 89.0f), &tail, &n);
@@ -74,20 +74,20 @@ static inline float vm_expm1f(float x)
 }
 
 /* exp(|x|) / 2 without overflow where the half itself is finite. */
-static inline float vm_half_expf(float a)
+VM_INLINE float vm_half_expf(float a)
 {
     uint32_t n;
     float p = vm_exp_reducef(a > 90.0f ? 90.0f : a, &n);
     return vm_scalef(1.0f + p, n - 1);
 }
 
-static inline float vm_coshf(float x)
+VM_INLINE float vm_coshf(float x)
 {
     float e = vm_half_expf(__builtin_fabsf(x));
     return e + 0.25f / e;
 }
 
-static inline float vm_sinhf(float x)
+VM_INLINE float vm_sinhf(float x)
 {
     float a = __builtin_fabsf(x), z = x * x;
     float e = vm_half_expf(a);
@@ -100,7 +100,7 @@ static inline float vm_sinhf(float x)
     return __builtin_copysignf(a < 1.0f ? small : large, x);
 }
 
-static inline float vm_tanhf(float x)
+VM_INLINE float vm_tanhf(float x)
 {
     float a = __builtin_fabsf(x), z = x * x;
     uint32_t n;
@@ -119,7 +119,7 @@ static inline float vm_tanhf(float x)
 /* 1 / (1 + exp(-x)), 0 where exp(-x) overflows as in PyTorch.  The sum is (1 + 2^n) + 2^n p, which
  * saves a rounding, and is held as its quarter, which keeps 2^n finite. `rest` is what 1 + 2^n lost
  * where 2^n is the larger; elsewhere it does no harm. */
-static inline float vm_sigmoidf(float x)
+VM_INLINE float vm_sigmoidf(float x)
 {
     uint32_t n;
     float p = vm_exp_reducef(vm_clampf(-x, -80.0f, 89.0f), &n), s = vm_pow2f(n - 2);
@@ -128,13 +128,13 @@ static inline float vm_sigmoidf(float x)
     return x < -88.72283f ? 0.0f : 0.25f / quarter;
 }
 
-static inline float vm_sqrtf(float x) { return __builtin_sqrtf(x); }
-static inline float vm_rsqrtf(float x) { return 1.0f / __builtin_sqrtf(x); }
+VM_INLINE float vm_sqrtf(float x) { return __builtin_sqrtf(x); }
+VM_INLINE float vm_rsqrtf(float x) { return 1.0f / __builtin_sqrtf(x); }
 
 /* ------------------------------------------------------------ logarithms */
 
 /* x = 2^e (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)), for normal x > 0. */
-static inline float vm_log_reducef(float x, int32_t *e)
+VM_INLINE float vm_log_reducef(float x, int32_t *e)
 {
     const uint32_t sqrt_half = 0x3f3504f3;
     uint32_t u = vm_bitsf(x) - sqrt_half;
@@ -143,7 +143,7 @@ static inline float vm_log_reducef(float x, int32_t *e)
 }
 
 /* The same for all x > 0: denormals are scaled first. */
-static inline float vm_log_reduce_anyf(float x, float *e)
+VM_INLINE float vm_log_reduce_anyf(float x, float *e)
 {
     int32_t k;
     float scaled = x < 0x1p-126f ? x * 0x1p23f : x;
@@ -153,7 +153,7 @@ static inline float vm_log_reduce_anyf(float x, float *e)
 }
 
 /* log(1 + f) - f for 1 + f in [sqrt(1/2), sqrt(2)]. */
-static inline float vm_log_tailf(float f)
+VM_INLINE float vm_log_tailf(float f)
 {
     float z = f * f, q = 0.069155246f;                          /* (log(1 + f) - f + f^2/2) / f^3 */
     q = VM_FMAF(q, f, -0.117898569f);
@@ -168,27 +168,27 @@ static inline float vm_log_tailf(float f)
 }
 
 /* What every logarithm does at 0, below it, at infinity and for NaN. */
-static inline float vm_log_edgesf(float x, float y)
+VM_INLINE float vm_log_edgesf(float x, float y)
 {
     y = x < (float)INFINITY ? y : x;
     return x > 0.0f ? y : x == 0.0f ? -(float)INFINITY : (float)NAN;
 }
 
-static inline float vm_logf(float x)
+VM_INLINE float vm_logf(float x)
 {
     float e, f = vm_log_reduce_anyf(x, &e), t = vm_log_tailf(f);
     float y = VM_FMAF(e, 0.693359375f, f + VM_FMAF(e, -2.12194440e-4f, t));
     return vm_log_edgesf(x, y);
 }
 
-static inline float vm_log2f(float x)
+VM_INLINE float vm_log2f(float x)
 {
     float e, f = vm_log_reduce_anyf(x, &e), t = vm_log_tailf(f);
     float lo = VM_FMAF(t, 1.44269502f, f * 1.92596303e-08f);
     return vm_log_edgesf(x, e + VM_FMAF(f, 1.44269502f, lo));
 }
 
-static inline float vm_log10f(float x)
+VM_INLINE float vm_log10f(float x)
 {
     float e, f = vm_log_reduce_anyf(x, &e), t = vm_log_tailf(f);
     float lo = VM_FMAF(t, 0.434294492f, VM_FMAF(f, -1.010305e-08f, e * 4.60503907e-06f));
@@ -198,7 +198,7 @@ static inline float vm_log10f(float x)
 }
 
 /* 1 + x = u + c exactly (TwoSum); c joins f scaled by 2^-e, so that for e = 0 f is x itself. */
-static inline float vm_log1pf(float x)
+VM_INLINE float vm_log1pf(float x)
 {
     int32_t k;
     float u = 1.0f + x, back = u - 1.0f;
@@ -217,7 +217,7 @@ static inline float vm_log1pf(float x)
  * x is a multiple of 2^(lo-23) if |x| >= 2^lo, so the bits of 2/pi whose product with it is a
  * multiple of 4 may be left out; five ranges of x then need no more than two pieces of 29 bits,
  * whose products with x are exact in float64, and a third one rounded. */
-static inline double vm_trig_reducef(float xf, uint64_t *quadrant)
+VM_INLINE double vm_trig_reducef(float xf, uint64_t *quadrant)
 {
     double x = xf, a = __builtin_fabs(x);
     double c0 = 0x1.45f306dp-1, c1 = 0x1.9391054p-30, c2 = 0x1.4fe13abe8fa9ap-59;
@@ -243,7 +243,7 @@ static inline double vm_trig_reducef(float xf, uint64_t *quadrant)
 }
 
 /* sin(r), cos(r) and tan(r) on [-pi/4, pi/4], in float64 but to the accuracy of float32. */
-static inline double vm_sin_polyf(double r)
+VM_INLINE double vm_sin_polyf(double r)
 {
     double z = r * r, q = 2.7183079461640098e-06;
     q = VM_FMA(q, z, -0.00019839334468423154);
@@ -252,7 +252,7 @@ static inline double vm_sin_polyf(double r)
     return r * VM_FMA(q, z, 1.0);                               /* this form keeps -0 */
 }
 
-static inline double vm_cos_polyf(double r)
+VM_INLINE double vm_cos_polyf(double r)
 {
     double z = r * r, q = 2.4390409851928842e-05;
     q = VM_FMA(q, z, -0.0013886763371049691);
@@ -262,30 +262,30 @@ static inline double vm_cos_polyf(double r)
 }
 
 /* 2.0 or 0.0: SSE2 can compare doubles but not 64-bit integers. */
-static inline double vm_oddf(uint64_t n) { return vm_from(n << 62 & 0x4000000000000000); }
+VM_INLINE double vm_oddf(uint64_t n) { return vm_from(n << 62 & 0x4000000000000000); }
 
 /* The value of sin at r + quadrant * pi/2. */
-static inline float vm_sin_quadrantf(double r, uint64_t quadrant)
+VM_INLINE float vm_sin_quadrantf(double r, uint64_t quadrant)
 {
     double y = vm_oddf(quadrant) != 0.0 ? vm_cos_polyf(r) : vm_sin_polyf(r);
     return (float)vm_from(vm_bits(y) ^ (quadrant >> 1 << 63));
 }
 
-static inline float vm_sinf(float x)
+VM_INLINE float vm_sinf(float x)
 {
     uint64_t quadrant;
     double r = vm_trig_reducef(x, &quadrant);
     return vm_sin_quadrantf(r, quadrant);
 }
 
-static inline float vm_cosf(float x)
+VM_INLINE float vm_cosf(float x)
 {
     uint64_t quadrant;
     double r = vm_trig_reducef(x, &quadrant);
     return vm_sin_quadrantf(r, quadrant + 1);
 }
 
-static inline float vm_tanf(float x)
+VM_INLINE float vm_tanf(float x)
 {
     uint64_t quadrant;
     double r = vm_trig_reducef(x, &quadrant), z = r * r;
@@ -303,7 +303,7 @@ static inline float vm_tanf(float x)
 /* ------------------------------------------------------------ their inverses */
 
 /* asin(s) - s for 0 <= s <= 1/2, z = s^2. */
-static inline float vm_asin_tailf(float s, float z)
+VM_INLINE float vm_asin_tailf(float s, float z)
 {
     float q = 0.0422185659f;
     q = VM_FMAF(q, z, 0.0241476018f);
@@ -314,7 +314,7 @@ static inline float vm_asin_tailf(float s, float z)
 }
 
 /* asin(a) = pi/2 - 2 asin(sqrt((1 - a) / 2)) above 1/2. */
-static inline float vm_asinf(float x)
+VM_INLINE float vm_asinf(float x)
 {
     float a = __builtin_fabsf(x), big = 0.5f * (1.0f - a);
     float z = a > 0.5f ? big : a * a;
@@ -324,7 +324,7 @@ static inline float vm_asinf(float x)
     return __builtin_copysignf(a > 0.5f ? large : s + tail, x);
 }
 
-static inline float vm_acosf(float x)
+VM_INLINE float vm_acosf(float x)
 {
     float a = __builtin_fabsf(x), big = 0.5f * (1.0f - a);
     float z = a > 0.5f ? big : a * a;
@@ -339,7 +339,7 @@ static inline float vm_acosf(float x)
 }
 
 /* atan(q) for 0 <= q <= 1. */
-static inline float vm_atan_polyf(float q)
+VM_INLINE float vm_atan_polyf(float q)
 {
     float z = q * q, p = 0.00297458842f;
     p = VM_FMAF(p, z, -0.0165811758f);
@@ -352,7 +352,7 @@ static inline float vm_atan_polyf(float q)
     return VM_FMAF(q * z, p, q);
 }
 
-static inline float vm_atanf(float x)
+VM_INLINE float vm_atanf(float x)
 {
     float a = __builtin_fabsf(x);
     float t = vm_atan_polyf(a > 1.0f ? 1.0f / a : a);
@@ -360,7 +360,7 @@ static inline float vm_atanf(float x)
 }
 
 /* The angle of the smaller leg over the larger, then moved to its octant. */
-static inline float vm_atan2f(float y, float x)
+VM_INLINE float vm_atan2f(float y, float x)
 {
     float ax = __builtin_fabsf(x), ay = __builtin_fabsf(y);
     float num = ay > ax ? ax : ay, den = ay > ax ? ay : ax;
@@ -378,7 +378,7 @@ static inline float vm_atan2f(float y, float x)
 
 /* log(1 + t) with t = |x| + x^2 / (1 + sqrt(1 + x^2)); log(2 |x|) where t might overflow.  These
  * three find their t in float64: its own error would otherwise add up to that of log1p. */
-static inline float vm_asinhf(float x)
+VM_INLINE float vm_asinhf(float x)
 {
     double a = __builtin_fabs((double)x), z = a * a;
     double t = a + z / (1.0 + __builtin_sqrt(1.0 + z));
@@ -386,7 +386,7 @@ static inline float vm_asinhf(float x)
     return __builtin_copysignf(a > 0x1p40 ? y + 0.693147182f : y, x);
 }
 
-static inline float vm_acoshf(float x)
+VM_INLINE float vm_acoshf(float x)
 {
     double t = (double)x - 1.0;
     float y = vm_log1pf((float)(x > 0x1p40f ? x : t + __builtin_sqrt(t * (t + 2.0))));
@@ -394,7 +394,7 @@ static inline float vm_acoshf(float x)
     return x < 1.0f ? (float)NAN : y;
 }
 
-static inline float vm_atanhf(float x)
+VM_INLINE float vm_atanhf(float x)
 {
     double a = __builtin_fabs((double)x);
     return __builtin_copysignf(0.5f * vm_log1pf((float)(2.0 * a / (1.0 - a))), x);
@@ -404,7 +404,7 @@ static inline float vm_atanhf(float x)
 
 /* Below 1 a polynomial; above it 1 - exp(-g) with g = -log(erfc), whose error counts only with the
  * weight erfc <= 0.16. */
-static inline float vm_erff(float x)
+VM_INLINE float vm_erff(float x)
 {
     float a = __builtin_fabsf(x), z = x * x;
     float q = 7.88912148e-05f;                                  /* erf(x) / x - 1, |x| <= 1 */
@@ -429,7 +429,7 @@ static inline float vm_erff(float x)
 }
 
 /* 2^w in float64, |w| <= 1000, to the accuracy of float32. */
-static inline double vm_exp2_polyf(double w)
+VM_INLINE double vm_exp2_polyf(double w)
 {
     double t = w + VM_ROUND, r = w - (t - VM_ROUND), q = 1.5314947031192093e-05;
     q = VM_FMA(q, r, 0.00015467110142025121);                   /* (2^r - 1) / r on [-1/2, 1/2] */
@@ -443,7 +443,7 @@ static inline double vm_exp2_polyf(double w)
 
 /* exp(-x^2) times erfcx, in float64, where x^2 is exact.  (1 + 2a) erfcx(a) is smooth in
  * u = (a - 4) / (a + 4): Shepherd and Laframboise, Math. Comp. 36 (1981). */
-static inline float vm_erfcf(float x)
+VM_INLINE float vm_erfcf(float x)
 {
     double a = __builtin_fabs((double)x);
     a = a > 11.0 ? 11.0 : a;
@@ -467,7 +467,7 @@ static inline float vm_erfcf(float x)
 
 /* 2^(y log2|x|) in float64, so that one rounding, the last, makes the result; then the sign and the
  * special values of C11 F.10.4.4. */
-static inline float vm_powf(float x, float y)
+VM_INLINE float vm_powf(float x, float y)
 {
     const uint64_t sqrt_half = 0x3fe6a09e667f3bcd, one = 0x3ff0000000000000;
     const float inf = (float)INFINITY;

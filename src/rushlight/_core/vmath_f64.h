@@ -9,7 +9,7 @@
 
 /* exp(x + lo) = 2^n exp(r) with |r| <= log(2)/2, lo small.  Returns r; *tail = exp(r) - 1 - r and
  * *bits holds n, see VM_ROUND.  For |x| < 2^20.  NaN in, NaN out. */
-static inline double vm_exp_split(double x, double lo, double *tail, uint64_t *bits)
+VM_INLINE double vm_exp_split(double x, double lo, double *tail, uint64_t *bits)
 {
     double t = VM_FMA(x, 1.4426950408889634, VM_ROUND), n = t - VM_ROUND;
     /* FDLIBM's ln2_hi has 32 significant bits: n times it is exact. */
@@ -30,36 +30,36 @@ static inline double vm_exp_split(double x, double lo, double *tail, uint64_t *b
 }
 
 /* exp(r) - 1 in one piece. */
-static inline double vm_exp_reduce(double x, double lo, uint64_t *bits)
+VM_INLINE double vm_exp_reduce(double x, double lo, uint64_t *bits)
 {
     double tail, r = vm_exp_split(x, lo, &tail, bits);
     return r + tail;
 }
 
 /* 2^n for -1022 <= n <= 1023. */
-static inline double vm_pow2(uint64_t n) { return vm_from((n + 1023) << 52); }
+VM_INLINE double vm_pow2(uint64_t n) { return vm_from((n + 1023) << 52); }
 
 /* y * 2^n in two steps, so that only the last one rounds (to a denormal) or overflows. */
-static inline double vm_scale(double y, uint64_t n)
+VM_INLINE double vm_scale(double y, uint64_t n)
 {
     uint64_t half = n >> 1;    /* the bits of VM_ROUND above n leave with the shifts */
     return y * vm_pow2(half) * vm_pow2(n - half);
 }
 
-static inline double vm_clamp(double x, double lo, double hi)  /* keeps NaN */
+VM_INLINE double vm_clamp(double x, double lo, double hi)  /* keeps NaN */
 {
     x = x > hi ? hi : x;
     return x < lo ? lo : x;
 }
 
-static inline double vm_exp(double x)
+VM_INLINE double vm_exp(double x)
 {
     uint64_t n;
     double p = vm_exp_reduce(vm_clamp(x, -746.0, 710.0), 0.0, &n);
     return vm_scale(1.0 + p, n);
 }
 
-static inline double vm_exp2(double x)
+VM_INLINE double vm_exp2(double x)
 {
     x = vm_clamp(x, -1076.0, 1025.0);
     double t = x + VM_ROUND, r = x - (t - VM_ROUND);
@@ -78,7 +78,7 @@ static inline double vm_exp2(double x)
     return vm_scale(VM_FMA(q, r, 1.0), vm_bits(t));
 }
 
-static inline double vm_expm1(double x)
+VM_INLINE double vm_expm1(double x)
 {
     uint64_t n;
     double tail, r = vm_exp_split(vm_clamp(x, -40.0, 710.0), 0.0, &tail, &n);
@@ -90,20 +90,20 @@ static inline double vm_expm1(double x)
 }
 
 /* exp(|x|) / 2 without overflow where the half itself is finite. */
-static inline double vm_half_exp(double a)
+VM_INLINE double vm_half_exp(double a)
 {
     uint64_t n;
     double p = vm_exp_reduce(a > 711.0 ? 711.0 : a, 0.0, &n);
     return vm_scale(1.0 + p, n - 1);
 }
 
-static inline double vm_cosh(double x)
+VM_INLINE double vm_cosh(double x)
 {
     double e = vm_half_exp(__builtin_fabs(x));
     return e + 0.25 / e;
 }
 
-static inline double vm_sinh(double x)
+VM_INLINE double vm_sinh(double x)
 {
     double a = __builtin_fabs(x), z = x * x;
     double e = vm_half_exp(a);
@@ -119,7 +119,7 @@ static inline double vm_sinh(double x)
     return __builtin_copysign(a < 1.0 ? small : large, x);
 }
 
-static inline double vm_tanh(double x)
+VM_INLINE double vm_tanh(double x)
 {
     double a = __builtin_fabs(x), z = x * x;
     uint64_t n;
@@ -144,7 +144,7 @@ static inline double vm_tanh(double x)
 /* 1 / (1 + exp(-x)), 0 where exp(-x) overflows as in PyTorch.  The sum is (1 + 2^n) + 2^n p, which
  * saves a rounding, and is held as its quarter, which keeps 2^n finite. `rest` is what 1 + 2^n lost
  * where 2^n is the larger; elsewhere it does no harm. */
-static inline double vm_sigmoid(double x)
+VM_INLINE double vm_sigmoid(double x)
 {
     uint64_t n;
     double p = vm_exp_reduce(vm_clamp(-x, -80.0, 710.0), 0.0, &n), s = vm_pow2(n - 2);
@@ -153,14 +153,14 @@ static inline double vm_sigmoid(double x)
     return x < -709.782712893384 ? 0.0 : 0.25 / quarter;
 }
 
-static inline double vm_sqrt(double x) { return __builtin_sqrt(x); }
-static inline double vm_rsqrt(double x) { return 1.0 / __builtin_sqrt(x); }
+VM_INLINE double vm_sqrt(double x) { return __builtin_sqrt(x); }
+VM_INLINE double vm_rsqrt(double x) { return 1.0 / __builtin_sqrt(x); }
 
 /* ------------------------------------------------------------ logarithms */
 
 /* x = 2^e (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)), for normal x > 0.  The shifted exponent stays
  * non-negative, because SSE2 and AVX2 have no arithmetic shift of 64-bit integers. */
-static inline double vm_log_reduce(double x, double *e)
+VM_INLINE double vm_log_reduce(double x, double *e)
 {
     const uint64_t sqrt_half = 0x3fe6a09e667f3bcd, one = 0x3ff0000000000000;
     uint64_t u = vm_bits(x) + (one - sqrt_half);
@@ -169,7 +169,7 @@ static inline double vm_log_reduce(double x, double *e)
 }
 
 /* The same for all x > 0: denormals are scaled first. */
-static inline double vm_log_reduce_any(double x, double *e)
+VM_INLINE double vm_log_reduce_any(double x, double *e)
 {
     double scaled = x < 0x1p-1022 ? x * 0x1p52 : x;
     double f = vm_log_reduce(scaled, e);
@@ -178,7 +178,7 @@ static inline double vm_log_reduce_any(double x, double *e)
 }
 
 /* log(1 + f) - f + f^2/2 for 1 + f in [sqrt(1/2), sqrt(2)]: FDLIBM, e_log.c. */
-static inline double vm_log_tail(double f)
+VM_INLINE double vm_log_tail(double f)
 {
     double s = f / (2.0 + f), z = s * s;
     double q = 1.479819860511658591e-01;
@@ -192,13 +192,13 @@ static inline double vm_log_tail(double f)
 }
 
 /* What every logarithm does at 0, below it, at infinity and for NaN. */
-static inline double vm_log_edges(double x, double y)
+VM_INLINE double vm_log_edges(double x, double y)
 {
     y = x < (double)INFINITY ? y : x;
     return x > 0.0 ? y : x == 0.0 ? -(double)INFINITY : (double)NAN;
 }
 
-static inline double vm_log(double x)
+VM_INLINE double vm_log(double x)
 {
     double e, f = vm_log_reduce_any(x, &e);
     double lo = VM_FMA(e, 1.90821492927058770002e-10, vm_log_tail(f));
@@ -208,7 +208,7 @@ static inline double vm_log(double x)
 
 /* log(1 + f) times (hi + lo), the logarithm of e to another base, plus e * (e_hi + e_lo): FDLIBM,
  * e_log2.c.  hi, e_hi and the upper half of log(1 + f) are short enough for exact products. */
-static inline double vm_log_base(double x, double hi, double lo, double e_hi, double e_lo)
+VM_INLINE double vm_log_base(double x, double hi, double lo, double e_hi, double e_lo)
 {
     double e, f = vm_log_reduce_any(x, &e), half_square = 0.5 * f * f;
     double upper = vm_from(vm_bits(f - half_square) & 0xffffffff00000000);
@@ -218,19 +218,19 @@ static inline double vm_log_base(double x, double hi, double lo, double e_hi, do
     return vm_log_edges(x, sum + (((big - sum) + head) + rest));
 }
 
-static inline double vm_log2(double x)
+VM_INLINE double vm_log2(double x)
 {
     return vm_log_base(x, 1.44269504072144627571, 1.67517131648865118353e-10, 1.0, 0.0);
 }
 
-static inline double vm_log10(double x)
+VM_INLINE double vm_log10(double x)
 {
     return vm_log_base(x, 4.34294481878168880939e-01, 2.50829467116452752298e-11,
                        3.01029995663611771306e-01, 3.69423907715893078616e-13);
 }
 
 /* 1 + x = u + c exactly (TwoSum); c joins f scaled by 2^-e, so that for e = 0 f is x itself. */
-static inline double vm_log1p(double x)
+VM_INLINE double vm_log1p(double x)
 {
     double u = 1.0 + x, back = u - 1.0;
     double c = (1.0 - (u - back)) + (x - back);
@@ -244,15 +244,15 @@ static inline double vm_log1p(double x)
 
 /* ------------------------------------------------------------ trigonometric functions, powers */
 
-static inline double vm_sin(double x) { return sin(x); }
-static inline double vm_cos(double x) { return cos(x); }
-static inline double vm_tan(double x) { return tan(x); }
-static inline double vm_pow(double x, double y) { return pow(x, y); }
+VM_INLINE double vm_sin(double x) { return sin(x); }
+VM_INLINE double vm_cos(double x) { return cos(x); }
+VM_INLINE double vm_tan(double x) { return tan(x); }
+VM_INLINE double vm_pow(double x, double y) { return pow(x, y); }
 
 /* ------------------------------------------------------------ inverse functions */
 
 /* asin(s) - s for 0 <= s <= 1/2, z = s^2. */
-static inline double vm_asin_tail(double s, double z)
+VM_INLINE double vm_asin_tail(double s, double z)
 {
     double q = 0.031958975473550866;
     q = VM_FMA(q, z, -0.016294091570054129);
@@ -270,7 +270,7 @@ static inline double vm_asin_tail(double s, double z)
 }
 
 /* asin(a) = pi/2 - 2 asin(sqrt((1 - a) / 2)) above 1/2. */
-static inline double vm_asin(double x)
+VM_INLINE double vm_asin(double x)
 {
     double a = __builtin_fabs(x), big = 0.5 * (1.0 - a);
     double z = a > 0.5 ? big : a * a;
@@ -280,7 +280,7 @@ static inline double vm_asin(double x)
     return __builtin_copysign(a > 0.5 ? large : s + tail, x);
 }
 
-static inline double vm_acos(double x)
+VM_INLINE double vm_acos(double x)
 {
     double a = __builtin_fabs(x), big = 0.5 * (1.0 - a);
     double z = a > 0.5 ? big : a * a;
@@ -295,7 +295,7 @@ static inline double vm_acos(double x)
 }
 
 /* atan(q) for 0 <= q <= 1. */
-static inline double vm_atan_poly(double q)
+VM_INLINE double vm_atan_poly(double q)
 {
     double z = q * q;
     double p = -2.0662051571841025e-05;
@@ -320,7 +320,7 @@ static inline double vm_atan_poly(double q)
     return VM_FMA(q * z, p, q);
 }
 
-static inline double vm_atan(double x)
+VM_INLINE double vm_atan(double x)
 {
     double a = __builtin_fabs(x);
     double t = vm_atan_poly(a > 1.0 ? 1.0 / a : a);
@@ -328,7 +328,7 @@ static inline double vm_atan(double x)
 }
 
 /* The angle of the smaller leg over the larger, then moved to its octant. */
-static inline double vm_atan2(double y, double x)
+VM_INLINE double vm_atan2(double y, double x)
 {
     double ax = __builtin_fabs(x), ay = __builtin_fabs(y);
     double num = ay > ax ? ax : ay, den = ay > ax ? ay : ax;
@@ -345,7 +345,7 @@ static inline double vm_atan2(double y, double x)
 }
 
 /* log(1 + t) with t = |x| + x^2 / (1 + sqrt(1 + x^2)), and log(2 |x|) where x^2 would overflow. */
-static inline double vm_asinh(double x)
+VM_INLINE double vm_asinh(double x)
 {
     double a = __builtin_fabs(x), z = a * a;
     double t = a + z / (1.0 + __builtin_sqrt(1.0 + z));
@@ -353,7 +353,7 @@ static inline double vm_asinh(double x)
     return __builtin_copysign(a > 0x1p60 ? y + 0.69314718055994529 : y, x);
 }
 
-static inline double vm_acosh(double x)
+VM_INLINE double vm_acosh(double x)
 {
     double t = x - 1.0;
     double y = vm_log1p(x > 0x1p60 ? x : t + __builtin_sqrt(VM_FMA(t, t, 2.0 * t)));
@@ -374,7 +374,7 @@ static inline double vm_acosh(double x)
     return x < 1.0 ? (double)NAN : y;
 }
 
-static inline double vm_atanh(double x)
+VM_INLINE double vm_atanh(double x)
 {
     double a = __builtin_fabs(x);
     return __builtin_copysign(0.5 * vm_log1p(2.0 * a / (1.0 - a)), x);
@@ -383,7 +383,7 @@ static inline double vm_atanh(double x)
 /* ------------------------------------------------------------ error functions */
 
 /* erf(x) / x - 1 for z = x^2 <= 1. */
-static inline double vm_erf_poly(double z)
+VM_INLINE double vm_erf_poly(double z)
 {
     double q = -7.8011891884871466e-10;
     q = VM_FMA(q, z, 1.3722975224452902e-08);
@@ -402,7 +402,7 @@ static inline double vm_erf_poly(double z)
 
 /* Below 1 a polynomial; above it 1 - exp(-g) with g = -log(erfc), whose error counts only with the
  * weight erfc <= 0.16. */
-static inline double vm_erf(double x)
+VM_INLINE double vm_erf(double x)
 {
     double a = __builtin_fabs(x);
     double small = VM_FMA(a, vm_erf_poly(a * a), a);
@@ -434,7 +434,7 @@ static inline double vm_erf(double x)
 /* 1 - erf(x) near 0; then exp(-x^2) times erfcx, the square split into an exact one and a small rest
  * (FDLIBM, s_erf.c).  (1 + 2a) erfcx(a) is smooth in u = (a - 4) / (a + 4): Shepherd and Laframboise,
  * Math. Comp. 36 (1981).  Error below 4 ulp. */
-static inline double vm_erfc(double x)
+VM_INLINE double vm_erfc(double x)
 {
     double a = __builtin_fabs(x);
     a = a > 28.0 ? 28.0 : a;
