@@ -40,6 +40,7 @@ MAY_IMPORT = {
         for name in ("signal", "accelerator", "amp", "backends", "mps", "xpu", "multiprocessing")
     },
     "hub": ["_io"],
+    "profiler": ["autograd"],
     "jit": ["nn"],
     "cuda": ["amp"],
     "testing": ["_functions"],
@@ -48,7 +49,7 @@ MAY_IMPORT = {
     "__init__": ["_tensor_str", "_version", "optim", "serialization", "func", "distributions", "cuda"],
     # Leaves: nothing above may name them.
     "_alias": ["__init__"],
-    "cli": ["_alias"],
+    "cli": ["_alias", "profiler"],
     "_worker": ["cli"],
     "__main__": ["cli"],
 }

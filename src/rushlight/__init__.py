@@ -30,7 +30,7 @@ Tensor = _C.Tensor
 
 _SUBMODULES = frozenset(
     """nn optim autograd utils linalg fft special random cuda backends accelerator amp mps xpu version types
-    overrides testing multiprocessing jit distributions func serialization return_types hub signal""".split()
+    overrides testing multiprocessing jit distributions func serialization return_types hub signal profiler""".split()
 )
 
 # Functions written in Python: name -> module.

@@ -8,7 +8,9 @@
  * the engine reports nodes itself.
  *
  * Spans of a thread nest, and each knows its parent, so self times need no search afterwards.
- * Relies on the GIL for the list of spans.
+ * Recordings may overlap (a program that profiles a part of itself may be profiled as a whole): all
+ * write to one list, of which each gets what was begun since its start, with all that any asked for.
+ * Relies on the GIL for that list.
  */
 #include "profile.h"
 #include "parse.h"
@@ -16,7 +18,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { WITH_SHAPES = 1, WITH_MEMORY = 2, WITH_STACK = 4, WITH_MODULES = 8 }; /* profiler/_record.py has the same */
+enum { WITH_SHAPES = 1, WITH_STACK = 2, WITH_MODULES = 4 }; /* autograd/profiler.py has the same */
 enum Kind { OPERATION, EVALUATE, NODE, LABEL, MODULE, MEMORY };
 
 typedef struct {
@@ -34,8 +36,8 @@ static struct {
     Span *spans;
     int32_t n, cap;
     int flags;
-    bool on;
-    uint32_t number;           /* counts recordings: a span begun in an earlier one must not touch this one */
+    int active;                /* recordings that go on */
+    uint32_t number;           /* of the list: a span begun in an earlier one must not touch this one */
     int64_t outside;           /* bytes allocated when the last outermost span ended */
 } rec;
 
@@ -117,22 +119,19 @@ static Span *append(enum Kind kind) {
 
 static RLSpan begin(enum Kind kind, const char *name, PyObject *label, PyObject *const *args, Py_ssize_t n_args) {
     RLSpan none = {-1, 0};
-    if (!rec.on) return none;
+    if (!rec.active) return none;
     PyObject *error_type, *error, *trace, *shapes = NULL, *stack = NULL;
     PyErr_Fetch(&error_type, &error, &trace);
     if (args && rec.flags & WITH_SHAPES) shapes = shapes_of(args, n_args);
     if (kind == OPERATION && rec.flags & WITH_STACK) stack = frames();
     PyErr_Restore(error_type, error, trace);
 
-    int64_t bytes = 0;
-    if (rec.flags & WITH_MEMORY) {
-        bytes = (int64_t)rl_memory_allocated();
-        bool outermost = here.recording != rec.number || here.open < 0;
-        Span *between = outermost && bytes != rec.outside ? append(MEMORY) : NULL;
-        if (between) {
-            between->bytes = bytes - rec.outside;
-            between->start = between->end = now();
-        }
+    const int64_t bytes = (int64_t)rl_memory_allocated();
+    bool outermost = here.recording != rec.number || here.open < 0;
+    Span *between = outermost && bytes != rec.outside ? append(MEMORY) : NULL;
+    if (between) {
+        between->bytes = bytes - rec.outside;
+        between->start = between->end = now();
     }
     Span *s = append(kind);
     if (!s) {
@@ -152,14 +151,12 @@ static RLSpan begin(enum Kind kind, const char *name, PyObject *label, PyObject 
 }
 
 void rl_span_end(RLSpan span, PyObject *result) {
-    if (span.index < 0 || span.recording != rec.number || !rec.on) return;
+    if (span.index < 0 || span.recording != rec.number || !rec.active) return;
     Span *s = &rec.spans[span.index];
     s->end = now();
-    if (rec.flags & WITH_MEMORY) {
-        int64_t bytes = (int64_t)rl_memory_allocated();
-        s->bytes += bytes;
-        if (s->parent < 0) rec.outside = bytes;
-    }
+    const int64_t bytes = (int64_t)rl_memory_allocated();
+    s->bytes += bytes;
+    if (s->parent < 0) rec.outside = bytes;
     if (result && RL_IS_TENSOR(result) && ((Tensor *)result)->grad_fn) s->sequence = ((Tensor *)result)->grad_fn->seq;
     if (result && s->kind == OPERATION && rec.flags & WITH_SHAPES) {
         s->result_shapes = shapes_of(&result, 1);
@@ -186,7 +183,7 @@ RLSpan rl_span_evaluate(Node *node) { return begin_node(node, EVALUATE); }
 RLSpan rl_span_node(Node *node) { return begin_node(node, NODE); }
 
 void rl_span_gradients(RLSpan span, Tensor *const *in, int n_in, Tensor *const *out, int n_out) {
-    if (span.index < 0 || !(rec.flags & WITH_SHAPES) || span.recording != rec.number || !rec.on) return;
+    if (span.index < 0 || !(rec.flags & WITH_SHAPES) || span.recording != rec.number || !rec.active) return;
     Span *s = &rec.spans[span.index];
     s->shapes = shapes_of((PyObject *const *)in, n_in);
     s->result_shapes = shapes_of((PyObject *const *)out, n_out);
@@ -379,7 +376,8 @@ static void exchange_method(const char *name, PyCFunction *plain, PyCFunction en
     def->ml_meth = on ? entry : *plain;
 }
 
-static int exchange(PyObject *module, bool on) {
+static int exchange(PyObject *module) {
+    const bool on = rec.active > 0;
     if (!plain_compare) {
         plain_number = *RLTensor_Type.tp_as_number;
         plain_mapping = *RLTensor_Type.tp_as_mapping;
@@ -407,42 +405,47 @@ static void clear(void) {
     rec.n = rec.cap = 0;
 }
 
+/* The time and the number of the first span to come: what _profile_stop wants back. */
 static PyObject *start(PyObject *module, PyObject *flags) {
     long value = PyLong_AsLong(flags);
     if (value == -1 && PyErr_Occurred()) return NULL;
-    if (rec.on) return PyErr_Format(PyExc_RuntimeError, "Can't disable Kineto profiler when it's not running");
-    rec.flags = (int)value;
-    rec.number++;
-    rec.outside = (int64_t)rl_memory_allocated();
-    rec.on = true;
-    if (exchange(module, true) < 0) return NULL;
-    return PyLong_FromLongLong(now());
+    if (!rec.active++) {
+        rec.number++;
+        rec.flags = 0;
+        rec.outside = (int64_t)rl_memory_allocated();
+    }
+    rec.flags |= (int)value;
+    if (exchange(module) < 0) return NULL;
+    return Py_BuildValue("(Li)", (long long)now(), (int)rec.n);
 }
 
 static PyObject *or_none(PyObject *o) { return o ? o : Py_None; }
 
-/* (name, kind, thread, start, end, parent, bytes, sequence, shapes, result shapes, frames) of each span. */
-static PyObject *stop(PyObject *module, PyObject *unused) {
-    (void)unused;
-    if (!rec.on) return PyErr_Format(PyExc_RuntimeError, "Can't disable Kineto profiler when it's not running");
+/* A span still open is cut at `end`, where this recording stops; another may go on with it. */
+static PyObject *row(const Span *s, int32_t first, int64_t end) {
+    PyObject *name = s->label ? Py_NewRef(s->label) : PyUnicode_FromString(s->name ? s->name : "");
+    const int64_t bytes = s->end ? s->bytes : s->bytes + (int64_t)rl_memory_allocated();
+    return Py_BuildValue("(NiKLLiLKOOO)", name, s->kind, (unsigned long long)s->thread, (long long)s->start,
+                         (long long)(s->end ? s->end : end), s->parent < first ? -1 : (int)(s->parent - first), (long long)bytes,
+                         (unsigned long long)s->sequence, or_none(s->shapes), or_none(s->result_shapes), or_none(s->stack));
+}
+
+/* (name, kind, thread, start, end, parent, bytes, sequence, shapes, result shapes, frames) of each span since the first. */
+static PyObject *stop(PyObject *module, PyObject *number) {
     const int64_t end = now();
-    rec.on = false;
-    if (exchange(module, false) < 0) return NULL;
-    PyObject *all = PyList_New(rec.n);
-    for (int32_t i = 0; all && i < rec.n; i++) {
-        Span *s = &rec.spans[i];
-        if (!s->end) {         /* still open: it is cut here, and what it will free is not known */
-            s->end = end;
-            if (rec.flags & WITH_MEMORY) s->bytes += (int64_t)rl_memory_allocated();
-        }
-        PyObject *name = s->label ? Py_NewRef(s->label) : PyUnicode_FromString(s->name ? s->name : "");
-        PyObject *row = Py_BuildValue("(NiKLLiLKOOO)", name, s->kind, (unsigned long long)s->thread, (long long)s->start,
-                                      (long long)s->end, (int)s->parent, (long long)s->bytes, (unsigned long long)s->sequence,
-                                      or_none(s->shapes), or_none(s->result_shapes), or_none(s->stack));
-        if (!row) Py_CLEAR(all);
-        else PyList_SET_ITEM(all, i, row);
+    const long first = PyLong_AsLong(number);
+    if (first == -1 && PyErr_Occurred()) return NULL;
+    if (!rec.active || first < 0 || first > rec.n) return PyErr_Format(PyExc_RuntimeError, "no recording to stop");
+    PyObject *all = PyList_New(rec.n - first);
+    for (Py_ssize_t i = 0; all && i < PyList_GET_SIZE(all); i++) {
+        PyObject *r = row(&rec.spans[first + i], (int32_t)first, end);
+        if (!r) Py_CLEAR(all);
+        else PyList_SET_ITEM(all, i, r);
     }
-    clear();
+    if (--rec.active == 0) {
+        if (exchange(module) < 0) Py_CLEAR(all);
+        clear();
+    }
     return all;
 }
 
@@ -461,8 +464,8 @@ static PyObject *leave(PyObject *self, PyObject *handle) {
 }
 
 static PyMethodDef functions[] = {
-    {"_profile_start", start, METH_O, "Records from now on; returns the time."},
-    {"_profile_stop", stop, METH_NOARGS, "Ends the recording and returns its spans."},
+    {"_profile_start", start, METH_O, "Records from now on; returns (time, number of the first span)."},
+    {"_profile_stop", stop, METH_O, "Ends the recording that began with a span's number and returns its spans."},
     {"_profile_enter", enter, METH_O, "Begins a span with a label; returns a handle, -1 when nobody records."},
     {"_profile_leave", leave, METH_O, "Ends the span of a handle."},
     {0}};

@@ -40,10 +40,22 @@ __all__ = [
 _Tensor = _C.Tensor
 _run_backward = _C._run_backward
 
-_SUBMODULES = ("anomaly_mode", "forward_ad", "function", "functional", "grad_mode", "graph", "variable")
+_SUBMODULES = (
+    "anomaly_mode",
+    "forward_ad",
+    "function",
+    "functional",
+    "grad_mode",
+    "graph",
+    "profiler",
+    "profiler_util",
+    "variable",
+)
 _LAZY = {
     "Function": "function",
     "Variable": "variable",
+    "DeviceType": "profiler_util",
+    "ProfilerActivity": "profiler_util",
     "detect_anomaly": "anomaly_mode",
     "gradcheck": "gradcheck",
     "gradgradcheck": "gradcheck",
