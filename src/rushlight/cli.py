@@ -17,13 +17,19 @@ USAGE = """\
 usage: rushlight run SCRIPT [ARGUMENT ...]       run a PyTorch program on rushlight
        rushlight run -m MODULE [ARGUMENT ...]    the same, as `python -m` would
        rushlight run - [ARGUMENT ...]            the same, read from standard input
+       rushlight fit DATA --target COLUMN        fit a network to a table or to images, and keep it in a folder
+       rushlight predict FOLDER DATA             predict each row of a file
+       rushlight serve FOLDER                    predict over HTTP
+       rushlight export FOLDER --to script|onnx  the model as a PyTorch program, or for other runtimes
        rushlight env                             what is installed, for a bug report
        rushlight --version
-       rushlight --help
+       rushlight --help, rushlight fit --help, ...
 
-`import torch` in the program, and in processes that it starts through multiprocessing, means rushlight for that
+Of `run`: `import torch` in the program, and in processes that it starts through multiprocessing, means rushlight for that
 run only; an installed PyTorch is neither imported nor changed.
 """
+
+TABULAR = frozenset(("fit", "predict", "serve", "export"))
 
 # How a spawned worker process learns what its parent is running; read by _worker.py.
 MAIN_VARIABLE = "RUSHLIGHT_MAIN"
@@ -55,6 +61,10 @@ def main(arguments: list[str] | None = None) -> int:
     command = arguments[0] if arguments else "--help"
     if command == "run":
         return run(arguments[1:])
+    if command in TABULAR:
+        from rushlight.tabular.commands import main as tabular
+
+        return tabular(arguments)
     if command in ("-h", "--help", "help"):
         print(USAGE, end="")
         return 0

@@ -1,0 +1,118 @@
+"""Predicting chunk by chunk: memory does not grow with the file."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from rushlight.tabular.errors import DataError
+from rushlight.tabular.run import make_table
+from rushlight.tabular.settings import Settings
+from rushlight.tabular.source import Source, memory_source, open_source
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator, Sequence
+    from typing import Any
+
+    from rushlight import Tensor
+    from rushlight.tabular.preprocess import Preprocess
+    from rushlight.tabular.run import Run
+
+
+def predictions(run: Run, data: Any, drop: Container[str] = ()) -> Iterator[tuple[list[Any], Tensor | None]]:
+    """(values, probabilities) of each chunk of rows, in order."""
+    if run.preprocess.kind == "image":
+        yield from run.preprocess.predictions(run, data)
+        return
+    source = source_for(run, data)
+    places = positions(run.preprocess, source, drop)
+    for first, cells in source.chunks():
+        columns = {name: cells[place] for name, place in places.items()}
+        yield run.predict_table(make_table(run.preprocess, columns, source.origin, source.unit, first))
+
+
+def source_for(run: Run, data: Any) -> Source:
+    """The rows of a file, read as the training file was, or of objects in memory."""
+    if isinstance(data, Source):
+        return data
+    if not isinstance(data, (str, os.PathLike)):
+        return memory_source("the data", data)
+    chosen = run.settings
+    settings = Settings(encoding=chosen.encoding, header=run.preprocess.named, no_header=not run.preprocess.named)
+    path = os.fspath(data)
+    if chosen.delimiter and path.lower().removesuffix(".gz").endswith((".csv", ".txt")):
+        settings.delimiter = chosen.delimiter
+    return open_source(path, settings)
+
+
+def positions(preprocess: Preprocess, source: Source, drop: Container[str] = ()) -> dict[str, int]:
+    """Where each feature's column is: by name, or by position if the file has no names.
+
+    The target may be there, and is not read.  Columns that are missing or unknown are refused by name.
+    """
+    names = source.names
+    if not preprocess.named or not source.named:
+        without_target = [name for name in preprocess.columns if name != preprocess.target.name]
+        for known in (preprocess.columns, without_target, preprocess.names):
+            if len(known) == len(names):
+                return {name: known.index(name) for name in preprocess.names}
+        raise DataError(
+            f"{source.origin} has {len(names)} columns: the model takes {len(without_target)}, "
+            f"or {len(preprocess.columns)} with the target"
+        )
+    missing = [name for name in preprocess.names if name not in names]
+    strange = [name for name in names if name not in preprocess.columns and name not in drop]
+    if missing:
+        more = f", and has {listed(strange)} instead" if strange else ""
+        raise DataError(f"{source.origin} lacks {listed(missing)}{more}: it needs the columns of the training data")
+    if strange:
+        raise DataError(
+            f"{source.origin} has {listed(strange)}, unknown to the model: leave out with --drop {','.join(strange[:8])}"
+        )
+    return {name: names.index(name) for name in preprocess.names}
+
+
+def listed(names: Sequence[str]) -> str:
+    """'a', 'b' and so many more."""
+    shown = ", ".join(repr(name) for name in names[:8])
+    return f"column{'s' if len(names) > 1 else ''} {shown}" + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
+def write_predictions(run: Run, data: Any, out: str | None, drop: Container[str] = ()) -> int:
+    """CSV with a line for each row, to a file (which appears when it is complete) or to standard output; the row count."""
+    part = f"{out}.{os.getpid()}.part" if out else None
+    try:
+        stream = open(part, "w", encoding="utf-8", newline="") if part else sys.stdout
+    except OSError as error:
+        raise DataError(f"cannot write {out} ({error.strerror}): choose another -o") from None
+    try:
+        rows = _write(run, predictions(run, data, drop), stream)
+    except BaseException:
+        if part:
+            stream.close()
+            os.unlink(part)
+        raise
+    if part:
+        stream.close()
+        os.replace(part, out)  # type: ignore[arg-type]
+    return rows
+
+
+def _write(run: Run, chunks: Iterator[tuple[list[Any], Tensor | None]], stream: Any) -> int:
+    import csv
+
+    writer = csv.writer(stream, lineterminator="\n")
+    header = [run.target.name, *(f"probability of {label}" for label in run.target.classes)]
+    rows = 0
+    for values, chances in chunks:
+        if not rows:
+            writer.writerow(header)
+        if chances is None:
+            writer.writerows([[f"{value:.7g}"] for value in values])
+        else:
+            writer.writerows([value, *(f"{p:.6f}" for p in row)] for value, row in zip(values, chances.tolist()))
+        rows += len(values)
+    if not rows:
+        writer.writerow(header)
+    return rows

@@ -1,0 +1,111 @@
+"""What a fit says: plain lines on standard output, and one live line where somebody is looking."""
+
+from __future__ import annotations
+
+import sys
+from time import perf_counter
+
+from rushlight.tabular.metrics import score_name
+from rushlight.tabular.training import Watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from rushlight.tabular.training import Trainer
+
+REDRAW = 0.1  # seconds
+CHECKPOINT = 20.0
+
+
+class Console(Watch):
+    """Prints every tenth of the epochs; on a terminal, redraws a line with rows a second and the time left.
+
+    `checkpoint` is called every twenty seconds.
+    """
+
+    def __init__(self, epochs: int, checkpoint: Callable[[Trainer], None] | None = None, quiet: bool = False) -> None:
+        self.every = max(1, epochs // 10)
+        self.checkpoint, self.quiet = checkpoint, quiet
+        self.live = not quiet and sys.stderr.isatty()
+        self.drawn = ""
+        self.started = perf_counter()
+        self.first_epoch: int | None = None
+        self.next_draw = self.started + REDRAW if self.live else float("inf")
+        self.next_checkpoint = self.started + CHECKPOINT if checkpoint else float("inf")
+        self.due = min(self.next_draw, self.next_checkpoint)
+
+    def look(self, trainer: Trainer) -> None:
+        now = perf_counter()
+        if now >= self.next_draw:
+            self.next_draw = now + REDRAW
+            self._draw(self._status(trainer))
+        if now >= self.next_checkpoint and self.checkpoint:
+            self.checkpoint(trainer)
+            self.next_checkpoint = perf_counter() + CHECKPOINT
+        self.due = min(self.next_draw, self.next_checkpoint)
+
+    def epoch(self, trainer: Trainer) -> None:
+        if not self.quiet and (trainer.epoch - 1) % self.every == 0:
+            self.say(f"Epoch: {trainer.epoch}/{trainer.settings.epochs} | {self._numbers(trainer)}")
+
+    def say(self, text: str) -> None:
+        """A line on standard output, clear of the live one."""
+        if not self.quiet:
+            self._draw("")
+            print(text, flush=self.live)
+
+    def _numbers(self, trainer: Trainer) -> str:
+        record = trainer.history[-1]
+        text = f"Loss: {record['loss']:.4f}"
+        if trainer.held_out is not None:
+            part = "Validation" if trainer.validates else "Test"
+            text += f" | {part}: {record['held_out_loss']:.4f} ({score_name(trainer.target)} {record['held_out_score']:.4f})"
+        return text
+
+    def _status(self, trainer: Trainer) -> str:
+        steps = -(-len(trainer.train) // trainer.rows_per_step)
+        done = trainer.epoch + trainer.step / steps
+        if self.first_epoch is None:
+            self.first_epoch = trainer.epoch
+        epochs = trainer.settings.epochs
+        rate = done * len(trainer.train) / max(trainer.seconds, 1e-9)
+        left = (epochs - done) * trainer.seconds / max(done, 1e-9)
+        numbers = self._numbers(trainer) if trainer.history else "Loss: ..."
+        return f"Epoch: {trainer.epoch + 1}/{epochs} | {numbers} | {rate:,.0f} rows/s | {duration(left)} left"
+
+    def _draw(self, text: str) -> None:
+        if self.live and text != self.drawn:
+            print(
+                "\r" + text + " " * (len(self.drawn) - len(text)) + ("" if text else "\r"),
+                end="",
+                file=sys.stderr,
+                flush=True,
+            )
+            self.drawn = text
+
+
+def duration(seconds: float) -> str:
+    """As 3:05 or 1:02:03."""
+    minutes, rest = divmod(int(seconds + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def summary(results: dict[str, Any], classes: list[str]) -> str:
+    """Losses and scores before and after, and the confusion matrix, as a small table."""
+    lines = [f"{'':20}{'before':>10}{'after':>10}"]
+    for part in results["after"]:
+        before, after = results["before"][part], results["after"][part]
+        for name in after:
+            if name not in ("rows", "confusion"):
+                lines.append(f"{part + ' ' + name:20}{before[name]:>10.4f}{after[name]:>10.4f}")
+    part = "test" if "test" in results["after"] else "training"
+    counts = results["after"][part].get("confusion")
+    if counts and len(classes) <= 12:
+        width = max(6, *(len(label) for label in classes)) + 1
+        lines.append(f"{part} rows: true class down, predicted across")
+        lines.append(" " * width + "".join(f"{label:>{width}}" for label in classes))
+        lines += [f"{label:>{width}}" + "".join(f"{n:>{width}}" for n in row) for label, row in zip(classes, counts)]
+    return "\n".join(lines)

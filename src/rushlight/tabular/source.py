@@ -1,0 +1,221 @@
+"""Where rows come from: text files, Parquet, NumPy archives, bundled examples, and objects in memory.
+
+A source has the `names` of its columns and yields `chunks`: (number of the first row's line, one sequence of raw cells
+for each column).  Cells are text, numbers or None; `table.py` makes numbers and categories of them.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import chain, islice
+
+from rushlight.tabular.errors import DataError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+    from rushlight.tabular.settings import Settings
+
+    Chunk = tuple[int, Sequence[Sequence[Any]]]
+
+ROWS = 8192  # of a chunk: what `predict` holds at a time
+MOST_COLUMNS = 16384
+
+
+class Source:
+    """Named columns, in chunks; `origin` says in messages where they come from, `unit` what a row is counted by."""
+
+    unit = "row"
+
+    def __init__(self, origin: str, names: list[str], named: bool = True) -> None:
+        self.origin, self.named = origin, named
+        if len(names) > MOST_COLUMNS:
+            raise DataError(
+                f"{origin} has {len(names)} columns: the most is {MOST_COLUMNS}; choose some, or transpose it"
+            )
+        seen: set[str] = set()
+        for name in names:
+            if name in seen:
+                raise DataError(f"{origin} has two columns named {name!r}: rename one of them")
+            seen.add(name)
+        self.names = names
+
+    def chunks(self) -> Iterator[Chunk]:
+        raise NotImplementedError
+
+
+class MemorySource(Source):
+    """Columns that are in memory already."""
+
+    def __init__(self, origin: str, columns: dict[str, Sequence[Any]]) -> None:
+        super().__init__(origin, [str(name) for name in columns])
+        self.columns = list(columns.values())
+        lengths = {len(column) for column in self.columns}
+        if len(lengths) > 1:
+            raise DataError(f"the columns of {origin} have different lengths: {sorted(lengths)}")
+        self.rows = lengths.pop() if lengths else 0
+
+    def chunks(self) -> Iterator[Chunk]:
+        for start in range(0, self.rows, ROWS):
+            yield start + 1, [column[start : start + ROWS] for column in self.columns]
+
+
+class TextSource(Source):
+    """A .csv or .tsv file, compressed by gzip or not; it is read anew by each call of `chunks`."""
+
+    unit = "line"
+
+    def __init__(self, path: str, settings: Settings) -> None:
+        self.path, self.encoding = path, settings.encoding
+        name = path.lower().removesuffix(".gz")
+        self.delimiter = settings.delimiter or ("\t" if name.endswith((".tsv", ".tab")) else ",")
+        if len(self.delimiter) != 1:
+            raise DataError(f"--delimiter {self.delimiter!r}: must be one character")
+        self.origin = os.path.basename(path)
+        first = next(self._rows(), None)
+        if first is None:
+            raise DataError(f"{self.origin} is empty: it needs a line of names and lines of data")
+        cells = [cell.strip() for cell in first[1]]
+        if len(cells) == 1 and (";" in cells[0] or "\t" in cells[0]):
+            other = ";" if ";" in cells[0] else "\\t"
+            raise DataError(f"{self.origin} has one column by {self.delimiter!r}: try --delimiter $'{other}'")
+        if settings.no_header:
+            names = [f"x{i}" for i in range(len(cells))]
+        else:
+            names = [cell or f"x{i}" for i, cell in enumerate(cells)]
+            if not settings.header and len(cells) <= MOST_COLUMNS and all(map(_is_number, cells)):
+                raise DataError(
+                    f"the first line of {self.origin} is all numbers: add --no-header, or --header if they are names"
+                )
+        self.skipped = 0 if settings.no_header else 1
+        super().__init__(self.origin, names, named=not settings.no_header)
+
+    def _rows(self) -> Iterator[tuple[int, list[str]]]:
+        """(line, fields) of the lines that are not blank."""
+        import csv
+
+        stream: Any
+        if self.path.lower().endswith(".gz"):
+            import gzip
+            import zlib
+
+            stream = gzip.open(self.path, "rt", encoding=self.encoding, newline="")
+            broken: tuple[type[Exception], ...] = (EOFError, zlib.error)
+        else:
+            stream = open(self.path, encoding=self.encoding, newline="")
+            broken = ()
+        reader = csv.reader(_without_mark(stream), delimiter=self.delimiter, skipinitialspace=True)
+        with stream:
+            try:
+                for fields in reader:
+                    if fields:
+                        yield reader.line_num, fields
+            except UnicodeDecodeError as error:
+                raise DataError(
+                    f"{self.origin} is not {self.encoding.upper()} (byte {error.object[error.start]:#x} near line "
+                    f"{reader.line_num + 1}): save it as UTF-8, or say --encoding latin-1"
+                ) from None
+            except csv.Error as error:
+                raise DataError(f"{self.origin}, line {reader.line_num}: {error}") from None
+            except broken as error:
+                raise DataError(f"{self.origin} is damaged ({error}): copy it again") from None
+
+    def chunks(self) -> Iterator[Chunk]:
+        rows = islice(self._rows(), self.skipped, None)
+        width = len(self.names)
+        while chunk := list(islice(rows, ROWS)):
+            lines, fields = zip(*chunk)
+            if set(map(len, fields)) != {width}:
+                line, wrong = next((line, row) for line, row in chunk if len(row) != width)
+                raise DataError(
+                    f"{self.origin}, line {line}: {len(wrong)} fields where {width} are expected; correct the line"
+                )
+            yield lines[0], list(zip(*fields))
+
+
+def _without_mark(stream: Any) -> Iterator[str]:
+    """Lines without the byte order mark that some programs put before UTF-8."""
+    first = stream.readline()
+    return chain([first.removeprefix("\ufeff")] if first else [], stream)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+class ParquetSource(Source):
+    """A .parquet file, read batch by batch."""
+
+    def __init__(self, path: str) -> None:
+        try:
+            from pyarrow import ArrowInvalid, parquet
+        except ImportError:
+            raise DataError("reading .parquet needs pyarrow: pip install 'rushlight[parquet]'") from None
+        try:
+            self.file = parquet.ParquetFile(path)
+        except (ArrowInvalid, OSError) as error:
+            raise DataError(f"{os.path.basename(path)} is not a Parquet file ({error})") from None
+        super().__init__(os.path.basename(path), list(self.file.schema_arrow.names))
+
+    def chunks(self) -> Iterator[Chunk]:
+        start = 1
+        for batch in self.file.iter_batches(batch_size=ROWS):
+            yield start, [column.to_pylist() for column in batch.columns]
+            start += batch.num_rows
+
+
+def memory_source(origin: str, data: Any) -> MemorySource:
+    """Columns of a dict, of a data frame (anything with `columns`), or of rows given as dicts."""
+    if hasattr(data, "columns") and hasattr(data, "__getitem__"):
+        return MemorySource(origin, {str(name): data[name].tolist() for name in data.columns})
+    if isinstance(data, dict):
+        return MemorySource(origin, {name: _plain(column) for name, column in data.items()})
+    rows = list(data)
+    names = list(rows[0]) if rows and isinstance(rows[0], dict) else []
+    return MemorySource(origin, {name: [row.get(name) for row in rows] for name in names})
+
+
+def matrix_source(
+    origin: str, x: Any, y: Any, names: Sequence[str] | None = None, target: str = "target"
+) -> MemorySource:
+    """Columns of a two-dimensional array-like and of the target beside it."""
+    rows = _plain(x)
+    columns = list(zip(*rows))
+    names = [f"x{i}" for i in range(len(columns))] if names is None else [str(name) for name in names]
+    return MemorySource(origin, {**dict(zip(names, columns)), target: _plain(y)})
+
+
+def _plain(values: Any) -> Sequence[Any]:
+    return values.tolist() if hasattr(values, "tolist") else list(values)
+
+
+def find_file(data: str) -> str:
+    """The path, if there is such a file that can be read."""
+    if not os.path.exists(data):
+        from rushlight.tabular.examples import EXAMPLES
+
+        raise DataError(f"no file {data!r}, nor an example of that name ({', '.join(EXAMPLES)})")
+    if not os.access(data, os.R_OK):
+        raise DataError(f"{data} cannot be read: check its permissions")
+    return data
+
+
+def open_source(data: str, settings: Settings) -> Source:
+    """The source of a file's rows, by its ending, or of an example, by its name."""
+    from rushlight.tabular.examples import EXAMPLES, example
+
+    if data in EXAMPLES and not os.path.exists(data):
+        return example(data, settings)
+    path = find_file(data)
+    ending = path.lower().removesuffix(".gz")
+    if ending.endswith((".csv", ".tsv", ".tab", ".txt")):
+        return TextSource(path, settings)
+    if ending.endswith((".parquet", ".pq")):
+        return ParquetSource(path)
+    raise DataError(f"{path}: rows come from .csv, .csv.gz, .tsv, .parquet or .npz, images from .npz or a folder")
