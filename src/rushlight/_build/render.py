@@ -60,9 +60,9 @@ def family_file(name: str, ops: list[Op]) -> str:
     for op in reductions:
         r = op.reduce
         assert r
-        parts.append(
-            f'static RedDef red_{op.cname} = {{"{op.name}", RED_{r["rule"].upper()}, {str(r["needs_elements"]).lower()}, {{0}}}};\n'
-        )
+        joins = r["load"] == "x" and r["step"] == r["join"]
+        facts = f"{str(r['needs_elements']).lower()}, {str(joins).lower()}"
+        parts.append(f'static RedDef red_{op.cname} = {{"{op.name}", RED_{r["rule"].upper()}, {facts}, {{0}}}};\n')
     for op in ops:
         if op.code:
             parts.append(op.code.strip() + "\n\n")

@@ -1,4 +1,4 @@
-/* reduce.c -- brings a reduction over any dimensions to calls of its kernel. */
+/* reduce.c -- brings a reduction over any dimensions to calls of its kernel, on as many threads as it repays. */
 #include "rl.h"
 
 int rl_dim_mask(Tensor *t, Ints dims, bool *mask) {
@@ -36,6 +36,90 @@ static int merge(Dim *d, int n) {
         else d[m++] = d[i];
     }
     return m;
+}
+
+/* ---------------------------------------------------------------- threads */
+
+#define GRAIN 32768            /* elements read: less is not worth another thread */
+#define PARTS 64               /* at most: the parts of a long reduction */
+
+typedef struct {
+    RLReduce kernel;
+    const char *in;
+    char *out;
+    Dim red;
+    int nk;
+    Dim keep[RL_MAXDIM];       /* innermost first */
+    int64_t out_stride[RL_MAXDIM];
+    int64_t part, part_bytes;  /* of a reduction in parts: elements, and the size of a part's results */
+} Job;
+
+/* Outputs begin..end, counted along keep[0] first. */
+static void some_outputs(void *ctx, int64_t begin, int64_t end) {
+    const Job *j = ctx;
+    while (begin < end) {
+        int64_t rest = begin, first = 0;
+        char *o = j->out;
+        const char *p = j->in;
+        for (int d = 0; d < j->nk; d++) {
+            const int64_t at = rest % j->keep[d].n;
+            rest /= j->keep[d].n;
+            if (d == 0) first = at;
+            o += at * j->out_stride[d];
+            p += at * j->keep[d].stride;
+        }
+        const int64_t left = j->keep[0].n - first, m = left < end - begin ? left : end - begin;
+        j->kernel(o, p, j->red.n, j->red.stride, m, j->out_stride[0], j->keep[0].stride);
+        begin += m;
+    }
+}
+
+static int64_t count_outputs(const Job *j) {
+    int64_t m = 1;
+    for (int d = 0; d < j->nk; d++) m *= j->keep[d].n;
+    return m;
+}
+
+static void some_parts(void *ctx, int64_t begin, int64_t end) {
+    const Job *whole = ctx;
+    for (int64_t k = begin; k < end; k++) {
+        Job j = *whole;
+        j.in += k * j.part * j.red.stride;
+        j.out += k * j.part_bytes;
+        j.red.n = j.red.n - k * j.part < j.part ? j.red.n - k * j.part : j.part;
+        some_outputs(&j, 0, count_outputs(&j));
+    }
+}
+
+/* Many outputs are shared out.  Few outputs of many elements are made of parts, which are then reduced; whether and
+ * where a reduction is cut depends on its shape alone, so that digits do not depend on the number of threads. */
+static int reduce_all(const RedDef *def, Job *j, RLDType in_dt, RLDType out_dt, int64_t outputs) {
+    const bool columns = j->keep[0].stride == RL_ITEMSIZE(in_dt) && j->red.stride != j->keep[0].stride;
+    const int64_t n = j->red.n, unit = columns ? 128 : 1;
+    if (outputs * n < 2 * GRAIN) {
+        some_outputs(j, 0, outputs);
+        return 0;
+    }
+    if (outputs >= 8 * unit || !def->joins || in_dt == RL_F16 || in_dt == RL_BF16 || !def->kernel[out_dt] || n < 64) {
+        rl_parallel_for(outputs, (GRAIN / n / unit + 1) * unit, some_outputs, j);
+        return 0;
+    }
+    const int64_t width = RL_ITEMSIZE(out_dt), room = outputs * width;
+    int64_t part = (GRAIN / outputs + 511) / 512 * 512, parts = (n + part - 1) / part;
+    if (parts > PARTS) {
+        part *= (parts + PARTS - 1) / PARTS;
+        parts = (n + part - 1) / part;
+    }
+    char *results = rl_alloc((size_t)(parts * room));
+    if (!results) return -1;
+    Job sub = *j;
+    sub.out = results;
+    sub.part = part;
+    sub.part_bytes = room;
+    rl_parallel_for(parts, 1, some_parts, &sub);
+    def->kernel[out_dt](j->out, results, parts, room, outputs, width, width); /* few outputs lie densely in j->out */
+    rl_dealloc(results, (size_t)(parts * room));
+    return 0;
 }
 
 Tensor *rl_reduce(const RedDef *def, Tensor *t, Ints dims, bool keepdim, RLDType dtype) {
@@ -91,23 +175,15 @@ Tensor *rl_reduce(const RedDef *def, Tensor *t, Ints dims, bool keepdim, RLDType
         if (nr <= 1 || attempt) {
             Dim r = nr ? red[0] : (Dim){1, item};
             if (n_red == 0) r = (Dim){0, item};
-            int64_t m = nk ? keep[0].n : 1, so = nk ? out_stride[0] : 0, sm = nk ? keep[0].stride : 0;
-            int64_t count[RL_MAXDIM] = {0};
-            char *o = out->data;
-            const char *p = src->data;
-            for (;;) {
-                def->kernel[in_dt](o, p, r.n, r.stride, m, so, sm);
-                int d = 1;
-                for (; d < nk; d++) {
-                    o += out_stride[d];
-                    p += keep[d].stride;
-                    if (++count[d] < keep[d].n) break;
-                    o -= out_stride[d] * keep[d].n;
-                    p -= keep[d].stride * keep[d].n;
-                    count[d] = 0;
-                }
-                if (d >= nk) break;
+            Job job = {def->kernel[in_dt], src->data, out->data, r, nk};
+            memcpy(job.keep, keep, (size_t)nk * sizeof *keep);
+            memcpy(job.out_stride, out_stride, (size_t)nk * sizeof *out_stride);
+            if (nk == 0) {
+                job.nk = 1;
+                job.keep[0] = (Dim){1, 0};
+                job.out_stride[0] = 0;
             }
+            if (reduce_all(def, &job, in_dt, out_dt, out->numel) < 0) Py_CLEAR(out);
             break;
         }
         /* several walks: gather them once into rows */

@@ -1,9 +1,9 @@
 /* reduce.h -- the template of a reduction kernel.
  *
  * RL_REDUCE(NAME, TI, LD, ACC, TO, ST, IDENTITY, STEP, JOIN): LD reads an element, STEP(a, x) folds x into
- * the accumulator a, JOIN(a, b) joins two accumulators.  Rows are folded pairwise over blocks of 16
- * lanes: vectorised, and as accurate as summing in a tree.  Columns are folded a row at a time, with
- * a second level of accumulators every 64 rows for the same accuracy.
+ * the accumulator a, JOIN(a, b) joins two accumulators.  Rows are folded pairwise over blocks of RL_BLOCK
+ * elements, and a block over 64 or 16 lanes: vectorised, and as accurate as summing in a tree.  Columns are
+ * folded a row at a time, with a second level of accumulators every 64 rows for the same accuracy.
  */
 #ifndef RL_REDUCE_H
 #define RL_REDUCE_H
@@ -14,7 +14,40 @@
 #define RL_BLOCK 512
 #define RL_COLS 128
 
+/* Unrolled before it is vectorised, a loop over lanes stays scalar where STEP is a choice. */
+#if defined(__clang__)
+#define RL_LOOP
+#else
+#define RL_LOOP _Pragma("GCC unroll 1")
+#endif
+
 #define RL_REDUCE(NAME, TI, LD, ACC, TO, ST, IDENTITY, STEP, JOIN)                                       \
+    static ACC NAME##_dense(const TI *p, int64_t n) {                                                    \
+        ACC a[4 * RL_LANES];                                                                             \
+        int64_t i = 0;                                                                                   \
+        if (n < RL_LANES / 2) {                                                                          \
+            ACC r = IDENTITY;                                                                            \
+            for (; i < n; i++) { const ACC x = LD(p[i]); r = STEP(r, x); }                               \
+            return r;                                                                                    \
+        }                                                                                                \
+        if (n >= 8 * RL_LANES) {                                                                         \
+            RL_LOOP for (int l = 0; l < 4 * RL_LANES; l++) a[l] = IDENTITY;                              \
+            for (; i + 4 * RL_LANES <= n; i += 4 * RL_LANES)                                             \
+                for (int l = 0; l < 4 * RL_LANES; l++) { const ACC x = LD(p[i + l]); a[l] = STEP(a[l], x); } \
+            RL_LOOP for (int l = 0; l < 2 * RL_LANES; l++) a[l] = JOIN(a[l], a[l + 2 * RL_LANES]);       \
+            RL_LOOP for (int l = 0; l < RL_LANES; l++) a[l] = JOIN(a[l], a[l + RL_LANES]);               \
+        } else {                                                                                         \
+            RL_LOOP for (int l = 0; l < RL_LANES; l++) a[l] = IDENTITY;                                  \
+        }                                                                                                \
+        for (; i + RL_LANES <= n; i += RL_LANES)                                                         \
+            RL_LOOP for (int l = 0; l < RL_LANES; l++) { const ACC x = LD(p[i + l]); a[l] = STEP(a[l], x); } \
+        for (int l = 0; i < n; i++, l++) { const ACC x = LD(p[i]); a[l] = STEP(a[l], x); }               \
+        RL_LOOP for (int l = 0; l < 8; l++) a[l] = JOIN(a[l], a[l + 8]);                                 \
+        RL_LOOP for (int l = 0; l < 4; l++) a[l] = JOIN(a[l], a[l + 4]);                                 \
+        a[0] = JOIN(a[0], a[2]);                                                                         \
+        a[1] = JOIN(a[1], a[3]);                                                                         \
+        return JOIN(a[0], a[1]);                                                                         \
+    }                                                                                                    \
     static ACC NAME##_row(const char *in, int64_t n, int64_t sn) {                                       \
         if (n > RL_BLOCK) {                                                                              \
             int64_t half = (n / 2 + RL_BLOCK - 1) / RL_BLOCK * RL_BLOCK;                                 \
@@ -22,29 +55,10 @@
             ACC a = NAME##_row(in, half, sn), b = NAME##_row(in + half * sn, n - half, sn);              \
             return JOIN(a, b);                                                                           \
         }                                                                                                \
-        ACC a[RL_LANES];                                                                                 \
-        int64_t i = 0;                                                                                   \
-        if (n < RL_LANES) {                                                                              \
-            ACC r = IDENTITY;                                                                            \
-            for (; i < n; i++) { const ACC x = LD(*(const TI *)(in + i * sn)); r = STEP(r, x); }         \
-            return r;                                                                                    \
-        }                                                                                                \
-        for (int l = 0; l < RL_LANES; l++) a[l] = IDENTITY;                                              \
-        if (sn == (int64_t)sizeof(TI)) {                                                                 \
-            const TI *p = (const TI *)in;                                                                \
-            for (; i + RL_LANES <= n; i += RL_LANES)                                                     \
-                for (int l = 0; l < RL_LANES; l++) { const ACC x = LD(p[i + l]); a[l] = STEP(a[l], x); } \
-        } else {                                                                                         \
-            for (; i + RL_LANES <= n; i += RL_LANES)                                                     \
-                for (int l = 0; l < RL_LANES; l++) {                                                     \
-                    const ACC x = LD(*(const TI *)(in + (i + l) * sn));                                  \
-                    a[l] = STEP(a[l], x);                                                                \
-                }                                                                                        \
-        }                                                                                                \
-        for (int l = 0; i < n; i++, l++) { const ACC x = LD(*(const TI *)(in + i * sn)); a[l] = STEP(a[l], x); } \
-        for (int w = RL_LANES / 2; w; w /= 2)                                                            \
-            for (int l = 0; l < w; l++) a[l] = JOIN(a[l], a[l + w]);                                     \
-        return a[0];                                                                                     \
+        if (sn == (int64_t)sizeof(TI)) return NAME##_dense((const TI *)in, n);                           \
+        TI row[RL_BLOCK];                                                                                \
+        for (int64_t i = 0; i < n; i++) row[i] = *(const TI *)(in + i * sn);                             \
+        return NAME##_dense(row, n);                                                                     \
     }                                                                                                    \
     static void NAME(char *out, const char *in, int64_t n, int64_t sn, int64_t m, int64_t so, int64_t sm) { \
         if (m >= 4 && sm == (int64_t)sizeof(TI) && sn != sm) {                                           \

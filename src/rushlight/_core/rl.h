@@ -359,6 +359,7 @@ typedef struct RedDef {
     const char *name;
     uint8_t dtype_rule;
     bool needs_elements;       /* no identity: an empty dimension is an error */
+    bool joins;                /* results of parts, reduced again, are the result of the whole */
     RLReduce kernel[RL_NDTYPES];
 } RedDef;
 Tensor *rl_reduce(const RedDef *def, Tensor *t, Ints dims, bool keepdim, RLDType dtype);

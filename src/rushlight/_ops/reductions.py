@@ -68,8 +68,8 @@ Tensor *impl_mean_dim(Tensor *t, Ints dim, bool keepdim, RLDType dtype) { return
 
 _TOP = {"float": "(-INFINITY)", "u8": "0", "i8": "INT8_MIN", "i16": "INT16_MIN", "i32": "INT32_MIN", "i64": "INT64_MIN", "bool": "0"}
 _BOTTOM = {"float": "INFINITY", "u8": "UINT8_MAX", "i8": "INT8_MAX", "i16": "INT16_MAX", "i32": "INT32_MAX", "i64": "INT64_MAX", "bool": "1"}
-_MAX = {"float": "(a > x || a != a) ? a : x", "int": "a > x ? a : x", "bool": "a | x"}
-_MIN = {"float": "(a < x || a != a) ? a : x", "int": "a < x ? a : x", "bool": "a & x"}
+_MAX = {"float": "(a > x) | (a != a) ? a : x", "int": "a > x ? a : x", "bool": "a | x"}
+_MIN = {"float": "(a < x) | (a != a) ? a : x", "int": "a < x ? a : x", "bool": "a & x"}
 for _name, _identity, _step in (("max", _TOP, _MAX), ("min", _BOTTOM, _MIN)):
     reduction(f"{_name}(Tensor input) -> Tensor", identity=_identity, step=_step, needs_elements=True, out=True,
               derivative="evenly_backward(grad, input, result)", node=f"{_name.title()}Backward1", doc=f"The {_name}imum of all elements; NaN wins.")  # fmt: skip
@@ -94,89 +94,12 @@ for _name, _identity, _step in (("all", "1", "a && x"), ("any", "0", "a || x")):
 
 # ---------------------------------------------------------------- positions of extremes
 
-_ARG = """
-#include "types.h"
-#define ARG_KERNEL(NAME, T, LD, A, BETTER)                                                                        \\
-    static void NAME(const char *in, int64_t n, int64_t step, char *value, int64_t *index) {                      \\
-        int64_t best = 0;                                                                                         \\
-        A top = LD(*(const T *)in);                                                                               \\
-        for (int64_t i = 1; i < n && top == top; i++) {                                                           \\
-            const A x = LD(*(const T *)(in + i * step));                                                          \\
-            if (BETTER) { top = x; best = i; }                                                                    \\
-        }                                                                                                         \\
-        *index = best;                                                                                            \\
-        if (value) *(T *)value = *(const T *)(in + best * step);                                                  \\
-    }
-#define ARG_EACH(OP, BETTER)                                                                                      \\
-    ARG_KERNEL(OP##_BOOL, uint8_t, LD_BOOL, int, BETTER) ARG_KERNEL(OP##_U8, uint8_t, LD_U8, int, BETTER)         \\
-    ARG_KERNEL(OP##_I8, int8_t, LD_I8, int, BETTER) ARG_KERNEL(OP##_I16, int16_t, LD_I16, int, BETTER)            \\
-    ARG_KERNEL(OP##_I32, int32_t, LD_I32, int32_t, BETTER) ARG_KERNEL(OP##_I64, int64_t, LD_I64, int64_t, BETTER) \\
-    ARG_KERNEL(OP##_F16, uint16_t, LD_F16, float, BETTER) ARG_KERNEL(OP##_BF16, uint16_t, LD_BF16, float, BETTER) \\
-    ARG_KERNEL(OP##_F32, float, LD_F32, float, BETTER) ARG_KERNEL(OP##_F64, double, LD_F64, double, BETTER)       \\
-    static void (*const OP##_kernels[RL_NDTYPES])(const char *, int64_t, int64_t, char *, int64_t *) = {          \\
-        [RL_BOOL] = OP##_BOOL, [RL_U8] = OP##_U8, [RL_I8] = OP##_I8, [RL_I16] = OP##_I16, [RL_I32] = OP##_I32,    \\
-        [RL_I64] = OP##_I64, [RL_F16] = OP##_F16, [RL_BF16] = OP##_BF16, [RL_F32] = OP##_F32, [RL_F64] = OP##_F64};
-ARG_EACH(argmax, (x > top || x != x))
-ARG_EACH(argmin, (x < top || x != x))
-
-/* The first extreme along `dim`; NaN wins.  value may be NULL. */
-static int extreme_along(Tensor *t, int64_t dim, bool keepdim, bool top, Tensor **value, Tensor **index, const char *name) {
-    if ((dim = rl_wrap_dim(dim, t->ndim)) == INT64_MIN) return -1;
-    void (*kernel)(const char *, int64_t, int64_t, char *, int64_t *) = top ? argmax_kernels[t->dtype] : argmin_kernels[t->dtype];
-    if (!kernel) return rl_not_implemented(name, (RLDType)t->dtype);
-    int64_t size[RL_MAXDIM], count[RL_MAXDIM] = {0}, n = t->ndim ? t->size[dim] : 1, step = t->ndim ? t->stride[dim] : 1;
-    int nd = 0, item = RL_ITEMSIZE(t->dtype);
-    for (int i = 0; i < t->ndim; i++) if (i != dim) size[nd++] = t->size[i]; else if (keepdim) size[nd++] = 1;
-    if (n == 0) {
-        PyErr_Format(PyExc_IndexError, "%s(): Expected reduction dim %lld to have non-zero size.", name, (long long)dim);
-        return -1;
-    }
-    *index = rl_empty(nd, size, RL_I64, t->device);
-    if (!*index) return -1;
-    if (value && !(*value = rl_empty(nd, size, (RLDType)t->dtype, t->device))) { Py_CLEAR(*index); return -1; }
-    if (t->device != RL_CPU) return 0;
-    const char *p = t->data;
-    for (int64_t k = 0; k < (*index)->numel; k++) {
-        kernel(p, n, step * item, value ? (*value)->data + k * item : NULL, (int64_t *)(*index)->data + k);
-        for (int d = t->ndim - 1; d >= 0; d--) {
-            if (d == dim) continue;
-            p += t->stride[d] * item;
-            if (++count[d] < t->size[d]) break;
-            p -= t->stride[d] * item * t->size[d];
-            count[d] = 0;
-        }
-    }
-    return 0;
-}
-static Tensor *arg_extreme(Tensor *t, int64_t dim, bool keepdim, bool top, const char *name) {
-    Tensor *index = NULL, *flat = NULL;
-    if (dim == RL_NO_INT) {
-        if (t->numel == 0) {
-            PyErr_Format(PyExc_IndexError, "%s(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument.", name);
-            return NULL;
-        }
-        Tensor *c = rl_contiguous_raw(t);
-        flat = c ? rl_alias(c, 1, &c->numel, (int64_t[]){1}, c->data) : NULL;
-        Py_XDECREF(c);
-        if (!flat) return NULL;
-        int bad = extreme_along(flat, 0, false, top, NULL, &index, name);
-        Py_DECREF(flat);
-        if (bad < 0) return NULL;
-        if (keepdim) {
-            int64_t ones[RL_MAXDIM];
-            for (int i = 0; i < t->ndim; i++) ones[i] = 1;
-            rl_set_geometry(index, t->ndim, ones, NULL);
-        }
-        return index;
-    }
-    return extreme_along(t, dim, keepdim, top, NULL, &index, name) < 0 ? NULL : index;
-}
-"""
-native("argmax(Tensor input, int? dim=None, bool keepdim=False) -> Tensor", out=True, code=_ARG + """
-Tensor *impl_argmax(Tensor *t, int64_t dim, bool keepdim) { return arg_extreme(t, dim, keepdim, true, "argmax"); }
+native("argmax(Tensor input, int? dim=None, bool keepdim=False) -> Tensor", out=True, code="""
+#include "extreme.h"
+Tensor *impl_argmax(Tensor *t, int64_t dim, bool keepdim) { return rl_arg_extreme(t, dim, keepdim, true, "argmax"); }
 """, doc="The position of the (first) maximum: of all elements, or along dim.")  # fmt: skip
 native("argmin(Tensor input, int? dim=None, bool keepdim=False) -> Tensor", out=True, code="""
-Tensor *impl_argmin(Tensor *t, int64_t dim, bool keepdim) { return arg_extreme(t, dim, keepdim, false, "argmin"); }
+Tensor *impl_argmin(Tensor *t, int64_t dim, bool keepdim) { return rl_arg_extreme(t, dim, keepdim, false, "argmin"); }
 """, doc="The position of the (first) minimum: of all elements, or along dim.")  # fmt: skip
 for _name in ("max", "min"):
     # first: dim would take an integer tensor of one element too
@@ -184,7 +107,7 @@ for _name in ("max", "min"):
     native(f"{_name}.dim(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", out=True, node=f"{_name.title()}Backward0",
            derivative="value_selecting_backward(grad_values, dim, indices, input.shape, keepdim)", code=f"""
 int impl_{_name}_dim(Tensor *t, int64_t dim, bool keepdim, Tensor **out) {{
-    return extreme_along(t, dim, keepdim, {"true" if _name == "max" else "false"}, &out[0], &out[1], "{_name}");
+    return rl_extreme_along(t, dim, keepdim, {"true" if _name == "max" else "false"}, &out[0], &out[1], "{_name}");
 }}
 """)  # fmt: skip
 composite("value_selecting_backward(Tensor grad, int dim, Tensor indices, int[] sizes, bool keepdim) -> Tensor", """
