@@ -1,198 +1,154 @@
-"""What a user waits for: training steps, start-up, whole programs and memory, rushlight beside PyTorch.
+"""Steps of training and inference: rushlight beside PyTorch, NumPy where it has a counterpart, and the machine's limit.
 
-    python benchmarks/steps.py                # a Markdown table; PyTorch's column if it is installed
-    python benchmarks/steps.py --rounds 9 --threads 1
+    python benchmarks/steps.py
+    python benchmarks/steps.py --filter classifier --rounds 9
+    python benchmarks/steps.py --busy        # the slow-down beside two processes that compute without end
 
-Each round starts a fresh process for each engine, the engines in turn, running the same source; a figure is
-the median over rounds, and the ratio is of those medians. Steps are timed inside the process after a warm-up;
-start-up and programs are timed from outside, from spawn to the moment named. On a machine that is busy with
-other things PyTorch with several threads is far slower than by itself: measure on a quiet one.
+Figures are medians over all rounds, engines taking turns, each with the threads it takes by default.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import json
-import os
-import re
+import itertools
 import subprocess
 import sys
-import tempfile
-import time
-from pathlib import Path
-from statistics import median
+from dataclasses import dataclass
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-POINTS = 80
+from harness import Contest, cores, duration, engines_installed, number, table
+from limits import Limits, measure
 
-# name of the row -> variant of the step below
-STEPS = {
-    "blob classifier, one step": "",
-    "the same, `loss.item()` each step": "item",
-    "the same, `model.train()` each step": "train",
-    "the same, data by `from_numpy`": "numpy",
-    "the same, Adam": "adam",
-    "the same, batches of 16 from a `DataLoader`": "loader",
+
+@dataclass
+class Workload:
+    call: str  # in workloads.py
+    operations: float = 0
+    moved: float = 0  # bytes that no implementation can avoid to read or write
+    numpy: str = ""  # in workloads_numpy.py
+
+
+def _training(*widths: int, batch: int, update: int) -> tuple[float, float]:
+    """Operations and bytes of a step: each weight is used in the forward pass and in both gradients, but the first
+    layer's input needs none; `update` counts the arrays of the weights' size that the optimizer reads and writes."""
+    pairs = list(itertools.pairwise(widths))
+    products = [2 * batch * n * m for n, m in pairs]
+    weights = sum(n * m + m for n, m in pairs)
+    return 3 * sum(products) - products[0], 4 * weights * update
+
+
+SMALL = _training(2, 5, 1, batch=80, update=3)
+MLP = (784, 256, 128, 10)
+WORKLOADS = {
+    "classifier 2-5-1, 80 points, SGD": Workload("classifier()", *SMALL, "classifier()"),
+    "the same, `loss.item()` each step": Workload("classifier('item')", *SMALL),
+    "the same, `train()`, step, `eval()`, forward": Workload("classifier('modes')", *SMALL),
+    "the same, Adam": Workload("classifier('adam')", *SMALL),
+    "the same, gradients clipped": Workload("classifier('clip')", *SMALL),
+    "the same, `StepLR` each step": Workload("classifier('schedule')", *SMALL),
+    "the same, loss and update by hand": Workload("classifier('hand')", *SMALL),
+    "200 such classifiers, one step each": Workload("many_small()", 200 * SMALL[0], 200 * SMALL[1]),
+    "8-6-4-1, batches of 32 by `DataLoader`": Workload("loader()", *_training(8, 6, 4, 1, batch=32, update=3)),
+    "MLP 784-256-128-10, batch 64, Adam": Workload(
+        f"mlp{(*MLP,)}"[:-1] + ", optimizer='Adam')", *_training(*MLP, batch=64, update=7)
+    ),
+    **{
+        f"MLP {w}-{w}-{w}-10, batch 64, SGD": Workload(
+            f"mlp({w}, {w}, {w}, 10)", *_training(w, w, w, 10, batch=64, update=3)
+        )
+        for w in (16, 64, 256, 1024, 4096)
+    },
+    # Forward: x read, the result written; backward: x and the gradient read, x's gradient written.
+    "x + LayerNorm(GELU(x)), 1024², both ways": Workload("gelu_norm()", 0, 5 * 4 * 1024**2),
+    "matrix product 1024³": Workload("matmul()", 2 * 1024**3, 3 * 4 * 1024**2, "matmul()"),
+    "inference 2-5-1, one sample": Workload("inference(2, 5, 1)", 30, 84, "inference(2, 5, 1)"),
+    "inference 784-256-128-10, one sample": Workload(
+        f"inference{MLP}",
+        _training(*MLP, batch=1, update=0)[0] / 3,
+        _training(*MLP, batch=1, update=1)[1],
+        f"inference{MLP}",
+    ),
 }
-
-FIRST_LOSS = """
-import time
-import torch
-from torch import nn, optim
-model = nn.Sequential(nn.Linear(2, 5), nn.ReLU(), nn.Linear(5, 1), nn.Sigmoid())
-optimizer = optim.SGD(model.parameters(), lr=0.03)
-loss = nn.BCELoss()(model(torch.randn(80, 2)), torch.ones(80, 1))
-loss.backward()
-optimizer.step()
-print(loss.item(), time.time())
-"""
-# Resident pages, as the kernel counts them: the peak of getrusage is inherited from the parent across exec.
-MEMORY = """
-import torch, torch.nn, torch.optim
-pages = int(open("/proc/self/statm").read().split()[1])
-import os
-print(pages * os.sysconf("SC_PAGE_SIZE"))
-"""
+BUSY = (
+    "classifier 2-5-1, 80 points, SGD",
+    "8-6-4-1, batches of 32 by `DataLoader`",
+    "MLP 784-256-128-10, batch 64, Adam",
+)
 
 
-def step_of(variant: str):
-    """One training step of the 2-5-1 classifier, as a function without arguments."""
-    import torch
-    from torch import nn
-
-    torch.manual_seed(0)
-    if variant == "numpy":
-        import numpy
-
-        rng = numpy.random.default_rng(0)
-        x = torch.from_numpy(rng.standard_normal((POINTS, 2), dtype=numpy.float32))
-    else:
-        x = torch.randn(POINTS, 2)
-    y = (x[:, 0] * x[:, 1] > 0).float()
-
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.hidden = nn.Linear(2, 5)
-            self.relu = nn.ReLU()
-            self.out = nn.Linear(5, 1)
-            self.sigmoid = nn.Sigmoid()
-
-        def forward(self, x):
-            return self.sigmoid(self.out(self.relu(self.hidden(x))))
-
-    model, criterion = Net(), nn.BCELoss()
-    make = torch.optim.Adam if variant == "adam" else torch.optim.SGD
-    optimizer = make(model.parameters(), lr=0.03)
-
-    def step(x=x, y=y):
-        if variant == "train":
-            model.train()
-        optimizer.zero_grad()
-        loss = criterion(model(x).squeeze(), y)
-        if variant == "item":
-            loss.item()
-        loss.backward()
-        optimizer.step()
-
-    if variant != "loader":
-        return step
-
-    from torch.utils.data import DataLoader, TensorDataset
-
-    def forever():
-        loader = DataLoader(TensorDataset(x, y), batch_size=16, shuffle=True)
-        while True:
-            yield from loader
-
-    batches = forever()
-    return lambda: step(*next(batches))
+def sources(workload: Workload, engines: list[str]) -> dict[str, tuple[str, str]]:
+    found = {}
+    for engine in engines:
+        if engine != "numpy":
+            found[engine] = (f"step = workloads.{workload.call}", "step()")
+        elif workload.numpy:
+            found[engine] = (f"import workloads_numpy\nstep = workloads_numpy.{workload.numpy}", "step()")
+    return found
 
 
-def time_steps() -> dict[str, float]:
-    """Seconds of a step for each variant: the median of ten stretches of at least 50 ms."""
-    seconds = {}
-    for name, variant in STEPS.items():
-        step = step_of(variant)
-        started, n = time.perf_counter(), 0
-        while time.perf_counter() - started < 0.2:
-            step()
-            n += 1
-        n = max(1, n // 4)
-        stretches = []
-        for _ in range(10):
-            started = time.perf_counter()
-            for _ in range(n):
-                step()
-            stretches.append((time.perf_counter() - started) / n)
-        seconds[name] = median(stretches)
-    return seconds
+def run(rounds: int, threads: int | None = None, wanted: str = "") -> str:
+    engines, limits = engines_installed(), measure(threads or cores())
+    rows = []
+    with Contest(engines, threads) as contest:
+        for name, workload in WORKLOADS.items():
+            if wanted not in name:
+                continue
+            times = contest.time(sources(workload, engines), rounds, 0.15)
+            rows.append([name, *_columns({engine: t.median for engine, t in times.items()}, workload, limits)])
+    return table(["step", "rushlight", "PyTorch", "ratio", "NumPy", "limit"], rows)
 
 
-def programs() -> list[Path]:
-    """The examples that import nothing but torch and the standard library, so that only the engine is measured."""
-    others = re.compile(r"^\s*(?:import|from) (?:matplotlib|sklearn|numpy)", re.M)
-    return [path for path in sorted(EXAMPLES.glob("*.py")) if not others.search(path.read_text())]
+def _columns(seconds: dict[str, float], workload: Workload, limits: Limits) -> list[str]:
+    ours = seconds["rushlight"]
+    theirs, array = seconds.get("torch"), seconds.get("numpy")
+    limit = limits.seconds(workload.operations, workload.moved)
+    return [
+        duration(ours),
+        duration(theirs) if theirs else "-",
+        number(theirs / ours) if theirs else "-",
+        duration(array) if array else "-",
+        # Below the time of a call the machine's limit says nothing about an engine.
+        duration(limit) if limit > 1e-6 else "< 1 µs",
+    ]
 
 
-def measure_round(command: list[str], environment: dict[str, str], folder: Path) -> dict[str, float]:
-    """One round of one engine: row -> seconds, or bytes for memory."""
+def run_busy(rounds: int, hogs: int = 2) -> str:
+    """How many times slower a step is beside processes that keep every core busy."""
+    engines = [name for name in engines_installed() if name != "numpy"]
+    quiet = _busy_medians(engines, rounds)
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(hogs)]
+    try:
+        busy = _busy_medians(engines, rounds)
+    finally:
+        for process in others:
+            process.kill()
+            process.wait()
+    rows = []
+    for name in BUSY:
+        cells = [f"{duration(busy[name][e])} ({number(busy[name][e] / quiet[name][e])}×)" for e in engines]
+        rows.append([name, *cells])
+    return table(
+        [f"beside {hogs} busy processes (times the quiet figure)", "rushlight", "PyTorch"][: len(engines) + 1], rows
+    )
 
-    def run(*arguments: str) -> tuple[str, float, float]:
-        started, clock = time.time(), time.perf_counter()
-        done = subprocess.run([*command, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
-        if done.returncode:
-            raise SystemExit(f"{' '.join([*command, *arguments])}\n{done.stderr}")
-        return done.stdout, started, time.perf_counter() - clock
 
-    row = dict(json.loads(run(str(Path(__file__).resolve()), "--steps-only")[0]))
-    printed, started, wall = run("first_loss.py")
-    row["process start to the first step done"] = float(printed.split()[1]) - started
-    row["the same program, start to exit"] = wall
-    for path in programs():
-        row[f"`examples/{path.name}`, start to exit"] = run(str(path))[2]
-    row["resident memory after `import torch, torch.nn, torch.optim`"] = float(run("memory.py")[0])
-    return row
-
-
-def shown(name: str, value: float) -> str:
-    if "memory" in name:
-        return f"{value / 1e6:.1f} MB"
-    return f"{value * 1e6:.1f} µs" if value < 1e-3 else f"{value * 1e3:.1f} ms" if value < 1 else f"{value:.2f} s"
+def _busy_medians(engines: list[str], rounds: int) -> dict[str, dict[str, float]]:
+    with Contest(engines) as contest:
+        found = {}
+        for name in BUSY:
+            # Seconds enough for the scheduler's slices to even out.
+            times = contest.time(sources(WORKLOADS[name], engines), rounds, 1.0)
+            found[name] = {engine: t.median for engine, t in times.items()}
+        return found
 
 
 def main() -> None:
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--rounds", type=int, default=5)
-    ap.add_argument("--threads", type=int, default=1, help="for both engines; this work is too small for more")
-    ap.add_argument("--steps-only", action="store_true", help=argparse.SUPPRESS)  # how a round calls itself
+    ap.add_argument("--threads", type=int, help="for both engines; each engine's default otherwise")
+    ap.add_argument("--filter", default="", help="part of a workload's name")
+    ap.add_argument("--busy", action="store_true")
     args = ap.parse_args()
-    if args.steps_only:
-        print(json.dumps(time_steps()))
-        return
-
-    engines = {"rushlight": [sys.executable, "-m", "rushlight", "run"]}
-    if importlib.util.find_spec("torch"):
-        engines["PyTorch"] = [sys.executable]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(args.threads)}
-    for tuning in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
-        environment.pop(tuning, None)
-    rounds: dict[str, list[dict[str, float]]] = {engine: [] for engine in engines}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "first_loss.py").write_text(FIRST_LOSS)
-        (folder / "memory.py").write_text(MEMORY)
-        for _ in range(args.rounds):
-            for engine, command in engines.items():
-                rounds[engine].append(measure_round(command, environment, folder))
-
-    print(f"| threads: {args.threads}; median of {args.rounds} rounds | {' | '.join(engines)} | ratio |")
-    print("|---" + "|---:" * (len(engines) + 1) + "|")
-    for name in rounds["rushlight"][0]:
-        values = [median(row[name] for row in rounds[engine]) for engine in engines]
-        ratio = f"{values[1] / values[0]:.1f}" if len(values) > 1 else "-"
-        print(f"| {name} | {' | '.join(shown(name, v) for v in values)} | {ratio} |")
+    print(run_busy(args.rounds) if args.busy else run(args.rounds, args.threads, args.filter))
 
 
 if __name__ == "__main__":
