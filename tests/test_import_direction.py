@@ -21,7 +21,6 @@ MAY_IMPORT = {
     "_C": [],
     "_version": [],
     "version": ["_version"],
-    "_blas": [],
     "_ops": ["_C", "linalg"],  # bodies in Python call natives; the records themselves import nothing
     "_build": ["_ops"],
     "_tensor_str": ["_C"],
@@ -82,7 +81,6 @@ HEAVY = {
         "re",
         "reprlib",
         "scipy",
-        "scipy_openblas32",
         "shutil",
     ),
     *("signal", "socket", "string", "struct", "subprocess", "tempfile", "textwrap", "threading", "tokenize", "torch"),

@@ -193,11 +193,10 @@ def environment() -> int:
         "Python": f"{platform.python_version()} ({platform.python_implementation()}, {sys.executable})",
         "system": f"{platform.platform()}, {os.cpu_count()} processors",
     }
-    for package in ("scipy-openblas32", "numpy"):
-        try:
-            lines[package] = version(package)
-        except PackageNotFoundError:
-            lines[package] = "not installed"
+    try:
+        lines["numpy"] = version("numpy")
+    except PackageNotFoundError:
+        lines["numpy"] = "not installed"
     for name, value in lines.items():
         print(f"{name:<17} {value}")
     return 0

@@ -4,7 +4,7 @@
  *
  * With ta, A is stored as (k, m); with tb, B as (n, k).  lda, ldb, ldc are the distances in elements between
  * rows as stored.  When beta is 0, C is only written (it may hold NaN).  C overlaps neither A nor B.
- * For the same inputs, processor and thread count the result has the same bits on every call.
+ * For the same inputs and processor the result has the same bits on every call, with any number of threads.
  */
 #ifndef RL_GEMM_H
 #define RL_GEMM_H
@@ -56,26 +56,5 @@ void rl_gemm_f16(RL_GEMM_SIGNATURE(uint16_t, float));
 void rl_gemm_bf16(RL_GEMM_SIGNATURE(uint16_t, float));
 void rl_gemm_c64(RL_GEMM_SIGNATURE(RLComplex64, RLComplex64));
 void rl_gemm_c128(RL_GEMM_SIGNATURE(RLComplex128, RLComplex128));
-
-/* ---- OpenBLAS, for large products ---- */
-
-/* Loads the library at `path` (scipy-openblas32's). 0, or -1 when it cannot be used: our kernels do the work then. */
-int rl_blas_load(const char *path);
-void rl_blas_set_threads(int n);          /* kept for a library loaded later; 1 until set */
-
-/* Called at the first product that OpenBLAS would do better, when nothing is loaded yet: should find the library and
- * call rl_blas_load.  It runs on the thread that computes, whether or not that holds the GIL, and threads that come
- * together each call it.  NULL: no library is looked for. */
-extern void (*rl_blas_wanted)(void);
-
-/* ---- what each instruction set provides (gemm_kernel.c) ---- */
-
-/* gemm also adds bias(n) to every row of C where bias is not NULL; dot is for contiguous vectors. */
-typedef struct {
-    void (*gemm_f32)(RL_GEMM_SIGNATURE(float, float), const float *bias);
-    void (*gemm_f64)(RL_GEMM_SIGNATURE(double, double), const double *bias);
-    float (*dot_f32)(int64_t n, const float *x, const float *y);
-    double (*dot_f64)(int64_t n, const double *x, const double *y);
-} RLGemmKernels;
 
 #endif

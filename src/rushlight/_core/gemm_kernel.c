@@ -1,8 +1,7 @@
 /* gemm_kernel.c -- the float products of one instruction set (isa.h says how it is compiled for each). */
-#include <stdlib.h>
 #include <string.h>
 
-#include "gemm.h"
+#include "gemm_kernel.h"
 #include "isa.h"
 
 #if defined(__AVX2__)
@@ -18,15 +17,22 @@
 #define RL_HAS_SHUFFLEVECTOR 0
 #endif
 
-#define RL_KC 256              /* with NR columns: 32 KB at the widest, a first-level cache */
-#define RL_MC 192              /* rows of A per copied block: 192 KB of float32; divisible by every RL_MR */
+#define NR (2 * VL)            /* columns of a tile */
+#define RL_KC RL_GEMM_DEPTH
+#define RL_KC_DOTS 2048        /* sums along k are cut here, which bounds their rounding errors */
 #define RL_NV_WIDE 8           /* vectors of columns held for a single row */
-#define RL_LARGE (96 * 96 * 96) /* multiplications from which copying A pays */
+#define INLINE static inline __attribute__((always_inline))
 
 #define T float
 #define RL_GEMM_F64 0
 #define NAME(x) x##_f32
+#include "gemm_simd.h"
 #include "gemm_tile.h"
+#include "gemm_pack.h"
+#include "gemm_product.h"
+const RLGemmKernels_f32 RL_ISA_NAME(rl_gemm_kernels_f32) = {
+    RL_MR, NR, in_place_f32, dot_rows_f32, pack_rows_f32, pack_columns_f32, multiply_f32, dot_f32,
+};
 #undef T
 #undef RL_GEMM_F64
 #undef NAME
@@ -34,6 +40,10 @@
 #define T double
 #define RL_GEMM_F64 1
 #define NAME(x) x##_f64
+#include "gemm_simd.h"
 #include "gemm_tile.h"
-
-const RLGemmKernels RL_ISA_NAME(rl_gemm_kernels) = {gemm_f32, gemm_f64, dot_f32, dot_f64};
+#include "gemm_pack.h"
+#include "gemm_product.h"
+const RLGemmKernels_f64 RL_ISA_NAME(rl_gemm_kernels_f64) = {
+    RL_MR, NR, in_place_f64, dot_rows_f64, pack_rows_f64, pack_columns_f64, multiply_f64, dot_f64,
+};

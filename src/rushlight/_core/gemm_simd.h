@@ -1,31 +1,46 @@
 /* gemm_simd.h -- the few vector operations that the products need, for one element type and one instruction set.
  *
- * Included by gemm_tile.h with T (float or double) and RL_GEMM_F64 (0 or 1) defined.  Everything that compilers
+ * Included by gemm_kernel.c with T (float or double) and RL_GEMM_F64 (0 or 1) defined.  Everything that compilers
  * express as plain operators on vector types is left to them; named here are fused multiply-add (contraction is off
  * for the whole core, so it must be asked for), loads and stores of the first `n` lanes, and the sum over lanes.
  *
  *     V, VL        the vector type and its lanes
  *     RL_MR        rows of the register tile: RL_MR x 2 accumulators, two vectors of B and one of A fit the registers
+ *     RL_MR_PLACE  the same where A is read in place: each row is an address of its own, and those must fit too
+ *     RL_FREE_MASKS  whether load_part and store_part cost no more than load and store
  */
 #undef V
 #undef VL
 #undef VU
+#undef RL_VECTOR_BYTES
+#undef RL_MR
+#undef RL_MR_PLACE
+#undef RL_FREE_MASKS
 #define V NAME(vec)
 #define VU NAME(vec_unaligned)
 #define VL ((int)(RL_VECTOR_BYTES / sizeof(T)))
 
 #if defined(__AVX512F__)
 #define RL_VECTOR_BYTES 64
-#define RL_MR 8
+#define RL_MR 14
+#define RL_MR_PLACE 8
+#define RL_FREE_MASKS 1
 #elif defined(__AVX2__) && defined(__FMA__)
 #define RL_VECTOR_BYTES 32
 #define RL_MR 6
+#define RL_MR_PLACE 6
 #elif defined(__aarch64__)
 #define RL_VECTOR_BYTES 16
-#define RL_MR 8
+#define RL_MR 14
+#define RL_MR_PLACE 8
 #else
 #define RL_VECTOR_BYTES 16
 #define RL_MR 4
+#define RL_MR_PLACE 4
+#endif
+
+#ifndef RL_FREE_MASKS
+#define RL_FREE_MASKS 0
 #endif
 
 typedef T V __attribute__((vector_size(RL_VECTOR_BYTES)));

@@ -4,7 +4,6 @@
 #include "rl_ops.h"
 #include "profile.h"
 
-void rl_matmul_init(void);
 
 struct PyModuleDef rl_module = {PyModuleDef_HEAD_INIT, .m_name = "rushlight._C", .m_doc = "The compiled core of rushlight.", .m_size = -1};
 
@@ -55,7 +54,6 @@ PyMODINIT_FUNC PyInit__C(void) {
     if (!m || !hidden || PyState_AddModule(m, &rl_module) < 0) return NULL;
     rl_threads_init();
     rl_init_ops();
-    rl_matmul_init();
     if (rl_pytypes_init(m) < 0 || PyType_Ready(&RLFunction_Type) < 0 || PyType_Ready(&RLMethod_Type) < 0) goto fail;
     if (rl_ready_type(&RLTensor_Type) < 0 || rl_ready_type(&RLParameter_Type) < 0) goto fail;
     if (PyModule_AddObjectRef(m, "Tensor", (PyObject *)&RLTensor_Type) < 0 ||

@@ -315,24 +315,3 @@ Tensor *impl_linear(Tensor *x, Tensor *w, Tensor *bias) {
     if (p && bias) { r = rl_add(p, bias, RL_ONE); Py_DECREF(p); }
     return r;
 }
-
-/* ---------------------------------------------------------------- OpenBLAS, found when first needed */
-
-static void find_blas(void) {
-    PyGILState_STATE gil = PyGILState_Ensure();
-    PyObject *type, *value, *trace;
-    PyErr_Fetch(&type, &value, &trace);
-    PyObject *m = PyImport_ImportModule("rushlight._blas");
-    PyObject *path = m ? PyObject_CallMethod(m, "path", NULL) : NULL;
-    if (path && path != Py_None) {
-        const char *s = PyUnicode_AsUTF8(path);
-        if (s) rl_blas_load(s);
-    }
-    Py_XDECREF(path);
-    Py_XDECREF(m);
-    PyErr_Clear();
-    PyErr_Restore(type, value, trace);
-    PyGILState_Release(gil);
-}
-
-void rl_matmul_init(void) { rl_blas_wanted = find_blas; }

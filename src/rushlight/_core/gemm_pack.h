@@ -1,0 +1,56 @@
+/* gemm_pack.h -- copies of operands in the order in which tiles read them.
+ *
+ * A is packed by RL_MR rows, B by NR columns.  Both are the same to this file: `count` vectors along k, `width` of them
+ * side by side make a strip, in which element (i, p) is at strip[p * width + i].  A strip that is not full is padded
+ * with zeros: tiles may read what lies there, and a NaN or a denormal left from before could cost time.
+ */
+
+/* strip(k, width) from count <= width vectors that are contiguous along k and `ld` apart. */
+INLINE void NAME(turn_strip)(const int width, int count, int64_t k, const T *src, int64_t ld, T *strip) {
+    int64_t p = 0;
+    if (count == width) {
+        for (; p + W <= k; p += W, strip += W * width) {
+#pragma GCC unroll 8
+            for (int i = 0; i + W <= width; i += W) NAME(turn_square)(src + i * ld + p, ld, strip + i, width);
+            if (width % W) /* the last square overlaps its neighbour */
+                NAME(turn_square)(src + (width - W) * ld + p, ld, strip + (width - W), width);
+        }
+    } else {
+        for (; p + W <= k; p += W, strip += W * width) {
+            int i = 0;
+            for (; i + W <= count; i += W) NAME(turn_square)(src + i * ld + p, ld, strip + i, width);
+            for (; i < width; i++)
+                for (int q = 0; q < W; q++) strip[q * width + i] = i < count ? src[i * ld + p + q] : 0;
+        }
+    }
+    for (; p < k; p++, strip += width)
+        for (int i = 0; i < width; i++) strip[i] = i < count ? src[i * ld + p] : 0;
+}
+
+/* The same from vectors that lie side by side, steps of k being `ld` apart. */
+INLINE void NAME(copy_strip)(const int width, int count, int64_t k, const T *src, int64_t ld, T *strip) {
+    if (count == width)
+        for (int64_t p = 0; p < k; p++) memcpy(strip + p * width, src + p * ld, (size_t)width * sizeof(T));
+    else
+        for (int64_t p = 0; p < k; p++)
+            for (int i = 0; i < width; i++) strip[p * width + i] = i < count ? src[p * ld + i] : 0;
+}
+
+INLINE void NAME(pack)(const int width, int64_t count, int64_t k, const T *src, int64_t step, int64_t k_step,
+                       T *strip) {
+    for (; count > 0; count -= width, src += width * step, strip += k * width) {
+        const int here = count < width ? (int)count : width;
+        if (k_step == 1)
+            NAME(turn_strip)(width, here, k, src, step, strip);
+        else
+            NAME(copy_strip)(width, here, k, src, k_step, strip);
+    }
+}
+
+static void NAME(pack_rows)(int64_t m, int64_t k, const T *a, int64_t a_row, int64_t a_col, T *strips) {
+    NAME(pack)(RL_MR, m, k, a, a_row, a_col, strips);
+}
+
+static void NAME(pack_columns)(int64_t n, int64_t k, const T *b, int64_t b_row, int64_t b_col, T *strips) {
+    NAME(pack)(NR, n, k, b, b_col, b_row, strips);
+}
