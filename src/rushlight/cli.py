@@ -25,8 +25,8 @@ usage: rushlight run SCRIPT [ARGUMENT ...]       run a PyTorch program on rushli
        rushlight --version
        rushlight --help, rushlight fit --help, ...
 
-Of `run`: `import torch` in the program, and in processes that it starts through multiprocessing, means rushlight for that
-run only; an installed PyTorch is neither imported nor changed.
+Of `run`: `import torch` in the program, and in processes that it starts through multiprocessing, means rushlight for
+that run only; an installed PyTorch is neither imported nor changed.
 """
 
 TABULAR = frozenset(("fit", "predict", "serve", "export"))

@@ -15,8 +15,8 @@ How the parts fit together, for those who build on them:
   chooses rows, `model` builds the network, `training` trains it, `metrics` measures, `folder` and `run` keep it all.
 - A `Run` has `settings`, `preprocess` (`.features`, `.inputs`, `.target`), `model`, `history`, `results`, `tested`, and
   `data` when it has just been fitted; `outputs`, `probabilities`, `values`, `predict_rows` predict.
-- `pictures.draw(run, folder)` and `report.write(run, folder)` are called by `Run.save(folder, pictures=True)` while the
-  folder is being staged; `serve` and `export` start from `Run.load(folder)` and have a `main(arguments)` for the command.
+- `pictures.draw(run, folder)` and `report.write(run, folder)` are called by `Run.save(folder, pictures=True)` while
+  the folder is being staged; `serve` and `export` start from `Run.load(folder)`, and have a `main(arguments)`.
 - `DataError` is for whatever the user can put right; its text is one line.
 """
 

@@ -14,6 +14,25 @@ if TYPE_CHECKING:
 DTYPES = {"F64": ("float64", 8), "F32": ("float32", 4), "I64": ("int64", 8), "U8": ("uint8", 1)}
 
 
+def bytes_of(torch: Any, tensor: Tensor) -> bytearray:
+    """The elements' bytes; copied through a tensor on the buffer, which needs no array library."""
+    content = bytearray(tensor.numel() * tensor.element_size())
+    if content:
+        torch.frombuffer(content, dtype=tensor.dtype).copy_(tensor.detach().reshape(-1))
+    return content
+
+
+def checksum(torch: Any, tensors: list[Tensor]) -> int:
+    """CRC-32 of all elements."""
+    from zlib import crc32
+
+    total = 0
+    for tensor in tensors:
+        for rows in tensor.split(65536):
+            total = crc32(bytes_of(torch, rows), total)
+    return total
+
+
 def save_arrays(torch: Any, path: str, tensors: dict[str, Tensor]) -> None:
     """Writes dense tensors of the dtypes above."""
     import json

@@ -31,6 +31,9 @@ def main(arguments: list[str]) -> int:
             raise
         print(f"rushlight {arguments[0]}: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"\nrushlight {arguments[0]}: stopped", file=sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:
         # `| head` has seen enough; what is still buffered has nowhere to go
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -100,9 +103,11 @@ def fit(arguments: list[str]) -> int:
     data, out, resume = (chosen.pop(name) for name in ("data", "out", "resume"))
     pictures, quiet = not chosen.pop("no_pictures"), chosen.pop("quiet")
     options = {name: value for name, value in chosen.items() if value is not None}
+    if resume is not None and (data or out or options):
+        raise DataError("--resume goes on with the data, settings and folder it had: give nothing else")
     if data is None and resume is None:
         raise DataError("which data? `rushlight fit blobs` tries it on an example; see `rushlight fit --help`")
-    out = out or resume or default_folder(data)
+    out = None if resume else out or default_folder(data)
 
     from rushlight.tabular.fitting import fit as fit_model
 
@@ -112,7 +117,7 @@ def fit(arguments: list[str]) -> int:
             print("no pictures: they need matplotlib (pip install 'rushlight[plot]')", file=sys.stderr)
     run = fit_model(data, out=out, resume=resume, pictures=pictures, verbose=not quiet, **options)
     if not quiet:
-        _report(run, out)
+        _report(run)
     return 0 if run.results["status"] == "complete" else INTERRUPTED
 
 
@@ -139,13 +144,14 @@ def _can_draw() -> bool:
     return find_spec("matplotlib") is not None
 
 
-def _report(run: Run, out: str) -> None:
+def _report(run: Run) -> None:
     from rushlight.tabular.progress import summary
 
     print(summary(run.results, run.target.classes))
     if run.results["status"] == "interrupted":
-        print(f"stopped in epoch {run.results['epochs'] + 1}; to go on: rushlight fit --resume {out}")
-    print(f"saved {out}: {', '.join(sorted(os.listdir(out)))}")
+        print(f"stopped in epoch {run.results['epochs'] + 1}; to go on: rushlight fit --resume {run.folder}")
+    assert run.folder is not None
+    print(f"saved {run.folder}: {', '.join(sorted(os.listdir(run.folder)))}")
 
 
 def predict(arguments: list[str]) -> int:

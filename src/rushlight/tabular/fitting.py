@@ -1,28 +1,25 @@
-"""From data to a fitted model: read, split, learn the preprocessing, build, train, measure."""
+"""`fit`: prepare the data, build, train, measure, keep; and go on where an interrupted run stopped."""
 
 from __future__ import annotations
 
 import os
 
 from rushlight.tabular import engine, folder as folders
+from rushlight.tabular.arrays import checksum
 from rushlight.tabular.errors import DataError
-from rushlight.tabular.metrics import evaluate
+from rushlight.tabular.metrics import Part, evaluate
 from rushlight.tabular.model import build
-from rushlight.tabular.preprocess import Preprocess, doubles, integers, learn_scale, read_target
+from rushlight.tabular.preparing import counted, prepare
 from rushlight.tabular.progress import Console
-from rushlight.tabular.run import Data, Run
+from rushlight.tabular.run import Run
 from rushlight.tabular.settings import Settings
-from rushlight.tabular.source import Source, matrix_source, memory_source, open_source
-from rushlight.tabular.split import split_rows
-from rushlight.tabular.table import read_table
 from rushlight.tabular.training import Trainer, find_rate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from rushlight import Tensor
-    from rushlight.tabular.metrics import Part
+    from rushlight.nn import Module
 
 
 def fit(
@@ -37,9 +34,11 @@ def fit(
 ) -> Run:
     """Fits a network to data and returns the `Run`; with `out`, also writes its folder.
 
-    `data` is a path, the name of an example, a data frame, a dict of columns, or a pair (X, y); `target` a column's name
-    or position.  `options` are those of the command line: hidden, activation, loss, optimizer, lr, epochs, ...  With
-    `resume`, an interrupted run goes on, with its own options.  The global random state is left as it was.
+    `data` is a path, the name of an example, a data frame, a dict of columns, or a pair (X, y); `target` a column's
+    name or position.  `options` are those of the command line: hidden, activation, loss, optimizer, lr, epochs, ...
+    With `resume`, a run that was interrupted goes on in its folder, with its own options.  The global random state is
+    left as it was.  `verbose` prints what the command prints.  With `out`, Ctrl-C ends training early and keeps what
+    there is (`results["status"]` is "interrupted").
 
     Raises DataError, with a message that says what to change.
 
@@ -48,169 +47,129 @@ def fit(
     >>> run.results["after"]["test"]["accuracy"] > 0.95
     True
     """
-    if resume is not None:
-        return Fit.resumed(resume, data, out, **options).complete(out or resume, pictures, verbose)
     if target is not None:
         options["target"] = str(target)
-    return Fit(data, Settings(**options)).complete(out, pictures, verbose)
+    checkpoint = None
+    if resume is not None:
+        if options or out is not None:
+            raise DataError("--resume goes on with the data, settings and folder it had: give nothing else")
+        checkpoint = folders.load_checkpoint(engine.load(), folders.find_checkpoint(resume))
+        data = checkpoint["data"] if data is None else data
+        if data is None:
+            raise DataError(f"{resume} was fitted to data in memory: give them again")
+        options, out = checkpoint["settings"], resume.rstrip("/")
+    settings = Settings(**options)
+    torch = engine.load(settings.engine)
+    if out is not None:
+        folders.refuse_unwritable(out)
+    rng = torch.get_rng_state()
+    try:
+        return Fit(torch, data, settings, out, verbose).run(checkpoint, pictures)
+    finally:
+        torch.set_rng_state(rng)
 
 
 class Fit:
     """One fit, from its data to its result."""
 
-    def __init__(self, data: Any, settings: Settings, state: dict[str, Any] | None = None) -> None:
-        self.torch = engine.load(settings.engine)
-        self.settings, self.state = settings, state
-        self.data_name = os.path.abspath(data) if isinstance(data, str) and os.path.exists(data) else None
-        self.input = data
-        self.found: dict[str, Any] | None = None  # by --lr-find
+    def __init__(self, torch: Any, data: Any, settings: Settings, out: str | None, verbose: bool) -> None:
+        self.torch, self.settings, self.out = torch, settings, out
+        self.given = os.path.abspath(data) if isinstance(data, str) and os.path.exists(data) else data
+        self.prepared = prepare(torch, data, settings)
+        self.found: dict[str, Any] | None = None  # the curve and the rate of --lr-find
+        self.console = Console(settings.epochs, self.keep_checkpoint if out is not None else None, quiet=not verbose)
 
-    @classmethod
-    def resumed(cls, folder: str, data: Any, out: str | None, **options: Any) -> Fit:
-        """The fit that was interrupted, ready to go on."""
-        if options:
-            raise DataError(f"--resume goes on with the settings it had: leave out {', '.join(options)}")
-        path = folders.find_checkpoint(folder)
-        checkpoint = folders.load_checkpoint(engine.load("rushlight"), path)
-        data = checkpoint["data"] if data is None else data
-        if data is None:
-            raise DataError("the interrupted run had its data in memory: give them to fit again")
-        made = cls(data, Settings(**checkpoint["settings"]), checkpoint)
-        made.found = checkpoint["lr_find"]
-        return made
-
-    def complete(self, out: str | None, pictures: bool, verbose: bool) -> Run:
-        """Prepares, trains, measures and writes."""
-        if out is not None:
-            folders.refuse_unwritable(out)
-        torch = self.torch
-        rng = torch.get_rng_state()
-        try:
-            self.prepare()
-            return self.train(out, pictures, verbose)
-        finally:
-            torch.set_rng_state(rng)
-
-    def prepare(self) -> None:
-        """Reads the data and makes everything that training needs; draws random numbers as the seed says."""
-        settings, torch = self.settings, self.torch
-        source = self._source()
-        columns = list(source.names)
-        name = self._target_name(source)
-        drop = self._columns(settings.drop, source, "--drop")
-        categorical = self._columns(settings.categorical, source, "--categorical")
-        ordinal = {item.partition("=")[0] for item in settings.ordinal}
-        table = read_table(source, text={*categorical, *ordinal}, drop=drop)
-        if len(table) < 2:
-            raise DataError(f"{source.origin} has one row: there is nothing to learn from it")
-        target, values = read_target(table, name, settings)
-        if settings.model is None:
-            settings.model = "mlp"
-        codes = integers(torch, values) if target.classes else None
-        split = split_rows(torch, codes, len(table), settings.test_size, settings.validation_size, settings.seed)
-        preprocess = Preprocess.learn(torch, table, target, split.train, settings, source.named, columns)
-        if codes is None:
-            numbers = doubles(torch, values)
-            learn_scale(target, numbers[split.train].tolist(), settings.standardize)
-            y = ((numbers - target.offset) / target.scale).float()
-        else:
-            y = codes
-        x = preprocess.encode(torch, table)
-        self.origin = source.origin
-        self.preprocess, self.shape = preprocess, [x.shape[1]]
-        self.data = Data(table, x, y, split)
-
-    def _source(self) -> Source:
-        data = self.input
-        if isinstance(data, Source):
-            return data
-        if isinstance(data, (str, os.PathLike)):
-            return open_source(os.fspath(data), self.settings)
-        if isinstance(data, tuple) and len(data) == 2:
-            self.settings.target = "target"
-            return matrix_source("the data", *data, getattr(data[0], "columns", None))
-        return memory_source("the data", data)
-
-    def _target_name(self, source: Source) -> str:
-        wanted = self.settings.target
-        if wanted is None:
-            raise DataError(
-                f"say which column to predict with --target: {', '.join(source.names[-8:])}, or -1 for the last"
-            )
-        if wanted in source.names:
-            return wanted
-        try:
-            return source.names[int(wanted)]
-        except ValueError:
-            raise DataError(f"{source.origin} has no column {wanted!r}: it has {_some(source.names)}") from None
-        except IndexError:
-            raise DataError(f"--target {wanted}: {source.origin} has {len(source.names)} columns") from None
-
-    @staticmethod
-    def _columns(names: list[str], source: Source, flag: str) -> list[str]:
-        for name in names:
-            if name not in source.names:
-                raise DataError(f"{flag} {name}: {source.origin} has no such column; it has {_some(source.names)}")
-        return names
-
-    def train(self, out: str | None, pictures: bool, verbose: bool) -> Run:
-        """Trains from the prepared state, or from the checkpoint; the random state belongs to the model from here on."""
-        settings, torch, data = self.settings, self.torch, self.data
-        target = self.preprocess.target
+    def run(self, checkpoint: dict[str, Any] | None, pictures: bool) -> Run:
+        """Builds, trains and measures; the random state is the model's and the batches' from here on."""
+        settings, torch, prepared = self.settings, self.torch, self.prepared
+        data, console = prepared.data, self.console
         torch.manual_seed(settings.seed)
-        model = build(torch, settings, self.shape, target)
-        parts = {"training": data.part(data.split.train), "test": data.part(data.split.test)}
-        parts = {name: part for name, part in parts.items() if len(part)}
-        validation = data.part(data.split.validation)
-        console = Console(settings.epochs, quiet=not verbose)
-        console.say(self._description())
-        if settings.lr_find and self.found is None:
-            rate, curve = find_rate(torch, settings, model, parts["training"])
-            settings.lr = rate
-            self.found = {"rate": rate, "curve": curve}
-            console.say(f"learning rate {rate:.3g}, where the loss falls most steeply")
-        validates = len(validation) > 0
-        trainer = Trainer(
-            torch, settings, model, target, parts["training"], validation if validates else parts.get("test"), validates
-        )
-        before = self._measure(trainer, parts)
-        if self.state is not None:
-            if self.state["fingerprint"] != self.fingerprint():
-                raise DataError(f"{self.origin} is not what it was when the run began: fit anew")
-            trainer.restore(self.state["trainer"])
-        trainer.run(console)
+        model = build(torch, settings, prepared.shape, prepared.preprocess.target)
+        parts = {name: data.part(name) for name in ("training", "validation", "test")}
+        for line in [*prepared.notices, *describe(settings, model, parts)]:
+            console.say(line)
+        if checkpoint is not None:
+            self.found = checkpoint["lr_find"]
+        elif settings.lr_find:
+            self._find_rate(model, parts["training"])
+        trainer = Trainer(torch, settings, model, prepared.preprocess.target, parts)
+        measured = [name for name in ("training", "test") if len(parts[name])]
+        before = {name: self._measure(trainer, parts[name]) for name in measured}
+        if checkpoint is not None:
+            if checkpoint["checksum"] != self.checksum():
+                raise DataError(f"{prepared.origin} is not what it was when the run began: fit anew")
+            trainer.restore(checkpoint["trainer"])
+            console.say(f"going on after {counted(trainer.epoch, 'epoch')}")
+        with console.listening():
+            trainer.run(console)
+        interrupted = self.checkpoint(trainer) if not trainer.complete else None
         trainer.keep_best()
         results = {
-            "rows": {"training": len(parts["training"]), "validation": len(validation), "test": len(data.split.test)},
-            "before": before,
-            "after": self._measure(trainer, parts),
-            "status": "complete" if trainer.complete else "interrupted",
+            "status": "interrupted" if interrupted else "complete",
+            "rows": {name: len(part) for name, part in parts.items()},
             "epochs": trainer.epoch,
-            "best_epoch": trainer.best["epoch"] if validates or not trainer.complete else trainer.epoch,
-            "held_out": "validation" if validates else "test" if "test" in parts else None,
+            "best_epoch": trainer.kept_epoch,
+            "held_out": trainer.held_out_name,
             "seconds": round(trainer.seconds, 6),
+            "before": before,
+            "after": {name: self._measure(trainer, parts[name]) for name in measured},
             "lr_find": self.found,
         }
-        tested = data.split.test if "test" in parts else data.split.train
-        run = Run(torch, settings, self.preprocess, model, self.shape, self.origin, trainer.history, results, {}, data)
-        run.tested = {"row": tested, "target": data.y[tested], "output": run.outputs(data.x[tested])}
-        if out is not None:
-            run.save(out, pictures)
+        rows = data.split.test if len(parts["test"]) else data.split.train
+        tested = {"row": rows, "target": data.y[rows], "output": trainer.outputs(data.x[rows])}
+        run = Run(torch, settings, prepared.preprocess, model, prepared.origin, trainer.history, results, tested, data)
+        run.checkpoint = interrupted
+        if self.out is not None:
+            run.save(self.out, pictures)
+            folders.remove_unfinished(self.out)
         return run
 
-    def _measure(self, trainer: Trainer, parts: dict[str, Part]) -> dict[str, Any]:
-        loss = self.settings.loss
+    def _find_rate(self, model: Module, part: Part) -> None:
+        self.settings.lr, curve = find_rate(self.torch, self.settings, model, part)
+        self.found = {"rate": self.settings.lr, "curve": curve}
+        self.console.say_curve(curve, self.settings.lr)
+
+    def _measure(self, trainer: Trainer, part: Part) -> dict[str, Any]:
+        return evaluate(self.torch, self.settings.loss, trainer.criterion, trainer.target, trainer.model, part)
+
+    # Going on later
+
+    def checksum(self) -> int:
+        """Tells data that have changed from those that the run began with."""
+        return checksum(self.torch, [self.prepared.data.x, self.prepared.data.y])
+
+    def checkpoint(self, trainer: Trainer) -> dict[str, Any]:
+        """All that `resume` needs."""
         return {
-            name: evaluate(self.torch, loss, trainer.criterion, trainer.target, trainer.model, part)
-            for name, part in parts.items()
+            "data": self.given if isinstance(self.given, str) else None,
+            "settings": self.settings.to_dict(),
+            "checksum": self.checksum(),
+            "lr_find": self.found,
+            "trainer": trainer.state(),
         }
 
-    def _description(self) -> str:
-        return self.origin
+    def keep_checkpoint(self, trainer: Trainer) -> None:
+        """Puts a checkpoint beside the folder, for a run that ends without being asked to."""
+        assert self.out is not None
+        folders.save_checkpoint(self.torch, self.out + folders.UNFINISHED, self.checkpoint(trainer))
 
-    def fingerprint(self) -> int:
-        return 0
+
+def describe(settings: Settings, model: Module, parts: dict[str, Part]) -> list[str]:
+    """What is about to be trained, on what and how."""
+    weights = sum([parameter.numel() for parameter in model.parameters()])
+    rows = len(parts["training"])
+    step = settings.rows_per_step(rows)
+    used = ", ".join(f"{len(part)} for {name}" for name, part in parts.items() if len(part))
+    return [
+        f"rows: {used}",
+        f"model: {outline(settings, model)}, {weights} weights",
+        f"{settings.loss}, {settings.optimizer}, {counted(settings.epochs, 'epoch')}, "
+        + ("full batch" if step == rows else f"{step} rows a step"),
+    ]
 
 
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+def outline(settings: Settings, model: Module) -> str:
+    """The widths of the layers in a line: mlp 8-6-4-1 sigmoid."""
+    widths = [list(weight.shape) for name, weight in model.state_dict().items() if name.endswith("weight")]
+    text = "-".join(str(width) for width in (widths[0][1], *(shape[0] for shape in widths)))
+    return f"{settings.model} {text}" + (f" {settings.activation}" if settings.model != "linear" else "")

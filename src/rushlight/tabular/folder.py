@@ -121,7 +121,7 @@ def read_settings(folder: str) -> dict[str, Any]:
 def refuse_version(what: str, version: Any) -> None:
     if version != VERSION:
         raise DataError(
-            f"{what} has format version {version}, and this rushlight reads {VERSION}: fit again, or install that version"
+            f"{what} has format version {version}, this rushlight reads {VERSION}: fit again, or install the other"
         )
 
 
@@ -155,6 +155,14 @@ def save_checkpoint(torch: Any, path: str, checkpoint: dict[str, Any]) -> None:
     part = f"{path}.{os.getpid()}.part"
     torch.save({"format": FORMAT, "version": VERSION, **checkpoint}, part)
     os.replace(part, path)
+
+
+def remove_unfinished(folder: str) -> None:
+    """Removes the checkpoint of a run whose folder now stands."""
+    try:
+        os.unlink(folder + UNFINISHED)
+    except FileNotFoundError:
+        pass
 
 
 def find_checkpoint(folder: str) -> str:

@@ -36,9 +36,9 @@ def outputs_of(torch: Any, model: Module, x: Tensor) -> Tensor:
     return outputs
 
 
-def loss_of(torch: Any, loss: str, criterion: Module, outputs: Tensor, y: Tensor) -> float:
+def loss_of(loss: str, criterion: Module, outputs: Tensor, y: Tensor) -> float:
     """The mean loss over rows."""
-    return criterion(outputs, targets_for(torch, loss, y)).item()
+    return criterion(outputs, targets_for(loss, y)).item()
 
 
 def score_of(torch: Any, loss: str, target: Target, outputs: Tensor, y: Tensor) -> float:
@@ -60,7 +60,7 @@ def evaluate(torch: Any, loss: str, criterion: Module, target: Target, model: Mo
     outputs = outputs_of(torch, model, part.x)
     result: dict[str, Any] = {
         "rows": len(part),
-        "loss": loss_of(torch, loss, criterion, outputs, part.y),
+        "loss": loss_of(loss, criterion, outputs, part.y),
         score_name(target): score_of(torch, loss, target, outputs, part.y),
     }
     if target.classes:

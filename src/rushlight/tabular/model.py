@@ -75,6 +75,6 @@ def probabilities(torch: Any, loss: str, outputs: Tensor) -> Tensor:
     return torch.cat([1 - second, second], 1)
 
 
-def targets_for(torch: Any, loss: str, values: Tensor) -> Tensor:
+def targets_for(loss: str, values: Tensor) -> Tensor:
     """Codes or scaled numbers in the shape and dtype that the loss compares outputs with."""
     return values if loss == "cross_entropy" else values.float().unsqueeze(1)

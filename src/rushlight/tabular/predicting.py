@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from rushlight.tabular.preprocess import Preprocess
     from rushlight.tabular.run import Run
 
+    Predicted = tuple[list[Any], Tensor | None, list[str] | None]
 
-def predictions(run: Run, data: Any, drop: Container[str] = ()) -> Iterator[tuple[list[Any], Tensor | None]]:
-    """(values, probabilities) of each chunk of rows, in order."""
+
+def predictions(run: Run, data: Any, drop: Container[str] = ()) -> Iterator[Predicted]:
+    """(values, probabilities of a classifier, names of image files) of each chunk of rows, in order."""
     if run.preprocess.kind == "image":
         yield from run.preprocess.predictions(run, data)
         return
@@ -29,7 +31,7 @@ def predictions(run: Run, data: Any, drop: Container[str] = ()) -> Iterator[tupl
     places = positions(run.preprocess, source, drop)
     for first, cells in source.chunks():
         columns = {name: cells[place] for name, place in places.items()}
-        yield run.predict_table(make_table(run.preprocess, columns, source.origin, source.unit, first))
+        yield (*run.predict_table(make_table(run.preprocess, columns, source.origin, source.unit, first)), None)
 
 
 def source_for(run: Run, data: Any) -> Source:
@@ -68,7 +70,7 @@ def positions(preprocess: Preprocess, source: Source, drop: Container[str] = ())
         raise DataError(f"{source.origin} lacks {listed(missing)}{more}: it needs the columns of the training data")
     if strange:
         raise DataError(
-            f"{source.origin} has {listed(strange)}, unknown to the model: leave out with --drop {','.join(strange[:8])}"
+            f"{source.origin} has {listed(strange)}, unknown to the model: say --drop {','.join(strange[:8])}"
         )
     return {name: names.index(name) for name in preprocess.names}
 
@@ -80,7 +82,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def write_predictions(run: Run, data: Any, out: str | None, drop: Container[str] = ()) -> int:
-    """CSV with a line for each row, to a file (which appears when it is complete) or to standard output; the row count."""
+    """Writes CSV, a line for each row, to standard output or to a file, which appears complete; returns the row count."""
     part = f"{out}.{os.getpid()}.part" if out else None
     try:
         stream = open(part, "w", encoding="utf-8", newline="") if part else sys.stdout
@@ -99,19 +101,20 @@ def write_predictions(run: Run, data: Any, out: str | None, drop: Container[str]
     return rows
 
 
-def _write(run: Run, chunks: Iterator[tuple[list[Any], Tensor | None]], stream: Any) -> int:
+def _write(run: Run, chunks: Iterator[Predicted], stream: Any) -> int:
     import csv
 
     writer = csv.writer(stream, lineterminator="\n")
     header = [run.target.name, *(f"probability of {label}" for label in run.target.classes)]
     rows = 0
-    for values, chances in chunks:
+    for values, chances, files in chunks:
         if not rows:
-            writer.writerow(header)
+            writer.writerow(header if files is None else ["file", *header])
         if chances is None:
-            writer.writerows([[f"{value:.7g}"] for value in values])
+            lines = [[f"{value:.7g}"] for value in values]
         else:
-            writer.writerows([value, *(f"{p:.6f}" for p in row)] for value, row in zip(values, chances.tolist()))
+            lines = [[value, *(f"{p:.6f}" for p in row)] for value, row in zip(values, chances.tolist())]
+        writer.writerows(lines if files is None else [[file, *line] for file, line in zip(files, lines)])
         rows += len(values)
     if not rows:
         writer.writerow(header)

@@ -221,7 +221,7 @@ def make_target(name: str, column: Column, settings: Settings, origin: str) -> t
         names = [text_of(number) or "" for number in classes]
     else:
         classes = names = sorted(column.categories)
-        values = [classes_in_order for classes_in_order in _texts(column)]
+        values = _texts(column)
     if distinct > len(values) // 2:
         raise DataError(
             f"the target {name!r} has {distinct} classes in {len(values)} rows: too few rows of each to learn from; "
@@ -275,6 +275,11 @@ class Preprocess:
     def inputs(self) -> list[str]:
         """Names of the network's inputs."""
         return [name for feature in self.features for name in feature.names]
+
+    @property
+    def shape(self) -> list[int]:
+        """Of one row as the network sees it."""
+        return [len(self.inputs)]
 
     @property
     def names(self) -> list[str]:

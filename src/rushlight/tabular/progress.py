@@ -53,15 +53,33 @@ class Console(Watch):
     def say(self, text: str) -> None:
         """A line on standard output, clear of the live one."""
         if not self.quiet:
-            self._draw("")
+            self.clear()
             print(text, flush=self.live)
+
+    def clear(self) -> None:
+        """Wipes the live line."""
+        self._draw("")
+
+    def say_curve(self, curve: list[list[float]], rate: float) -> None:
+        """The losses over the rates that were tried, and the rate that was picked."""
+        self.say("learning rates tried, and the loss there:")
+        high, low = max(loss for _, loss in curve), min(loss for _, loss in curve)
+        for tried, loss in curve[:: max(1, len(curve) // 16)]:
+            bar = "#" * round(40 * (loss - low) / ((high - low) or 1.0))
+            self.say(f"{tried:9.2e} {loss:10.4f} {bar}")
+        self.say(f"picked {rate:.3g}, where it falls most steeply")
+
+    def listening(self) -> Listening:
+        """While the block lasts, Ctrl-C and SIGTERM end training after the step it is at."""
+        return Listening(self)
 
     def _numbers(self, trainer: Trainer) -> str:
         record = trainer.history[-1]
         text = f"Loss: {record['loss']:.4f}"
         if trainer.held_out is not None:
             part = "Validation" if trainer.validates else "Test"
-            text += f" | {part}: {record['held_out_loss']:.4f} ({score_name(trainer.target)} {record['held_out_score']:.4f})"
+            loss, score = record["held_out_loss"], record["held_out_score"]
+            text += f" | {part}: {loss:.4f} ({score_name(trainer.target)} {score:.4f})"
         return text
 
     def _status(self, trainer: Trainer) -> str:
@@ -84,6 +102,43 @@ class Console(Watch):
                 flush=True,
             )
             self.drawn = text
+
+
+class Listening:
+    """Turns the first SIGINT or SIGTERM into `stopped`; a second one acts as usual.
+
+    Only where a folder is written, which the stopped run can be kept in, and in the main thread, which alone may set
+    handlers.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.previous: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        if self.console.checkpoint:
+            import signal
+
+            for number in (signal.SIGINT, signal.SIGTERM):
+                try:
+                    self.previous[number] = signal.signal(number, self._stop)
+                except ValueError:  # not the main thread
+                    return
+
+    def __exit__(self, *exception: object) -> None:
+        self.console.clear()
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self.previous.items():
+            import signal
+
+            signal.signal(number, handler)
+        self.previous = {}
+
+    def _stop(self, number: int, frame: object) -> None:
+        self.console.stopped = True
+        self._restore()
 
 
 def duration(seconds: float) -> str:

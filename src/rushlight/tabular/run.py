@@ -7,7 +7,7 @@ import os
 from rushlight.tabular import engine, folder as folders
 from rushlight.tabular.arrays import load_arrays, save_arrays
 from rushlight.tabular.errors import DataError
-from rushlight.tabular.metrics import outputs_of
+from rushlight.tabular.metrics import Part, outputs_of
 from rushlight.tabular.model import build, probabilities
 from rushlight.tabular.preprocess import Preprocess
 from rushlight.tabular.settings import Settings
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
     from rushlight import Tensor
     from rushlight.nn import Module
-    from rushlight.tabular.metrics import Part
     from rushlight.tabular.preprocess import Target
-    from rushlight.tabular.source import Source
     from rushlight.tabular.split import Split
 
 
@@ -36,9 +34,9 @@ class Data:
     def __init__(self, table: Table | None, x: Tensor, y: Tensor, split: Split) -> None:
         self.table, self.x, self.y, self.split = table, x, y, split
 
-    def part(self, rows: Tensor) -> Part:
-        from rushlight.tabular.metrics import Part
-
+    def part(self, name: str) -> Part:
+        """The rows for `training`, `validation` or `test`."""
+        rows = {"training": self.split.train, "validation": self.split.validation, "test": self.split.test}[name]
         return Part(self.x[rows], self.y[rows])
 
 
@@ -57,7 +55,6 @@ class Run:
         settings: Settings,
         preprocess: Preprocess,
         model: Module,
-        shape: Sequence[int],
         origin: str,
         history: list[dict[str, Any]],
         results: dict[str, Any],
@@ -65,7 +62,7 @@ class Run:
         data: Data | None = None,
     ) -> None:
         self.torch, self.settings, self.preprocess, self.model = torch, settings, preprocess, model
-        self.shape, self.origin, self.history, self.results = list(shape), origin, history, results
+        self.origin, self.history, self.results = origin, history, results
         self.tested, self.data = tested, data
         self.folder: str | None = None
         self.checkpoint: dict[str, Any] | None = None  # of a fit that was interrupted
@@ -104,7 +101,6 @@ class Run:
             "version": folders.VERSION,
             "rushlight": __version__,
             "data": self.origin,
-            "shape": self.shape,
             "settings": self.settings.to_dict(),
         }
 
@@ -116,7 +112,7 @@ class Run:
         try:
             settings = Settings(**about["settings"])
             preprocess = preprocess_from(folders.read_json(folder, "preprocess.json"))
-            model = build(torch, settings, about["shape"], preprocess.target)
+            model = build(torch, settings, preprocess.shape, preprocess.target)
             model.load_state_dict(torch.load(os.path.join(folder, "model.pt"), weights_only=True))
             tested = load_arrays(torch, os.path.join(folder, "test.safetensors"))
         except DataError:
@@ -127,7 +123,7 @@ class Run:
             ) from None
         history = folders.read_metrics(folder)
         results = folders.read_json(folder, "results.json")
-        run = cls(torch, settings, preprocess, model, about["shape"], about["data"], history, results, tested)
+        run = cls(torch, settings, preprocess, model, about["data"], history, results, tested)
         run.folder = folder
         return run
 
@@ -190,7 +186,7 @@ class Run:
         """
         from rushlight.tabular.predicting import predictions
 
-        return [value for values, _ in predictions(self, data) for value in values]
+        return [value for values, _, _ in predictions(self, data) for value in values]
 
 
 def make_table(

@@ -1,4 +1,4 @@
-"""What can be chosen about a fit: one table, from which come the command line's options, Python's keywords and checks."""
+"""What can be chosen about a fit: one table gives the command line's options, Python's keywords and the checks."""
 
 from __future__ import annotations
 

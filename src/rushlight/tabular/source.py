@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
+    from rushlight import Tensor
     from rushlight.tabular.settings import Settings
 
     Chunk = tuple[int, Sequence[Sequence[Any]]]
@@ -195,6 +196,69 @@ def _plain(values: Any) -> Sequence[Any]:
     return values.tolist() if hasattr(values, "tolist") else list(values)
 
 
+def open_arrays(path: str) -> dict[str, Any]:
+    """The arrays of a .npz file; none is unpickled."""
+    try:
+        import numpy
+    except ImportError:
+        raise DataError("reading .npz needs NumPy: pip install numpy") from None
+    try:
+        with numpy.load(find_file(path), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except Exception as error:  # zipfile's, zlib's and NumPy's own
+        raise DataError(f"{path} is not a .npz archive of plain arrays ({error})") from None
+
+
+X_NAMES = ("x", "X", "images", "data", "features", "x_train", "X_train")
+Y_NAMES = ("y", "Y", "target", "labels", "label", "y_train")
+
+
+def find_array(arrays: dict[str, Any], path: str, target: str | None = None) -> tuple[str | None, Any]:
+    """(name of the target's array, the inputs' array)."""
+    wanted = target if target in arrays else next((name for name in Y_NAMES if name in arrays), None)
+    found = next((name for name in X_NAMES if name in arrays and arrays[name].ndim > 1), None)
+    if found is None:
+        many = [name for name in arrays if name != wanted and arrays[name].ndim > 1]
+        if len(many) != 1:
+            raise DataError(f"{path} has arrays {', '.join(arrays)}: name the inputs x and the target y")
+        found = many[0]
+    return wanted, arrays[found]
+
+
+def from_array(torch: Any, array: Any) -> Tensor:
+    """A tensor of the array's values; of unusual dtypes, in double precision."""
+    if isinstance(array, torch.Tensor):
+        return array
+    import numpy
+
+    array = numpy.asarray(array)
+    if array.dtype.kind not in "buif":
+        raise DataError(f"an array of {array.dtype} where numbers are expected")
+    if array.dtype not in (numpy.uint8, numpy.float32, numpy.float64):
+        array = array.astype(numpy.float64)
+    return torch.from_numpy(numpy.ascontiguousarray(array).copy())
+
+
+def array_source(path: str, settings: Settings) -> MemorySource:
+    """Columns x0, x1, ... (or as `feature_names` says) and the target of a .npz file with a matrix."""
+    arrays = open_arrays(path)
+    wanted, x = find_array(arrays, path, settings.target)
+    origin = os.path.basename(path)
+    if x.ndim != 2:
+        raise DataError(f"{origin}: the inputs have {x.ndim} dimensions, where a table has two")
+    given = arrays.get("feature_names")
+    names = [f"x{i}" for i in range(x.shape[1])] if given is None else [str(name) for name in given]
+    if len(names) > MOST_COLUMNS:
+        return MemorySource(origin, dict.fromkeys(names, ()))  # refuses them
+    columns: dict[str, Any] = {name: x[:, i].tolist() for i, name in enumerate(names)}
+    if wanted is not None:
+        y = arrays[wanted]
+        columns[wanted] = (y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y).tolist()
+        if settings.target is None:
+            settings.target = wanted
+    return MemorySource(origin, columns)
+
+
 def find_file(data: str) -> str:
     """The path, if there is such a file that can be read."""
     if not os.path.exists(data):
@@ -218,4 +282,6 @@ def open_source(data: str, settings: Settings) -> Source:
         return TextSource(path, settings)
     if ending.endswith((".parquet", ".pq")):
         return ParquetSource(path)
+    if ending.endswith(".npz"):
+        return array_source(path, settings)
     raise DataError(f"{path}: rows come from .csv, .csv.gz, .tsv, .parquet or .npz, images from .npz or a folder")

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class Watch:
-    """Told how training goes.  `look` is called at the first step after the time `due`; setting `stopped` ends training.
+    """Told how training goes; this one says nothing.
 
-    This one says nothing.
+    `look` is called at the first step after the time `due`; setting `stopped` ends training.
     """
 
     due = float("inf")
@@ -35,35 +35,33 @@ class Watch:
 
 
 class Trainer:
-    """Trains a model on one part of the data, and measures it on another after each epoch.
+    """Trains a model on the training part of the data, and measures it on another after each epoch.
 
-    `held_out` is the validation part, by which the best epoch is chosen (`validates`), or else the test part, which is
-    only watched.  All that changes while training is in `state`, so that training can stop after any step and go on,
-    in another process, with the digits it would have had.
+    That other one is the validation part, by which the best epoch is chosen, or else the test part, which is only
+    watched.  All that changes while training is in `state`, so that training can stop after any step and go on, in
+    another process, with the digits it would have had.
     """
 
-    def __init__(
-        self,
-        torch: Any,
-        settings: Settings,
-        model: Module,
-        target: Target,
-        train: Part,
-        held_out: Part | None,
-        validates: bool,
-    ) -> None:
+    def __init__(self, torch: Any, settings: Settings, model: Module, target: Target, parts: dict[str, Part]) -> None:
         self.torch, self.settings, self.model, self.target = torch, settings, model, target
-        self.train, self.held_out, self.validates = train, held_out, validates
+        self.train = parts["training"]
+        self.held_out_name = next((name for name in ("validation", "test") if len(parts[name])), None)
+        self.held_out = parts[self.held_out_name] if self.held_out_name else None
         self.criterion = loss_function(torch, settings)
         self.optimizer = optimizer_for(torch, settings, model, settings.rate)
-        self.rows_per_step = settings.rows_per_step(len(train))
-        self.expected = targets_for(torch, settings.loss, train.y)
+        self.rows_per_step = settings.rows_per_step(len(self.train))
+        self.expected = targets_for(settings.loss, self.train.y)
         self.history: list[dict[str, Any]] = []
         self.step = 0  # of the epoch that has begun
         self.total = 0.0  # sum of the losses of its rows so far
         self.epoch_rng: Tensor | None = None  # random state as it began: its order of rows can be drawn again
         self.best: dict[str, Any] = {"epoch": 0, "loss": float("inf"), "model": None}
         self.seconds = 0.0
+
+    @property
+    def validates(self) -> bool:
+        """Whether the epochs compete on the validation part."""
+        return self.held_out_name == "validation"
 
     @property
     def epoch(self) -> int:
@@ -132,16 +130,29 @@ class Trainer:
         if self.held_out is None:
             return nan, nan
         loss, part = self.settings.loss, self.held_out
-        outputs = outputs_of(self.torch, self.model, part.x)
+        outputs = self.outputs(part.x)
         return (
-            loss_of(self.torch, loss, self.criterion, outputs, part.y),
+            loss_of(loss, self.criterion, outputs, part.y),
             score_of(self.torch, loss, self.target, outputs, part.y),
         )
 
+    @property
+    def _chooses(self) -> bool:
+        return self.best["model"] is not None and (self.validates or not self.complete)
+
+    @property
+    def kept_epoch(self) -> int:
+        """The epoch whose weights are kept: the best one after validation or an interruption, else the last."""
+        return self.best["epoch"] if self._chooses else self.epoch
+
     def keep_best(self) -> None:
-        """Gives the model the weights of its best epoch, if there is one to choose: after a validation, or cut short."""
-        if self.best["model"] is not None and (self.validates or not self.complete):
+        """Gives the model the weights of the epoch that is kept."""
+        if self._chooses:
             self.model.load_state_dict(self.best["model"])
+
+    def outputs(self, x: Tensor) -> Tensor:
+        """The model's outputs, without history."""
+        return outputs_of(self.torch, self.model, x)
 
     def state(self) -> dict[str, Any]:
         """All that is needed to go on, as tensors and plain values."""
@@ -169,9 +180,9 @@ def clone_state(model: Module) -> dict[str, Tensor]:
 def find_rate(
     torch: Any, settings: Settings, model: Module, train: Part, steps: int = 100
 ) -> tuple[float, list[list[float]]]:
-    """Trains a copy of the model at rates from 1e-6 up to 10; the rate where the loss falls most steeply, and the curve.
+    """The learning rate at which the loss falls most steeply, and the curve of losses over rates from 1e-6 up to 10.
 
-    The range test of Smith, "Cyclical Learning Rates for Training Neural Networks" (2017), with an exponential rise and
+    A copy of the model is trained at rising rates.  The range test of Smith, "Cyclical Learning Rates for Training Neural Networks" (2017), with an exponential rise and
     a smoothed loss.  Neither the model nor the random state is changed.
     """
     from copy import deepcopy
@@ -179,7 +190,7 @@ def find_rate(
     rng = torch.get_rng_state()
     model = deepcopy(model)
     criterion = loss_function(torch, settings)
-    expected = targets_for(torch, settings.loss, train.y)
+    expected = targets_for(settings.loss, train.y)
     size = settings.rows_per_step(len(train))
     optimizer = optimizer_for(torch, settings, model, 1e-6)
     rows: list[Tensor] = []
