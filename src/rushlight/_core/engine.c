@@ -495,8 +495,7 @@ static int apply_watched(Node *node, Tensor **in, Tensor **out) {
 
 #define STACK_GRADS 8
 
-/* Inlined into both of its callers, so that recording costs nothing where nobody records. */
-static inline __attribute__((always_inline)) int run_node(Task *t, Node *node) {
+static int run_node(Task *t, Node *node) {
     Tensor *in_own[STACK_GRADS], *out_own[STACK_GRADS];
     Tensor **in = in_own, **out = out_own;
     int n_in = node->n_outputs, n_out = node->n_edges, rc = -1;
@@ -572,16 +571,6 @@ end:
     return rc;
 }
 
-/* Under PyTorch's names: the engine's work on a node contains the node's own. */
-static int run_recorded(Task *t, Node *node) {
-    RLSpan outer = rl_span_evaluate(node), inner = {-1, 0};
-    if (node->def == &rl_accumulate_def) inner = rl_span_node(node);
-    int bad = run_node(t, node);
-    rl_span_end(inner, NULL);
-    rl_span_end(outer, NULL);
-    return bad;
-}
-
 /* After an error: nodes must not keep half-summed gradients of this pass. */
 static void abandon(Task *t) {
     while (t->n) {
@@ -601,6 +590,7 @@ static void abandon(Task *t) {
 int rl_backward(int n_roots, Tensor **roots, Tensor **grads, bool keep_graph, bool create_graph, int n_inputs,
                 Edge *inputs, Tensor **captured, bool accumulate) {
     Task t;
+    RLSpan spans[2] = {{-1, 0}, {-1, 0}};
     t.heap = t.first_heap;
     t.n = 0;
     t.cap = 32;
@@ -636,7 +626,8 @@ int rl_backward(int n_roots, Tensor **roots, Tensor **grads, bool keep_graph, bo
     unsigned ticks = 0;
     while (t.n) {
         Node *node = pop(&t);
-        int bad = RL_UNLIKELY(rl_node_watch & RL_WATCH_SPANS) ? run_recorded(&t, node) : run_node(&t, node);
+        if (RL_UNLIKELY(rl_node_watch & RL_WATCH_SPANS)) rl_span_evaluate(node, spans);
+        int bad = run_node(&t, node);
         if (RL_UNLIKELY(bad < 0) && node->task == &t) { /* popped but not yet taken */
             node->task = NULL;
             for (int i = 0; i < node->n_outputs; i++) Py_CLEAR(node->pending[i]);
@@ -647,6 +638,7 @@ int rl_backward(int n_roots, Tensor **roots, Tensor **grads, bool keep_graph, bo
     }
     rc = 0;
 out:
+    if (RL_UNLIKELY(spans[0].index >= 0)) rl_span_evaluate(NULL, spans);
     if (rc < 0) abandon(&t);
     rl_grad_mode = saved_mode;
     if (t.heap != t.first_heap) free(t.heap);

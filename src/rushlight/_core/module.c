@@ -400,48 +400,40 @@ static void annotate(PyObject *self)
     PyErr_Restore(type, error, tb);
 }
 
-/* `hooked`: some hook may apply.  Inlined into both of its callers: this is the way of every layer call. */
-static inline __attribute__((always_inline)) PyObject *dispatch(PyObject *self, PyObject *const *args, size_t nargsf,
-                                                                PyObject *kwnames, int hooked)
+static PyObject *call_named(PyObject *self, PyObject *name, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
-    PyObject *entry = rl_s__call_with_hooks, *f, *result;
-    if (LIKELY(!hooked)) {
-        Module *m = (Module *)self;
-        entry = rl_s_forward;
-        int own = m->dict && PyDict_GetItemWithError(m->dict, rl_s_forward); /* then it is not a method */
-        f = own ? NULL : _PyType_Lookup(Py_TYPE(self), rl_s_forward);
-        if (LIKELY(f && PyType_HasFeature(Py_TYPE(f), Py_TPFLAGS_METHOD_DESCRIPTOR) &&
-                   Py_TYPE(self)->tp_getattro == module_getattro)) {
-            Py_INCREF(f);
-            result = call_with_self(f, self, args, nargsf, kwnames);
-            Py_DECREF(f);
-            if (!LIKELY(result != NULL)) annotate(self);
-            return result;
-        }
-    }
-    f = PyObject_GetAttr(self, entry);
-    result = f ? PyObject_Vectorcall(f, args, nargsf, kwnames) : NULL;
+    PyObject *f = PyObject_GetAttr(self, name), *result = f ? PyObject_Vectorcall(f, args, nargsf, kwnames) : NULL;
     Py_XDECREF(f);
     if (!result) annotate(self);
     return result;
 }
 
-static PyObject *dispatch_in_span(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames, int hooked)
-{
-    RLSpan span = rl_span_module(self);
-    PyObject *result = dispatch(self, args, nargsf, kwnames, hooked);
-    rl_span_end(span, result);
-    return result;
-}
-
 static PyObject *invoke(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
+    Module *m = (Module *)self;
     int hooked = 0;
-    if (!LIKELY(!(((Module *)self)->watch | global_call_watch))) {
-        hooked = has_hooks((Module *)self);
-        if (global_call_watch & SPANS) return dispatch_in_span(self, args, nargsf, kwnames, hooked);
+    if (!LIKELY(!(m->watch | global_call_watch))) {
+        hooked = has_hooks(m);
+        if (global_call_watch & SPANS) {
+            RLSpan span = rl_span_module(self);
+            PyObject *result = call_named(self, hooked ? rl_s__call_with_hooks : rl_s_forward, args, nargsf, kwnames);
+            rl_span_end(span, result);
+            return result;
+        }
     }
-    return dispatch(self, args, nargsf, kwnames, hooked);
+    if (LIKELY(!hooked)) {
+        int own = m->dict && PyDict_GetItemWithError(m->dict, rl_s_forward); /* then it is not a method */
+        PyObject *f = own ? NULL : _PyType_Lookup(Py_TYPE(self), rl_s_forward);
+        if (LIKELY(f && PyType_HasFeature(Py_TYPE(f), Py_TPFLAGS_METHOD_DESCRIPTOR) &&
+                   Py_TYPE(self)->tp_getattro == module_getattro)) {
+            Py_INCREF(f);
+            PyObject *result = call_with_self(f, self, args, nargsf, kwnames);
+            Py_DECREF(f);
+            if (!LIKELY(result != NULL)) annotate(self);
+            return result;
+        }
+    }
+    return call_named(self, hooked ? rl_s__call_with_hooks : rl_s_forward, args, nargsf, kwnames);
 }
 
 void rl_module_spans(int on)

@@ -179,8 +179,16 @@ static RLSpan begin_node(Node *node, enum Kind kind) {
     return span;
 }
 
-RLSpan rl_span_evaluate(Node *node) { return begin_node(node, EVALUATE); }
 RLSpan rl_span_node(Node *node) { return begin_node(node, NODE); }
+
+void rl_span_evaluate(Node *node, RLSpan spans[2]) {
+    rl_span_end(spans[1], NULL);
+    rl_span_end(spans[0], NULL);
+    spans[0] = spans[1] = (RLSpan){-1, 0};
+    if (!node) return;
+    spans[0] = begin_node(node, EVALUATE);
+    if (node->def == &rl_accumulate_def) spans[1] = rl_span_node(node);
+}
 
 void rl_span_gradients(RLSpan span, Tensor *const *in, int n_in, Tensor *const *out, int n_out) {
     if (span.index < 0 || !(rec.flags & WITH_SHAPES) || span.recording != rec.number || !rec.active) return;

@@ -11,8 +11,9 @@ struct Tensor;
 typedef struct { int32_t index; uint32_t recording; } RLSpan;
 
 RLSpan rl_span_module(PyObject *module);
-/* The engine's handling of a node, and within it the node's own function. */
-RLSpan rl_span_evaluate(struct Node *node);
+/* The engine's handling of a node, and within it the node's own function. The former lasts until the pass turns to the
+ * next node (NULL: there is none), which saves the engine a second question.  A leaf has no function: handling it is both. */
+void rl_span_evaluate(struct Node *node, RLSpan spans[2]);
 RLSpan rl_span_node(struct Node *node);
 /* Notes the shapes of the gradients that went into a node and came out of it; NULL where there was none. */
 void rl_span_gradients(RLSpan span, struct Tensor *const *in, int n_in, struct Tensor *const *out, int n_out);
