@@ -52,7 +52,7 @@ _LAZY = {
     **dict.fromkeys("fork_rng thread_safe_generator".split(), "rushlight.random"),
     **dict.fromkeys("autocast GradScaler is_autocast_enabled get_autocast_dtype".split(), "rushlight.amp"),
     **dict.fromkeys(
-        """rms_norm bilinear cosine_similarity pairwise_distance pdist pixel_shuffle pixel_unshuffle channel_shuffle
+        """bilinear cosine_similarity pairwise_distance pdist pixel_shuffle pixel_unshuffle channel_shuffle
         native_channel_shuffle""".split(),
         "rushlight.nn.functional",
     ),

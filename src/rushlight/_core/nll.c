@@ -12,7 +12,8 @@
 #define LEVELS 8
 
 typedef struct {
-    const void *x, *norms, *w;
+    const void *x, *w;
+    void *norms;
     const int64_t *target;
     int64_t n, classes, inner, ignore;
     int reduction;
@@ -24,6 +25,45 @@ static inline int64_t place(const Nll *s, int64_t i)
     if (RL_LIKELY(s->inner == 1)) return i * s->classes + s->target[i];
     return (i / s->inner * s->classes + s->target[i]) * s->inner + i % s->inner;
 }
+
+/* ---------------------------------------------------------------- rows of logits, shared between threads */
+
+#define GRAIN 8192             /* elements that repay a thread's waking: each is an exp */
+
+typedef struct {
+    const SoftmaxKernels *kernels;
+    const char *x, *shares;
+    char *tops, *logs, *out;
+    int64_t classes, item;
+} Rows;
+
+static void some_norms(void *ctx, int64_t begin, int64_t end)
+{
+    const Rows *r = ctx;
+    const int64_t at = begin * r->item;
+    r->kernels->norms(r->x + at * r->classes, r->tops + at, r->logs + at, end - begin, r->classes);
+}
+
+static void some_scaled(void *ctx, int64_t begin, int64_t end)
+{
+    const Rows *r = ctx;
+    const int64_t at = begin * r->item;
+    r->kernels->scaled(r->x + at * r->classes, r->tops + at, r->logs + at, r->shares + at, r->out + at * r->classes, end - begin, r->classes);
+}
+
+static void each_row(const Nll *s, RLDType dt, const void *shares, void *out, void (*some)(void *, int64_t, int64_t))
+{
+    const int64_t item = RL_ITEMSIZE(dt);
+    Rows r = {rl_softmax_kernels(dt), s->x, shares, s->norms, (char *)s->norms + s->n * item, out, s->classes, item};
+    if (RL_LIKELY(s->n * s->classes < 2 * GRAIN)) some(&r, 0, s->n);
+    else rl_parallel_for(s->n, GRAIN / s->classes + 1, some, &r);
+}
+
+/* s->norms = the rows' maxima, then the logarithms of their sums */
+static void find_norms(const Nll *s, RLDType dt) { each_row(s, dt, NULL, NULL, some_norms); }
+
+/* out = -shares[row] * softmax(x) */
+static void scaled_softmax(const Nll *s, RLDType dt, const void *shares, void *out) { each_row(s, dt, shares, out, some_scaled); }
 
 #define REAL float
 #define NAME(f) f##_f32
@@ -269,8 +309,8 @@ static Tensor *fused(Tensor *input, Tensor *target, Tensor *weight, int reductio
     const int64_t n_norms = 2 * j.nll.n;
     Tensor *norms = j.owned[3] = rl_empty(1, &n_norms, j.compute, RL_CPU), *out = NULL;
     if (!norms) goto done;
-    rl_softmax_kernels(j.compute)->norms(j.nll.x, norms->data, j.nll.n, j.nll.classes);
     j.nll.norms = norms->data;
+    find_norms(&j.nll, j.compute);
     out = forward(&j, target);
     if (out && rl_any_grad1(input)) {
         Node *node = rl_node_new(&cross_entropy_node, 1);

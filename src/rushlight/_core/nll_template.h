@@ -77,6 +77,6 @@ static void NAME(fused_backward)(const Nll *s, const REAL *grad, REAL *out, REAL
 {
     const REAL total = s->reduction == LOSS_MEAN ? NAME(counted)(s) : 1;
     for (int64_t i = 0; i < s->n; i++) shares[i] = NAME(share)(s, grad, total, i);
-    rl_softmax_kernels(sizeof(REAL) == 8 ? RL_F64 : RL_F32)->scaled(s->x, s->norms, shares, out, s->n, s->classes);
+    scaled_softmax(s, sizeof(REAL) == 8 ? RL_F64 : RL_F32, shares, out);
     for (int64_t i = 0; i < s->n; i++) if (s->target[i] != s->ignore) out[i * s->classes + s->target[i]] += shares[i];
 }

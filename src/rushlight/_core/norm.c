@@ -1,137 +1,159 @@
-/* norm.c -- layer, group and batch normalisation of tensors, over the kernels of norm.h.
+/* norm.c -- layer, RMS and group normalisation of tensors, over the kernels of norm.h.
  *
  *     out = (x - mean) * rstd * w + b,  rstd = 1 / sqrt(var + eps)
  *
- * with mean and var taken over a row (layer), a group of channels of one sample (group) or a channel of all samples
- * (batch).  With m elements in such a set and u = g * w,
+ * with mean and var taken over a row (layer) or a group of channels of one sample (group); RMS norm leaves mean at 0.  With
+ * m elements in such a set and u = g * w,
  *     grad_x = rstd * (u - sum(u) / m - (x - mean) * rstd^2 * sum(u * (x - mean)) / m)
  *     grad_w = sum(g * (x - mean)) * rstd        grad_b = sum(g)
- * Layer and group norm take their statistics anew in the backward pass: the elements come into the cache anyway, and the
- * graph holds nothing but the input.  Half precision is computed in float32.
+ * The statistics are taken anew in the backward pass: the elements come into the cache anyway, and the graph holds nothing
+ * but the input.  Half precision is computed in float32.
  */
+#include <float.h>
 #include <math.h>
 
-#include "isa.h"
-#include "norm.h"
+#include "norm_run.h"
 #include "rl_ops.h"
 #include "runtime.h"
 #include "sizes_text.h"
 
-extern const RLNormKernels *const rl_norm_kernels_base[2];
-#if defined(__x86_64__) || defined(_M_X64)
-extern const RLNormKernels *const rl_norm_kernels_avx2[2], *const rl_norm_kernels_avx512[2];
-#endif
-
-static const RLNormKernels *kernels_for(RLDType work) {
-    static const RLNormKernels *const *best;
-    if (RL_UNLIKELY(!best)) {
-        best = rl_norm_kernels_base;
-#if defined(__x86_64__) || defined(_M_X64)
-        const RLIsa isa = rl_isa_best();
-        best = isa >= RL_ISA_AVX512 ? rl_norm_kernels_avx512 : isa >= RL_ISA_AVX2 ? rl_norm_kernels_avx2 : best;
-#endif
-    }
-    return best[work == RL_F64];
-}
-
-#define GRAIN 16384 /* elements: less is not worth a thread's waking */
-
-/* One normalisation under way: what the threads share.  Pointers to elements are of the working dtype. */
-typedef struct {
-    const RLNormKernels *k;
-    int64_t item;              /* bytes of an element */
-    int64_t n, c, s;           /* samples, channels, positions; for layer norm rows, 1, columns */
-    int64_t groups;
-    double eps;
-    bool training;
-    const char *x, *g, *w, *b;
-    char *out;                 /* the result, or grad_x, or NULL when that is not wanted */
-    double *mean, *rstd;
-    double *scale, *shift;     /* by channel: w and b as numbers */
-    double *acc_g, *acc_gx;    /* by channel or column: sum(g), sum(g * (x - mean)) */
-} Run;
-
-static RLDType work_dtype(RLDType dt) { return dt == RL_F64 ? RL_F64 : RL_F32; }
-
-/* A contiguous tensor of the dtype; NULL stays NULL without an error. */
-static Tensor *as(Tensor *t, RLDType dt) {
-    if (!t) return NULL;
-    if (t->dtype == dt && RL_IS_CONTIGUOUS(t)) return (Tensor *)Py_NewRef((PyObject *)t);
-    Tensor *d = rl_to_dtype_raw(t, dt), *c = d ? rl_contiguous_raw(d) : NULL;
-    Py_XDECREF(d);
-    return c;
-}
-
-static Tensor *delivered(Tensor *t, RLDType dt) {
-    if (!t || t->dtype == dt) return t;
-    Tensor *r = rl_to_dtype_raw(t, dt);
-    Py_DECREF(t);
-    return r;
-}
-
-static Tensor *doubles(int64_t n, double fill) {
-    Tensor *t = rl_empty(1, &n, RL_F64, RL_CPU);
-    for (int64_t i = 0; t && i < n; i++) ((double *)t->data)[i] = fill;
-    return t;
-}
-static inline double *numbers(Tensor *t) { return t ? (double *)t->data : NULL; }
-
-/* Parameters share the input's dtype, or are float32 beside a half-precision input. */
-static int check_dtypes(Tensor *x, const char *name, int n, Tensor *const *params) {
-    if (!RL_IS_FLOAT(x->dtype) || RL_ITEMSIZE(x->dtype) < 2) return rl_not_implemented(name, (RLDType)x->dtype);
-    for (int i = 0; i < n; i++) {
-        if (!params[i] || params[i]->dtype == x->dtype) continue;
-        if (params[i]->dtype == RL_F32 && (x->dtype == RL_F16 || x->dtype == RL_BF16)) continue;
-        PyErr_SetString(PyExc_RuntimeError, params[i]->dtype == RL_F32 ? "mixed dtype (CPU): all inputs must share same datatype."
-                                                                        : "mixed dtype (CPU): expect parameter to have scalar type of Float");
-        return -1;
-    }
-    return 0;
-}
-
-/* The tensors of one call in their working form; release() gives all of it back. */
-typedef struct { Tensor *x, *g, *w, *b, *out, *scratch; } Held;
-
-static void release(Held *h) {
-    Py_XDECREF(h->x); Py_XDECREF(h->g); Py_XDECREF(h->w); Py_XDECREF(h->b); Py_XDECREF(h->out); Py_XDECREF(h->scratch);
-}
-
-/* with_out: make room for a result like x. */
-static int hold(Held *h, Run *r, Tensor *x, Tensor *g, Tensor *w, Tensor *b, RLDType w_dtype, bool with_out) {
-    const RLDType work = work_dtype((RLDType)x->dtype);
-    *h = (Held){.x = as(x, work)};
-    if (!h->x || (g && !(h->g = as(g, work))) || (w && !(h->w = as(w, w_dtype))) || (b && !(h->b = as(b, w_dtype))) ||
-        (with_out && !(h->out = rl_empty(x->ndim, x->size, work, RL_CPU)))) {
-        release(h);
-        return -1;
-    }
-    r->k = kernels_for(work);
-    r->item = RL_ITEMSIZE(work);
-    r->x = h->x->data;
-    r->g = g ? h->g->data : NULL;
-    r->w = w ? h->w->data : NULL;
-    r->b = b ? h->b->data : NULL;
-    r->out = with_out ? h->out->data : NULL;
-    return 0;
-}
+/* ---------------------------------------------------------------- rows
+ *
+ * Rows of s elements, normalised each on its own; row i has the weights i % groups.  Layer norm has one set of weights, group
+ * norm without positions one for each group. */
 
 static inline void moments(const Run *r, int64_t n, const char *x, double *mean, double *rstd) {
-    *mean = r->k->sum(n, x) / (double)n;
+    *mean = r->centred ? r->k->sum(n, x) / (double)n : 0;
     *rstd = 1 / sqrt(r->k->squares(n, x, *mean) / (double)n + r->eps);
 }
 
-/* Sums as a tensor of the parameter's shape and dtype. */
-static Tensor *summed(const double *sums, Tensor *like, int ndim, const int64_t *size, RLDType dt) {
-    Tensor *t = rl_empty(ndim, size, RL_F64, RL_CPU);
-    if (!t) return NULL;
-    memcpy(t->data, sums, (size_t)t->numel * sizeof *sums);
-    return delivered(t, like ? (RLDType)like->dtype : dt);
+static inline const char *beside(const Run *r, const char *weights, int64_t row) {
+    return weights && r->groups > 1 ? weights + row % r->groups * r->s * r->item : weights;
 }
 
-static int finish(Tensor **out, bool needs_input, bool needs_weight, bool needs_bias) {
-    if ((!needs_input || out[0]) && (!needs_weight || out[1]) && (!needs_bias || out[2])) return 0;
-    for (int i = 0; i < 3; i++) Py_CLEAR(out[i]);
-    return -1;
+static void some_rows(void *ctx, int64_t begin, int64_t end) {
+    const Run *r = ctx;
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t at = i * r->s * r->item;
+        double mean, rstd;
+        moments(r, r->s, r->x + at, &mean, &rstd);
+        r->k->affine(r->s, r->x + at, mean, rstd, beside(r, r->w, i), beside(r, r->b, i), r->out + at);
+    }
+}
+
+static void rows_forward(Run *r) {
+    rl_parallel_for(r->n, NORM_GRAIN / r->s + 1, some_rows, r);
+}
+
+static inline void row_grad(const Run *r, int64_t i, double mean, double rstd) {
+    const int64_t at = i * r->s * r->item;
+    const char *w = beside(r, r->w, i);
+    const double n = (double)r->s;
+    double sum_g, sum_gx;
+    if (w) r->k->weighted(r->s, r->g + at, r->x + at, w, mean, &sum_g, &sum_gx);
+    else r->k->products(r->s, r->g + at, r->x + at, mean, &sum_g, &sum_gx);
+    const double b = -rstd * rstd * rstd * sum_gx / n, c = r->centred ? -rstd * sum_g / n : 0;
+    if (w) r->k->combine_weighted(r->s, r->g + at, r->x + at, w, mean, rstd, b, c, r->out + at);
+    else r->k->combine(r->s, r->g + at, r->x + at, mean, rstd, b, c, r->out + at);
+}
+
+/* Rows whose sums of columns nobody wants, or that are so long that `some_columns` finds those. */
+static void some_row_grads(void *ctx, int64_t begin, int64_t end) {
+    const Run *r = ctx;
+    for (int64_t i = begin; i < end; i++) {
+        moments(r, r->s, r->x + i * r->s * r->item, &r->mean[i], &r->rstd[i]);
+        if (r->out) row_grad(r, i, r->mean[i], r->rstd[i]);
+    }
+}
+
+#define FLUSH 64 /* additions to a column before its sum is handed on */
+
+static void some_columns(void *ctx, int64_t begin, int64_t end) {
+    enum { STRIP = 512 };
+    const Run *r = ctx;
+    double part_g[STRIP] = {0}, part_gx[STRIP] = {0}; /* large enough for either type */
+    for (int64_t first = begin; first < end; first += STRIP) {
+        const int64_t w = end - first < STRIP ? end - first : STRIP;
+        for (int64_t i = 0; i < r->n; i++) {
+            const int64_t at = (i * r->s + first) * r->item;
+            r->k->add_row(w, r->g + at, r->x + at, r->mean[i], r->rstd[i], part_g, part_gx);
+            if (i % FLUSH == FLUSH - 1 || i == r->n - 1) {
+                r->k->flush(w, part_g, r->acc_g + first);
+                r->k->flush(w, part_gx, r->acc_gx + first);
+            }
+        }
+    }
+}
+
+/* The sums of one block of rows: in double, and those not yet handed on to them. */
+typedef struct { double *total_g, *total_gx; char *part_g, *part_gx; } Sums;
+
+static inline int64_t sums_bytes(int64_t columns) { return 4 * columns * (int64_t)sizeof(double); }
+static inline Sums sums_of(const Run *r, int64_t block) {
+    const int64_t columns = r->groups * r->s;
+    double *at = (double *)(r->parts + block * sums_bytes(columns));
+    return (Sums){at, at + columns, (char *)(at + 2 * columns), (char *)(at + 3 * columns)};
+}
+
+static void some_blocks(void *ctx, int64_t begin, int64_t end) {
+    const Run *r = ctx;
+    const int64_t columns = r->groups * r->s;
+    for (int64_t block = begin; block < end; block++) {
+        const Sums sums = sums_of(r, block);
+        memset(sums.total_g, 0, (size_t)sums_bytes(columns));
+        const int64_t first = block * r->block, last = first + r->block < r->n ? first + r->block : r->n;
+        for (int64_t i = first; i < last; i++) {
+            const int64_t at = i * r->s * r->item, column = i % r->groups * r->s * r->item;
+            double mean, rstd;
+            moments(r, r->s, r->x + at, &mean, &rstd);
+            r->k->add_row(r->s, r->g + at, r->x + at, mean, rstd, sums.part_g + column, sums.part_gx + column);
+            if (r->out) row_grad(r, i, mean, rstd);
+            if ((i - first + 1) % (FLUSH * r->groups) == 0 || i == last - 1) {
+                r->k->flush(columns, sums.part_g, sums.total_g);
+                r->k->flush(columns, sums.part_gx, sums.total_gx);
+            }
+        }
+    }
+}
+
+/* Always in the order of the blocks: the digits do not depend on who computed them. */
+static void some_totals(void *ctx, int64_t begin, int64_t end) {
+    const Run *r = ctx;
+    const Sums sums = sums_of(r, 0);
+    for (int64_t block = 1; block * r->block < r->n; block++) {
+        const Sums more = sums_of(r, block);
+        for (int64_t i = begin; i < end; i++) {
+            sums.total_g[i] += more.total_g[i];
+            sums.total_gx[i] += more.total_gx[i];
+        }
+    }
+}
+
+/* One pass over memory for all three gradients: while a row is in the cache, it is also added to the sums of its block. */
+static int rows_backward(Run *r, Held *h, bool needs_sums) {
+    enum { MAX_BLOCKS = 16, LONG = 16384 };
+    const int64_t columns = r->groups * r->s, laps = r->n / r->groups;
+    if (!needs_sums || r->n == 0 || (columns > LONG && r->groups == 1)) {
+        if (!(h->scratch = rl_norm_doubles(2 * r->n + 2 * columns, 0))) return -1;
+        r->mean = rl_norm_numbers(h->scratch);
+        r->rstd = r->mean + r->n;
+        r->acc_g = r->rstd + r->n;
+        r->acc_gx = r->acc_g + columns;
+        if (r->n == 0) return 0;
+        rl_parallel_for(r->n, NORM_GRAIN / r->s + 1, some_row_grads, r);
+        if (needs_sums) rl_parallel_for(r->s, NORM_GRAIN / r->n + 512, some_columns, r);
+        return 0;
+    }
+    const int64_t grain = NORM_GRAIN / columns + 1, share = (laps + MAX_BLOCKS - 1) / MAX_BLOCKS;
+    r->block = (grain > share ? grain : share) * r->groups;
+    const int64_t blocks = (r->n + r->block - 1) / r->block, bytes = blocks * sums_bytes(columns);
+    if (!(h->scratch = rl_empty(1, &bytes, RL_U8, RL_CPU))) return -1;
+    r->parts = h->scratch->data;
+    rl_parallel_for(blocks, 1, some_blocks, r);
+    if (blocks > 1) rl_parallel_for(columns, NORM_GRAIN / blocks, some_totals, r);
+    r->acc_g = sums_of(r, 0).total_g;
+    r->acc_gx = sums_of(r, 0).total_gx;
+    return 0;
 }
 
 /* ---------------------------------------------------------------- layer norm */
@@ -156,81 +178,86 @@ static int check_layer_norm(Tensor *x, Ints shape, Tensor *w, Tensor *b) {
                      rl_sizes_text(&a, shape, ", "), rl_sizes_text(&a, shape, ", "), rl_shape_text(&c, x));
         return -1;
     }
-    return check_dtypes(x, "LayerNormKernelImpl", 2, params);
+    return rl_norm_check_dtypes(x, "LayerNormKernelImpl", 2, params);
 }
 
-static void layer_rows(void *ctx, int64_t begin, int64_t end) {
-    const Run *r = ctx;
-    for (int64_t i = begin; i < end; i++) {
-        const int64_t at = i * r->s * r->item;
-        double mean, rstd;
-        moments(r, r->s, r->x + at, &mean, &rstd);
-        r->k->affine(r->s, r->x + at, mean, rstd, r->w, r->b, r->out + at);
+static Tensor *layer_forward(Tensor *x, Ints shape, Tensor *w, Tensor *b, double eps, bool centred) {
+    if (x->device != RL_CPU || x->numel == 0) return rl_empty(x->ndim, x->size, (RLDType)x->dtype, x->device);
+    Held h;
+    Run r = {.s = rl_count_of(shape), .groups = 1, .eps = eps, .centred = centred};
+    r.n = x->numel / r.s;
+    if (rl_norm_hold(&h, &r, x, NULL, w, b, rl_norm_dtype((RLDType)x->dtype), true) < 0) return NULL;
+    rows_forward(&r);
+    Tensor *out = h.out;
+    h.out = NULL;
+    rl_norm_release(&h);
+    return rl_norm_delivered(out, (RLDType)x->dtype);
+}
+
+static int layer_backward(Tensor *grad, Tensor *x, Ints shape, Tensor *w, double eps, bool centred, bool needs_input, bool needs_weight,
+                          bool needs_bias, Tensor **out) {
+    const RLDType dt = (RLDType)x->dtype;
+    Held h;
+    Run r = {.s = rl_count_of(shape), .groups = 1, .eps = eps, .centred = centred};
+    if (rl_norm_hold(&h, &r, x, grad, w, NULL, rl_norm_dtype(dt), needs_input) < 0) return -1;
+    r.n = x->numel ? x->numel / r.s : 0;
+    if (rows_backward(&r, &h, needs_weight || needs_bias) == 0) {
+        if (needs_input) { out[0] = rl_norm_delivered(h.out, dt); h.out = NULL; }
+        if (needs_weight) out[1] = rl_norm_summed(r.acc_gx, w, shape.n, shape.v, dt);
+        if (needs_bias) out[2] = rl_norm_summed(r.acc_g, w, shape.n, shape.v, dt);
     }
+    rl_norm_release(&h);
+    return rl_norm_finish(out, needs_input, needs_weight, needs_bias);
 }
 
 Tensor *impl_layer_norm(Tensor *x, Ints shape, Tensor *w, Tensor *b, double eps, bool cudnn_enable) {
     (void)cudnn_enable;
     if (check_layer_norm(x, shape, w, b) < 0) return NULL;
-    if (x->device != RL_CPU || x->numel == 0) return rl_empty(x->ndim, x->size, (RLDType)x->dtype, x->device);
-    Held h;
-    Run r = {.s = rl_count_of(shape), .eps = eps};
-    if (hold(&h, &r, x, NULL, w, b, work_dtype((RLDType)x->dtype), true) < 0) return NULL;
-    rl_parallel_for(x->numel / r.s, GRAIN / r.s + 1, layer_rows, &r);
-    Tensor *out = h.out;
-    h.out = NULL;
-    release(&h);
-    return delivered(out, (RLDType)x->dtype);
-}
-
-static void layer_grad_rows(void *ctx, int64_t begin, int64_t end) {
-    const Run *r = ctx;
-    const double n = (double)r->s;
-    for (int64_t i = begin; i < end; i++) {
-        const int64_t at = i * r->s * r->item;
-        double sum_g, sum_gx;
-        moments(r, r->s, r->x + at, &r->mean[i], &r->rstd[i]);
-        if (!r->out) continue;
-        const double mean = r->mean[i], rstd = r->rstd[i];
-        if (r->w) r->k->weighted(r->s, r->g + at, r->x + at, r->w, mean, &sum_g, &sum_gx);
-        else r->k->products(r->s, r->g + at, r->x + at, mean, &sum_g, &sum_gx);
-        const double b = -rstd * rstd * rstd * sum_gx / n, c = -rstd * sum_g / n;
-        if (r->w) r->k->combine_weighted(r->s, r->g + at, r->x + at, r->w, mean, rstd, b, c, r->out + at);
-        else r->k->combine(r->s, r->g + at, r->x + at, mean, rstd, b, c, r->out + at);
-    }
-}
-
-static void layer_grad_columns(void *ctx, int64_t begin, int64_t end) {
-    const Run *r = ctx;
-    for (int64_t i = 0; i < r->n; i++) {
-        const int64_t at = (i * r->s + begin) * r->item;
-        r->k->add_row(end - begin, r->g + at, r->x + at, r->mean[i], r->rstd[i], r->acc_g + begin, r->acc_gx + begin);
-    }
+    return layer_forward(x, shape, w, b, eps, true);
 }
 
 int rl_layer_norm_backward(Tensor *grad, Tensor *x, Ints shape, Tensor *w, double eps, bool needs_input, bool needs_weight, bool needs_bias,
                            Tensor **out) {
     if (rl_any_grad_list((Tensors){(Tensor *[]){grad, x, w}, 3}) && x->numel)
         return rl_layer_norm_backward_composed(grad, x, shape, w, eps, needs_input, needs_weight, needs_bias, out);
-    const RLDType dt = (RLDType)x->dtype;
-    Held h;
-    Run r = {.s = rl_count_of(shape), .eps = eps};
-    if (hold(&h, &r, x, grad, w, NULL, work_dtype(dt), needs_input) < 0) return -1;
-    r.n = x->numel ? x->numel / r.s : 0;
-    if (!(h.scratch = doubles(2 * r.n + 2 * r.s, 0))) { release(&h); return -1; }
-    r.mean = numbers(h.scratch);
-    r.rstd = r.mean + r.n;
-    r.acc_g = r.rstd + r.n;
-    r.acc_gx = r.acc_g + r.s;
-    if (x->numel) {
-        rl_parallel_for(r.n, GRAIN / r.s + 1, layer_grad_rows, &r);
-        if (needs_weight || needs_bias) rl_parallel_for(r.s, GRAIN / r.n + 16, layer_grad_columns, &r);
+    return layer_backward(grad, x, shape, w, eps, true, needs_input, needs_weight, needs_bias, out);
+}
+
+/* ---------------------------------------------------------------- RMS norm */
+
+Tensor *rl_rms_norm(Tensor *x, Ints shape, Tensor *w, Scalar eps_) {
+    SizesText a, c;
+    if (shape.n < 1) {
+        PyErr_SetString(PyExc_RuntimeError, "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but "
+                        "got normalized_shape = []");
+        return NULL;
     }
-    if (needs_input) { out[0] = delivered(h.out, dt); h.out = NULL; }
-    if (needs_weight) out[1] = summed(r.acc_gx, w, shape.n, shape.v, dt);
-    if (needs_bias) out[2] = summed(r.acc_g, w, shape.n, shape.v, dt);
-    release(&h);
-    return finish(out, needs_input, needs_weight, needs_bias);
+    if (x->ndim < shape.n || memcmp(x->size + x->ndim - shape.n, shape.v, (size_t)shape.n * sizeof *shape.v) != 0) {
+        PyErr_Format(PyExc_RuntimeError, "Given normalized_shape=[%s], expected input with shape [*, %s], but got input of size[%s]",
+                     rl_sizes_text(&a, shape, ", "), rl_sizes_text(&a, shape, ", "), rl_shape_text(&c, x));
+        return NULL;
+    }
+    const double eps = eps_.kind ? rl_scalar_double(eps_) : x->dtype == RL_F64 ? DBL_EPSILON : FLT_EPSILON;
+    const bool alike = !w || (w->dtype == x->dtype && w->ndim == shape.n && memcmp(w->size, shape.v, (size_t)shape.n * sizeof *shape.v) == 0);
+    if (RL_LIKELY(alike && (x->dtype == RL_F32 || x->dtype == RL_F64))) return rl_rms_norm_fused(x, shape, w, eps);
+    /* Half precision is squared in float32, where the squares do not overflow. */
+    Tensor *wide = x->dtype == RL_F16 || x->dtype == RL_BF16 ? rl_to_dtype(x, RL_F32) : (Tensor *)Py_NewRef((PyObject *)x);
+    Tensor *out = wide ? rl_rms_norm_composed(wide, shape, w, eps) : NULL, *result = out ? rl_to_dtype(out, (RLDType)x->dtype) : NULL;
+    Py_XDECREF(wide);
+    Py_XDECREF(out);
+    return result;
+}
+
+Tensor *impl_rms_norm_fused(Tensor *x, Ints shape, Tensor *w, double eps) { return layer_forward(x, shape, w, NULL, eps, false); }
+
+int rl_rms_norm_backward(Tensor *grad, Tensor *x, Ints shape, Tensor *w, double eps, bool needs_input, bool needs_weight, Tensor **out) {
+    if (rl_any_grad_list((Tensors){(Tensor *[]){grad, x, w}, 3}) && x->numel)
+        return rl_rms_norm_backward_composed(grad, x, shape, w, eps, needs_input, needs_weight, out);
+    Tensor *three[3] = {NULL};
+    if (layer_backward(grad, x, shape, w, eps, false, needs_input, needs_weight, false, three) < 0) return -1;
+    out[0] = three[0];
+    out[1] = three[1];
+    return 0;
 }
 
 /* ---------------------------------------------------------------- group norm */
@@ -269,14 +296,13 @@ static int check_group_norm(Tensor *x, int64_t groups, Tensor *w, Tensor *b) {
                          rl_shape_text(&c, x));
             return -1;
         }
-    return check_dtypes(x, "GroupNormKernelImpl", 2, params);
+    return rl_norm_check_dtypes(x, "GroupNormKernelImpl", 2, params);
 }
 
-static void set_planes(Run *r, Tensor *x) {
-    r->n = x->size[0];
-    r->c = x->size[1];
-    r->s = 1;
-    for (int i = 2; i < x->ndim; i++) r->s *= x->size[i];
+/* Without positions a group is a row of its own. */
+static void as_rows(Run *r) {
+    r->s = r->c / r->groups;
+    r->n *= r->groups;
 }
 
 static void group_runs(void *ctx, int64_t begin, int64_t end) {
@@ -297,16 +323,22 @@ Tensor *impl_group_norm(Tensor *x, int64_t groups, Tensor *w, Tensor *b, double 
     if (check_group_norm(x, groups, w, b) < 0) return NULL;
     if (x->device != RL_CPU || x->numel == 0) return rl_empty(x->ndim, x->size, (RLDType)x->dtype, x->device);
     Held h;
-    Run r = {.groups = groups, .eps = eps};
-    if (hold(&h, &r, x, NULL, w, b, RL_F64, true) < 0) return NULL;
-    set_planes(&r, x);
-    r.scale = numbers(h.w);
-    r.shift = numbers(h.b);
-    rl_parallel_for(r.n * groups, GRAIN / (r.c / groups * r.s) + 1, group_runs, &r);
+    Run r = {.groups = groups, .eps = eps, .centred = true};
+    rl_norm_set_planes(&r, x);
+    const bool rows = r.s == 1;
+    if (rl_norm_hold(&h, &r, x, NULL, w, b, rows ? rl_norm_dtype((RLDType)x->dtype) : RL_F64, true) < 0) return NULL;
+    if (rows) {
+        as_rows(&r);
+        rows_forward(&r);
+    } else {
+        r.scale = rl_norm_numbers(h.w);
+        r.shift = rl_norm_numbers(h.b);
+        rl_parallel_for(r.n * groups, NORM_GRAIN / (r.c / groups * r.s) + 1, group_runs, &r);
+    }
     Tensor *out = h.out;
     h.out = NULL;
-    release(&h);
-    return delivered(out, (RLDType)x->dtype);
+    rl_norm_release(&h);
+    return rl_norm_delivered(out, (RLDType)x->dtype);
 }
 
 /* By groups, so that one thread sees all samples of a channel. */
@@ -342,241 +374,24 @@ int rl_group_norm_backward(Tensor *grad, Tensor *x, int64_t groups, Tensor *w, d
         return rl_group_norm_backward_composed(grad, x, groups, w, eps, needs_input, needs_weight, needs_bias, out);
     const RLDType dt = (RLDType)x->dtype;
     Held h;
-    Run r = {.groups = groups, .eps = eps};
-    if (hold(&h, &r, x, grad, w, NULL, RL_F64, needs_input) < 0) return -1;
-    set_planes(&r, x);
-    r.scale = numbers(h.w);
-    if (!(h.scratch = doubles(2 * r.c, 0))) { release(&h); return -1; }
-    r.acc_g = numbers(h.scratch);
-    r.acc_gx = r.acc_g + r.c;
-    if (x->numel) rl_parallel_for(groups, GRAIN / (x->numel / groups) + 1, group_grads, &r);
-    if (needs_input) { out[0] = delivered(h.out, dt); h.out = NULL; }
-    if (needs_weight) out[1] = summed(r.acc_gx, w, 1, &r.c, dt);
-    if (needs_bias) out[2] = summed(r.acc_g, w, 1, &r.c, dt);
-    release(&h);
-    return finish(out, needs_input, needs_weight, needs_bias);
-}
-
-/* ---------------------------------------------------------------- batch norm */
-
-static int check_batch_norm(Tensor *x, Tensor *mean, Tensor *var, Tensor *w, Tensor *b, bool training) {
-    static const char *const names[] = {"running_mean", "running_var", "weight", "bias"};
-    Tensor *const given[] = {mean, var, w, b};
-    const int64_t c = x->ndim > 1 ? x->size[1] : 0;
-    if (!mean != !var && training) {
-        PyErr_SetString(PyExc_ValueError, "running_mean and running_var must either both be None or neither be None");
-        return -1;
-    }
-    for (int i = 0; i < 4; i++) {
-        if (i < 2 && !given[i] && !training) {
-            PyErr_Format(PyExc_RuntimeError, "%s must be defined in evaluation mode", names[i]);
-            return -1;
-        }
-        if (given[i] && given[i]->numel != c) {
-            PyErr_Format(PyExc_RuntimeError, "%s should contain %lld elements not %lld", names[i], (long long)c, (long long)given[i]->numel);
-            return -1;
-        }
-    }
-    return check_dtypes(x, "batch_norm", 4, given);
-}
-
-static void batch_moments(void *ctx, int64_t begin, int64_t end) {
-    const Run *r = ctx;
-    const double count = (double)(r->n * r->s);
-    for (int64_t c = begin; c < end; c++) {
-        double sum = 0, squares = 0;
-        for (int64_t i = 0; i < r->n; i++) sum += r->k->sum(r->s, r->x + (i * r->c + c) * r->s * r->item);
-        r->mean[c] = sum / count;
-        for (int64_t i = 0; i < r->n; i++) squares += r->k->squares(r->s, r->x + (i * r->c + c) * r->s * r->item, r->mean[c]);
-        r->rstd[c] = squares / count;
-    }
-}
-
-/* Without positions a sample is a row of channels. */
-static void batch_moments_of_rows(const Run *r) {
-    for (int64_t i = 0; i < r->n; i++) r->k->add(r->c, r->x + i * r->c * r->item, r->mean);
-    for (int64_t c = 0; c < r->c; c++) r->mean[c] /= (double)r->n;
-    for (int64_t i = 0; i < r->n; i++) r->k->add_squares(r->c, r->x + i * r->c * r->item, r->mean, r->rstd);
-    for (int64_t c = 0; c < r->c; c++) r->rstd[c] /= (double)r->n;
-}
-
-/* running = (1 - momentum) * running + momentum * value */
-static int blend(Tensor *running, double momentum, const double *value, double factor) {
-    Tensor *t = as(running, RL_F64);
-    Tensor *blended = t ? rl_empty(running->ndim, running->size, RL_F64, RL_CPU) : NULL;
-    for (int64_t c = 0; blended && c < running->numel; c++)
-        numbers(blended)[c] = (1 - momentum) * numbers(t)[c] + momentum * factor * value[c];
-    const int bad = !blended || rl_copy_raw(running, blended) < 0;
-    Py_XDECREF(t);
-    Py_XDECREF(blended);
-    rl_bump(running);
-    return bad ? -1 : 0;
-}
-
-/* Mean and 1 / sqrt(var + eps) of each channel, as one float64 tensor (2, C); brings running statistics up to date. */
-static Tensor *batch_statistics(Tensor *x, Tensor *mean, Tensor *var, bool training, double momentum, double eps) {
-    const int64_t c = x->size[1];
-    Tensor *stats = doubles(2 * c, 0);
-    if (!stats || x->numel == 0 || x->device != RL_CPU) return stats;
-    Run r = {.mean = numbers(stats), .rstd = numbers(stats) + c};
-    if (training) {
-        Held h;
-        if (hold(&h, &r, x, NULL, NULL, NULL, RL_F64, false) < 0) goto fail;
-        set_planes(&r, x);
-        const double count = (double)(r.n * r.s);
-        if (r.s == 1) batch_moments_of_rows(&r);
-        else rl_parallel_for(c, GRAIN / (r.n * r.s) + 1, batch_moments, &r);
-        release(&h);
-        if (mean && blend(mean, momentum, r.mean, 1) < 0) goto fail;
-        if (var && blend(var, momentum, r.rstd, count / (count - 1)) < 0) goto fail;
+    Run r = {.groups = groups, .eps = eps, .centred = true};
+    rl_norm_set_planes(&r, x);
+    const int64_t channels = r.c;
+    const bool rows = r.s == 1 && x->numel;
+    if (rl_norm_hold(&h, &r, x, grad, w, NULL, rows ? rl_norm_dtype(dt) : RL_F64, needs_input) < 0) return -1;
+    if (rows) {
+        as_rows(&r);
+        if (rows_backward(&r, &h, needs_weight || needs_bias) < 0) { rl_norm_release(&h); return -1; }
     } else {
-        Tensor *m = as(mean, RL_F64), *v = m ? as(var, RL_F64) : NULL;
-        if (v) {
-            memcpy(r.mean, m->data, (size_t)c * sizeof(double));
-            memcpy(r.rstd, v->data, (size_t)c * sizeof(double));
-        }
-        Py_XDECREF(m);
-        Py_XDECREF(v);
-        if (!v) goto fail;
+        r.scale = rl_norm_numbers(h.w);
+        if (!(h.scratch = rl_norm_doubles(2 * channels, 0))) { rl_norm_release(&h); return -1; }
+        r.acc_g = rl_norm_numbers(h.scratch);
+        r.acc_gx = r.acc_g + channels;
+        if (x->numel) rl_parallel_for(groups, NORM_GRAIN / (x->numel / groups) + 1, group_grads, &r);
     }
-    for (int64_t i = 0; i < c; i++) r.rstd[i] = 1 / sqrt(r.rstd[i] + eps);
-    return stats;
-fail:
-    Py_DECREF(stats);
-    return NULL;
-}
-
-static Tensor *batch_norm(Tensor *x, Tensor *mean, Tensor *var, Tensor *w, Tensor *b, bool training, double momentum, double eps) {
-    if (check_batch_norm(x, mean, var, w, b, training) < 0) return NULL;
-    if (x->ndim == 1 && x->numel == 0) return rl_clone(x, -1); /* no channels: PyTorch lets it pass */
-    if (x->ndim < 2) {
-        PyErr_SetString(PyExc_IndexError, "Dimension out of range (expected to be in range of [-1, 0], but got 1)");
-        return NULL;
-    }
-    Tensor *stats = batch_statistics(x, mean, var, training, momentum, eps);
-    Tensor *out = stats ? rl_batch_norm_apply(x, w, b, stats, training, eps) : NULL;
-    Py_XDECREF(stats);
-    return out;
-}
-
-Tensor *rl_batch_norm(Tensor *x, Tensor *mean, Tensor *var, Tensor *w, Tensor *b, bool training, double momentum, double eps) {
-    if (training) {
-        int64_t count = x->ndim ? x->size[0] : 1;
-        for (int i = 2; i < x->ndim; i++) count *= x->size[i];
-        if (count == 1) {
-            SizesText text;
-            PyErr_Format(PyExc_ValueError, "Expected more than 1 value per channel when training, got input size torch.Size([%s])",
-                         rl_shape_text(&text, x));
-            return NULL;
-        }
-    }
-    return batch_norm(x, mean, var, w, b, training, momentum, eps);
-}
-
-Tensor *rl_batch_norm_native(Tensor *x, Tensor *w, Tensor *b, Tensor *mean, Tensor *var, bool training, double momentum, double eps,
-                             bool cudnn_enabled) {
-    (void)cudnn_enabled;
-    return batch_norm(x, mean, var, w, b, training, momentum, eps);
-}
-
-static void batch_scale(void *ctx, int64_t begin, int64_t end) {
-    const Run *r = ctx;
-    for (int64_t i = begin; i < end; i++) {
-        const int64_t c = i % r->c, at = i * r->s * r->item;
-        r->k->scale(r->s, r->x + at, r->mean[c], r->scale[c], r->shift[c], r->out + at);
-    }
-}
-
-Tensor *impl_batch_norm_apply(Tensor *x, Tensor *w, Tensor *b, Tensor *stats, bool training, double eps) {
-    (void)training, (void)eps; /* for the backward pass */
-    if (x->device != RL_CPU || x->numel == 0) return rl_empty(x->ndim, x->size, (RLDType)x->dtype, x->device);
-    Held h;
-    Run r = {0};
-    if (hold(&h, &r, x, NULL, w, b, RL_F64, true) < 0) return NULL;
-    set_planes(&r, x);
-    if (!(h.scratch = doubles(2 * r.c, 0))) { release(&h); return NULL; }
-    r.mean = numbers(stats);
-    r.rstd = r.mean + r.c;
-    r.scale = numbers(h.scratch);
-    r.shift = r.scale + r.c;
-    for (int64_t c = 0; c < r.c; c++) {
-        r.scale[c] = h.w ? r.rstd[c] * numbers(h.w)[c] : r.rstd[c];
-        r.shift[c] = h.b ? numbers(h.b)[c] : 0;
-    }
-    if (r.s == 1)
-        for (int64_t i = 0; i < r.n; i++)
-            r.k->scale_columns(r.c, r.x + i * r.c * r.item, r.mean, r.scale, r.shift, r.out + i * r.c * r.item);
-    else
-        rl_parallel_for(r.n * r.c, GRAIN / r.s + 1, batch_scale, &r);
-    Tensor *out = h.out;
-    h.out = NULL;
-    release(&h);
-    return delivered(out, (RLDType)x->dtype);
-}
-
-/* a, b, c of grad_x = a g + b (x - mean) + c; running statistics do not depend on x. */
-static inline void batch_factors(const Run *r, int64_t c, double *a, double *b, double *k) {
-    const double count = (double)(r->n * r->s), rstd = r->rstd[c];
-    *a = rstd * (r->scale ? r->scale[c] : 1);
-    *b = r->training ? -*a * rstd * rstd * r->acc_gx[c] / count : 0;
-    *k = r->training ? -*a * r->acc_g[c] / count : 0;
-}
-
-static void batch_grads(void *ctx, int64_t begin, int64_t end) {
-    const Run *r = ctx;
-    for (int64_t c = begin; c < end; c++) {
-        double sum_g, sum_gx, a, b, k;
-        for (int64_t i = 0; i < r->n; i++) {
-            const int64_t at = (i * r->c + c) * r->s * r->item;
-            r->k->products(r->s, r->g + at, r->x + at, r->mean[c], &sum_g, &sum_gx);
-            r->acc_g[c] += sum_g;
-            r->acc_gx[c] += sum_gx;
-        }
-        if (!r->out) continue;
-        batch_factors(r, c, &a, &b, &k);
-        for (int64_t i = 0; i < r->n; i++) {
-            const int64_t at = (i * r->c + c) * r->s * r->item;
-            r->k->combine(r->s, r->g + at, r->x + at, r->mean[c], a, b, k, r->out + at);
-        }
-    }
-}
-
-static int batch_grads_of_rows(const Run *r) {
-    const int64_t row = r->c * r->item;
-    for (int64_t i = 0; i < r->n; i++) r->k->add_products(r->c, r->g + i * row, r->x + i * row, r->mean, r->acc_g, r->acc_gx);
-    if (!r->out) return 0;
-    Tensor *factors = doubles(3 * r->c, 0);
-    if (!factors) return -1;
-    double *a = numbers(factors), *b = a + r->c, *k = b + r->c;
-    for (int64_t c = 0; c < r->c; c++) batch_factors(r, c, &a[c], &b[c], &k[c]);
-    for (int64_t i = 0; i < r->n; i++) r->k->combine_columns(r->c, r->g + i * row, r->x + i * row, r->mean, a, b, k, r->out + i * row);
-    Py_DECREF(factors);
-    return 0;
-}
-
-int rl_batch_norm_backward(Tensor *grad, Tensor *x, Tensor *w, Tensor *stats, bool training, double eps, bool needs_input,
-                           bool needs_weight, bool needs_bias, Tensor **out) {
-    if (rl_any_grad_list((Tensors){(Tensor *[]){grad, x, w}, 3}) && x->numel)
-        return rl_batch_norm_backward_composed(grad, x, w, stats, training, eps, needs_input, needs_weight, needs_bias, out);
-    const RLDType dt = (RLDType)x->dtype;
-    Held h;
-    Run r = {.training = training, .eps = eps, .mean = numbers(stats)};
-    if (hold(&h, &r, x, grad, w, NULL, RL_F64, needs_input) < 0) return -1;
-    set_planes(&r, x);
-    r.rstd = r.mean + r.c;
-    r.scale = numbers(h.w);
-    if (!(h.scratch = doubles(2 * r.c, 0))) { release(&h); return -1; }
-    r.acc_g = numbers(h.scratch);
-    r.acc_gx = r.acc_g + r.c;
-    if (x->numel && r.s == 1) {
-        if (batch_grads_of_rows(&r) < 0) { release(&h); return -1; }
-    } else if (x->numel) {
-        rl_parallel_for(r.c, GRAIN / (r.n * r.s) + 1, batch_grads, &r);
-    }
-    for (int64_t c = 0; c < r.c; c++) r.acc_gx[c] *= r.rstd[c];
-    if (needs_input) { out[0] = delivered(h.out, dt); h.out = NULL; }
-    if (needs_weight) out[1] = summed(r.acc_gx, w, 1, &r.c, dt);
-    if (needs_bias) out[2] = summed(r.acc_g, w, 1, &r.c, dt);
-    release(&h);
-    return finish(out, needs_input, needs_weight, needs_bias);
+    if (needs_input) { out[0] = rl_norm_delivered(h.out, dt); h.out = NULL; }
+    if (needs_weight) out[1] = rl_norm_summed(r.acc_gx, w, 1, &channels, dt);
+    if (needs_bias) out[2] = rl_norm_summed(r.acc_g, w, 1, &channels, dt);
+    rl_norm_release(&h);
+    return rl_norm_finish(out, needs_input, needs_weight, needs_bias);
 }

@@ -1,7 +1,8 @@
 /* norm.h -- the arithmetic of normalisation on runs of contiguous elements. No Python.
  *
- * norm.c walks the tensors; here is what it does to one run of n elements of x, of its gradient g, and of vectors that
- * lie beside it.  Each instruction set provides these for float and double (norm_kernel.c).
+ * norm.c and batch_norm.c walk the tensors; here is what they do to one run of n elements of x, of its gradient g, and of
+ * vectors that lie beside it.  Each instruction set provides these for float and double (norm_kernel.c), where `real` is
+ * that type.
  */
 #ifndef RL_NORM_H
 #define RL_NORM_H
@@ -9,7 +10,7 @@
 #include <stdint.h>
 
 typedef struct {
-    /* One run, statistics in double: short stretches are summed in sixteen lanes, the stretches in double. */
+    /* One run.  Sums are made of short ones in many lanes, which are added up in double. */
     double (*sum)(int64_t n, const void *x);
     double (*squares)(int64_t n, const void *x, double mean);                               /* sum of (x - mean)^2 */
     void (*products)(int64_t n, const void *g, const void *x, double mean, double *sum_g, double *sum_gx);
@@ -24,15 +25,17 @@ typedef struct {
     void (*affine)(int64_t n, const void *x, double mean, double rstd, const void *w, const void *b, void *out);
     void (*combine_weighted)(int64_t n, const void *g, const void *x, const void *w, double mean, double a, double b, double c,
                              void *out);
+    /* acc_g += g, acc_gx += g (x - mean) rstd: real numbers, to be handed on by `flush` before they are many */
+    void (*add_row)(int64_t n, const void *g, const void *x, double mean, double rstd, void *acc_g, void *acc_gx);
+    void (*flush)(int64_t n, void *acc, double *total);                                     /* total += acc, acc = 0 */
 
-    /* One run as a row of columns, each with its own numbers. */
-    void (*add)(int64_t n, const void *x, double *acc);
-    void (*add_squares)(int64_t n, const void *x, const double *mean, double *acc);
-    void (*add_products)(int64_t n, const void *g, const void *x, const double *mean, double *acc_g, double *acc_gx);
-    void (*add_row)(int64_t n, const void *g, const void *x, double mean, double rstd, double *acc_g, double *acc_gx);
-    void (*scale_columns)(int64_t n, const void *x, const double *mean, const double *a, const double *b, void *out);
-    void (*combine_columns)(int64_t n, const void *g, const void *x, const double *mean, const double *a, const double *b,
-                            const double *c, void *out);
+    /* Rows of c columns, each column with numbers of its own. */
+    void (*column_moments)(int64_t rows, int64_t c, const void *x, double *mean, double *squares);
+    void (*column_products)(int64_t rows, int64_t c, const void *g, const void *x, const void *mean, double *sum_g, double *sum_gx);
+    void (*scale_columns)(int64_t rows, int64_t c, const void *x, const void *mean, const void *a, const void *b, void *out);
+    void (*combine_columns)(int64_t rows, int64_t c, const void *g, const void *x, const void *mean, const void *a, const void *b,
+                            const void *k, void *out);                                      /* a g + b (x - mean) + k */
+    void (*narrow)(int64_t n, const double *from, void *to);
 } RLNormKernels;
 
 #endif

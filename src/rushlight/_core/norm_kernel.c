@@ -1,6 +1,11 @@
 /* norm_kernel.c -- normalisation for one instruction set (isa.h says how it is compiled for each). */
 #include "isa.h"
+#include "lanes.h"
 #include "norm.h"
+#include "types.h"
+
+#define TILE 32
+#define STRIP 128
 
 #define REAL float
 #define NAME(f) f##_f32

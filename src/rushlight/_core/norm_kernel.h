@@ -3,85 +3,78 @@
  *     NAME(f)    f with a suffix for that type
  */
 
-/* Sixteen elements at any address; the compiler splits them into what the target has. */
-typedef REAL NAME(Lanes) __attribute__((vector_size(16 * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
-#define AT(x) (*(const NAME(Lanes) *)((x) + i))
-
-/* For each stretch of 1024: LANES for every sixteen elements at i, ONE for each element left over, then CLOSE for each lane l. */
-#define IN_LANES(LANES, ONE, CLOSE)                                  \
-    for (int64_t i = 0; i < n;) {                                    \
-        const int64_t to = i + 1024 < n ? i + 1024 : n;              \
-        for (; i + 16 <= to; i += 16) { LANES; }                     \
-        for (; i < to; i++) { ONE; }                                 \
-        for (int l = 0; l < 16; l++) { CLOSE; }                      \
-    }
+RL_LANES(REAL, NAME(Lanes));
 
 static double NAME(sum)(int64_t n, const void *px)
 {
     const REAL *x = px;
-    double total = 0;
-    NAME(Lanes) part = {0};
-    IN_LANES(part += AT(x), total += x[i], (total += part[l], part[l] = 0))
+    double total;
+#define ONE(i) x[i]
+#define SIXTEEN(i) AT(x, i)
+    FOLD(total, n, SIXTEEN, ONE);
+#undef ONE
+#undef SIXTEEN
     return total;
 }
 
 static double NAME(squares)(int64_t n, const void *px, double dmean)
 {
     const REAL *x = px, mean = (REAL)dmean;
-    double total = 0;
-    NAME(Lanes) part = {0};
-    IN_LANES(part += (AT(x) - mean) * (AT(x) - mean), total += (x[i] - mean) * (x[i] - mean), (total += part[l], part[l] = 0))
+    double total;
+#define ONE(i) (x[i] - mean) * (x[i] - mean)
+#define SIXTEEN(i) (AT(x, i) - mean) * (AT(x, i) - mean)
+    FOLD(total, n, SIXTEEN, ONE);
+#undef ONE
+#undef SIXTEEN
     return total;
 }
 
+#define OFF(i) (x[i] - mean)
+#define OFF16(i) (AT(x, i) - mean)
 static void NAME(products)(int64_t n, const void *pg, const void *px, double dmean, double *sum_g, double *sum_gx)
 {
     const REAL *g = pg, *x = px, mean = (REAL)dmean;
-    double total_g = 0, total_gx = 0;
-    NAME(Lanes) part_g = {0}, part_gx = {0};
-    IN_LANES((part_g += AT(g), part_gx += AT(g) * (AT(x) - mean)),
-             (total_g += g[i], total_gx += g[i] * (x[i] - mean)),
-             (total_g += part_g[l], total_gx += part_gx[l], part_g[l] = part_gx[l] = 0))
-    *sum_g = total_g;
-    *sum_gx = total_gx;
+#define U(i) g[i]
+#define U16(i) AT(g, i)
+    FOLD_TWO(*sum_g, *sum_gx, n, U16, U, OFF16, OFF);
+#undef U
+#undef U16
 }
 
 static void NAME(weighted)(int64_t n, const void *pg, const void *px, const void *pw, double dmean, double *sum_g, double *sum_gx)
 {
     const REAL *g = pg, *x = px, *w = pw, mean = (REAL)dmean;
-    double total_g = 0, total_gx = 0;
-    NAME(Lanes) part_g = {0}, part_gx = {0};
-    IN_LANES((part_g += AT(g) * AT(w), part_gx += AT(g) * AT(w) * (AT(x) - mean)),
-             (total_g += g[i] * w[i], total_gx += g[i] * w[i] * (x[i] - mean)),
-             (total_g += part_g[l], total_gx += part_gx[l], part_g[l] = part_gx[l] = 0))
-    *sum_g = total_g;
-    *sum_gx = total_gx;
+#define U(i) g[i] * w[i]
+#define U16(i) AT(g, i) * AT(w, i)
+    FOLD_TWO(*sum_g, *sum_gx, n, U16, U, OFF16, OFF);
+#undef U
+#undef U16
 }
-#undef IN_LANES
-#undef AT
+#undef OFF
+#undef OFF16
 
 static void NAME(scale)(int64_t n, const void *px, double dmean, double da, double db, void *pout)
 {
     const REAL *x = px, mean = (REAL)dmean, a = (REAL)da, b = (REAL)db;
     REAL *out = pout;
-    for (int64_t i = 0; i < n; i++) out[i] = (x[i] - mean) * a + b;
+    RL_IVDEP for (int64_t i = 0; i < n; i++) out[i] = (x[i] - mean) * a + b;
 }
 
 static void NAME(combine)(int64_t n, const void *pg, const void *px, double dmean, double da, double db, double dc, void *pout)
 {
     const REAL *g = pg, *x = px, mean = (REAL)dmean, a = (REAL)da, b = (REAL)db, c = (REAL)dc;
     REAL *out = pout;
-    for (int64_t i = 0; i < n; i++) out[i] = a * g[i] + b * (x[i] - mean) + c;
+    RL_IVDEP for (int64_t i = 0; i < n; i++) out[i] = a * g[i] + b * (x[i] - mean) + c;
 }
 
 static void NAME(affine)(int64_t n, const void *px, double dmean, double drstd, const void *pw, const void *pb, void *pout)
 {
     const REAL *x = px, *w = pw, *b = pb, mean = (REAL)dmean, rstd = (REAL)drstd;
     REAL *out = pout;
-    if (w && b) for (int64_t i = 0; i < n; i++) out[i] = (x[i] - mean) * rstd * w[i] + b[i];
-    else if (w) for (int64_t i = 0; i < n; i++) out[i] = (x[i] - mean) * rstd * w[i];
-    else if (b) for (int64_t i = 0; i < n; i++) out[i] = (x[i] - mean) * rstd + b[i];
-    else for (int64_t i = 0; i < n; i++) out[i] = (x[i] - mean) * rstd;
+    if (w && b) RL_IVDEP for (int64_t i = 0; i < n; i++) out[i] = (x[i] - mean) * rstd * w[i] + b[i];
+    else if (w) RL_IVDEP for (int64_t i = 0; i < n; i++) out[i] = (x[i] - mean) * rstd * w[i];
+    else if (b) RL_IVDEP for (int64_t i = 0; i < n; i++) out[i] = (x[i] - mean) * rstd + b[i];
+    else RL_IVDEP for (int64_t i = 0; i < n; i++) out[i] = (x[i] - mean) * rstd;
 }
 
 static void NAME(combine_weighted)(int64_t n, const void *pg, const void *px, const void *pw, double dmean, double da, double db,
@@ -89,55 +82,108 @@ static void NAME(combine_weighted)(int64_t n, const void *pg, const void *px, co
 {
     const REAL *g = pg, *x = px, *w = pw, mean = (REAL)dmean, a = (REAL)da, b = (REAL)db, c = (REAL)dc;
     REAL *out = pout;
-    for (int64_t i = 0; i < n; i++) out[i] = a * g[i] * w[i] + b * (x[i] - mean) + c;
+    RL_IVDEP for (int64_t i = 0; i < n; i++) out[i] = a * g[i] * w[i] + b * (x[i] - mean) + c;
 }
 
-static void NAME(add)(int64_t n, const void *px, double *acc)
+static void NAME(add_row)(int64_t n, const void *pg, const void *px, double dmean, double drstd, void *pacc_g, void *pacc_gx)
 {
-    const REAL *x = px;
-    for (int64_t i = 0; i < n; i++) acc[i] += x[i];
-}
-
-static void NAME(add_squares)(int64_t n, const void *px, const double *mean, double *acc)
-{
-    const REAL *x = px;
-    for (int64_t i = 0; i < n; i++) acc[i] += (x[i] - mean[i]) * (x[i] - mean[i]);
-}
-
-static void NAME(add_products)(int64_t n, const void *pg, const void *px, const double *mean, double *acc_g, double *acc_gx)
-{
-    const REAL *g = pg, *x = px;
-    for (int64_t i = 0; i < n; i++) {
-        acc_g[i] += g[i];
-        acc_gx[i] += g[i] * (x[i] - mean[i]);
-    }
-}
-
-static void NAME(add_row)(int64_t n, const void *pg, const void *px, double mean, double rstd, double *acc_g, double *acc_gx)
-{
-    const REAL *g = pg, *x = px;
-    for (int64_t i = 0; i < n; i++) {
+    const REAL *g = pg, *x = px, mean = (REAL)dmean, rstd = (REAL)drstd;
+    REAL *acc_g = pacc_g, *acc_gx = pacc_gx;
+    RL_IVDEP for (int64_t i = 0; i < n; i++) {
         acc_g[i] += g[i];
         acc_gx[i] += g[i] * ((x[i] - mean) * rstd);
     }
 }
 
-static void NAME(scale_columns)(int64_t n, const void *px, const double *mean, const double *a, const double *b, void *pout)
+static void NAME(flush)(int64_t n, void *pacc, double *total)
 {
-    const REAL *x = px;
-    REAL *out = pout;
-    for (int64_t i = 0; i < n; i++) out[i] = (REAL)((x[i] - mean[i]) * a[i] + b[i]);
+    REAL *acc = pacc;
+    RL_IVDEP for (int64_t i = 0; i < n; i++) {
+        total[i] += acc[i];
+        acc[i] = 0;
+    }
 }
 
-static void NAME(combine_columns)(int64_t n, const void *pg, const void *px, const double *mean, const double *a, const double *b,
-                                  const double *c, void *pout)
+/* ---------------------------------------------------------------- columns
+ *
+ * Tiles of TILE rows by STRIP columns stay in the first-level cache while they are gone through twice. */
+
+/* Per tile the mean, then the deviations from it: their sum mends its rounding.  Tiles are joined after Chan, Golub and
+ * LeVeque, Updating formulae and a pairwise algorithm for computing sample variances (1979). */
+static void NAME(column_moments)(int64_t rows, int64_t c, const void *px, double *mean, double *squares)
 {
-    const REAL *g = pg, *x = px;
+    for (int64_t first = 0; first < c; first += STRIP) {
+        const int64_t w = c - first < STRIP ? c - first : STRIP;
+        double *total = mean + first, *total_squares = squares + first;
+        for (int64_t i = 0; i < w; i++) total[i] = total_squares[i] = 0;
+        for (int64_t begin = 0; begin < rows; begin += TILE) {
+            const int64_t k = rows - begin < TILE ? rows - begin : TILE;
+            const REAL *tile = (const REAL *)px + begin * c + first;
+            REAL centre[STRIP] = {0}, rest[STRIP] = {0}, square[STRIP] = {0};
+            for (int64_t j = 0; j < k; j++)
+                RL_IVDEP for (int64_t i = 0; i < w; i++) centre[i] += tile[j * c + i];
+            RL_IVDEP for (int64_t i = 0; i < w; i++) centre[i] /= (REAL)k;
+            for (int64_t j = 0; j < k; j++)
+                RL_IVDEP for (int64_t i = 0; i < w; i++) {
+                    const REAL d = tile[j * c + i] - centre[i];
+                    rest[i] += d;
+                    square[i] += d * d;
+                }
+            const double share = (double)k / (double)(begin + k);
+            RL_IVDEP for (int64_t i = 0; i < w; i++) {
+                const double off = (double)rest[i] / (double)k, d = centre[i] + off - total[i];
+                total[i] += d * share;
+                total_squares[i] += square[i] - rest[i] * off + d * d * (double)begin * share;
+            }
+        }
+    }
+}
+
+static void NAME(column_products)(int64_t rows, int64_t c, const void *pg, const void *px, const void *pmean, double *sum_g, double *sum_gx)
+{
+    for (int64_t first = 0; first < c; first += STRIP) {
+        const int64_t w = c - first < STRIP ? c - first : STRIP;
+        const REAL *mean = (const REAL *)pmean + first;
+        for (int64_t i = first; i < first + w; i++) sum_g[i] = sum_gx[i] = 0;
+        for (int64_t begin = 0; begin < rows; begin += TILE) {
+            const int64_t k = rows - begin < TILE ? rows - begin : TILE;
+            const REAL *g = (const REAL *)pg + begin * c + first, *x = (const REAL *)px + begin * c + first;
+            REAL part_g[STRIP] = {0}, part_gx[STRIP] = {0};
+            for (int64_t j = 0; j < k; j++)
+                RL_IVDEP for (int64_t i = 0; i < w; i++) {
+                    part_g[i] += g[j * c + i];
+                    part_gx[i] += g[j * c + i] * (x[j * c + i] - mean[i]);
+                }
+            NAME(flush)(w, part_g, sum_g + first);
+            NAME(flush)(w, part_gx, sum_gx + first);
+        }
+    }
+}
+
+static void NAME(scale_columns)(int64_t rows, int64_t c, const void *px, const void *pmean, const void *pa, const void *pb, void *pout)
+{
+    const REAL *x = px, *mean = pmean, *a = pa, *b = pb;
     REAL *out = pout;
-    for (int64_t i = 0; i < n; i++) out[i] = (REAL)(a[i] * g[i] + b[i] * (x[i] - mean[i]) + c[i]);
+    for (; rows > 0; rows--, x += c, out += c)
+        RL_IVDEP for (int64_t i = 0; i < c; i++) out[i] = (x[i] - mean[i]) * a[i] + b[i];
+}
+
+static void NAME(combine_columns)(int64_t rows, int64_t c, const void *pg, const void *px, const void *pmean, const void *pa, const void *pb,
+                                  const void *pk, void *pout)
+{
+    const REAL *g = pg, *x = px, *mean = pmean, *a = pa, *b = pb, *k = pk;
+    REAL *out = pout;
+    for (; rows > 0; rows--, g += c, x += c, out += c)
+        RL_IVDEP for (int64_t i = 0; i < c; i++) out[i] = a[i] * g[i] + b[i] * (x[i] - mean[i]) + k[i];
+}
+
+static void NAME(narrow)(int64_t n, const double *from, void *to_)
+{
+    REAL *to = to_;
+    RL_IVDEP for (int64_t i = 0; i < n; i++) to[i] = (REAL)from[i];
 }
 
 static const RLNormKernels NAME(kernels) = {
     NAME(sum), NAME(squares), NAME(products), NAME(weighted), NAME(scale), NAME(combine), NAME(affine), NAME(combine_weighted),
-    NAME(add), NAME(add_squares), NAME(add_products), NAME(add_row), NAME(scale_columns), NAME(combine_columns),
+    NAME(add_row), NAME(flush), NAME(column_moments), NAME(column_products), NAME(scale_columns), NAME(combine_columns), NAME(narrow),
 };

@@ -1,23 +1,24 @@
 /* softmax.c -- softmax and log_softmax along any dimension, and their derivatives.
  *
- * The kernels work on contiguous rows.  Another dimension is brought last by copying; float16 and bfloat16
- * are computed in float32.
+ * The kernels work on contiguous tensors: on rows where the dimension is the last one, else on columns, many side by side.
+ * If there are only a few of those, the dimension is brought last by copying.  float16 and bfloat16 are computed in float32.
  */
 #include "softmax.h"
 #include "isa.h"
 #include "rl.h"
 #include "rl_ops.h"
 
-extern const SoftmaxKernels rl_softmax_kernels_base[2];
+extern const SoftmaxKernels *const rl_softmax_kernels_base[2];
 #if defined(__x86_64__) || defined(_M_X64)
-extern const SoftmaxKernels rl_softmax_kernels_avx2[2], rl_softmax_kernels_avx512[2];
+extern const SoftmaxKernels *const rl_softmax_kernels_avx2[2], *const rl_softmax_kernels_avx512[2];
 #endif
 
-#define GRAIN 16384            /* elements that repay a thread's waking */
+#define GRAIN 8192             /* elements that repay a thread's waking: each is an exp */
+#define FEW 16                 /* columns that do not repay being walked side by side */
 
 const SoftmaxKernels *rl_softmax_kernels(int dtype)
 {
-    static const SoftmaxKernels *best;
+    static const SoftmaxKernels *const *best;
     if (RL_UNLIKELY(!best)) {
         best = rl_softmax_kernels_base;
 #if defined(__x86_64__) || defined(_M_X64)
@@ -26,32 +27,46 @@ const SoftmaxKernels *rl_softmax_kernels(int dtype)
         else if (isa >= RL_ISA_AVX2) best = rl_softmax_kernels_avx2;
 #endif
     }
-    return &best[dtype == RL_F64];
+    return best[dtype == RL_F64];
 }
 
-/* ---------------------------------------------------------------- rows */
-
-typedef enum { SOFTMAX, LOG_SOFTMAX, SOFTMAX_BACKWARD, LOG_SOFTMAX_BACKWARD } Kind;
+/* ---------------------------------------------------------------- rows and columns */
 
 typedef struct {
     const SoftmaxKernels *kernels;
-    Kind kind;
+    SoftmaxKind kind;
     const char *x, *y;         /* y: the derivatives' second input */
     char *out;
-    int64_t n, row_bytes;
+    int64_t n, inner, strips;  /* of (outer, n, inner); strips of columns in one of the outer */
+    int64_t item;
 } Job;
 
 static void some_rows(void *ctx, int64_t begin, int64_t end)
 {
     const Job *j = ctx;
-    const char *x = j->x + begin * j->row_bytes, *y = j->y + begin * j->row_bytes;
-    char *out = j->out + begin * j->row_bytes;
-    switch (j->kind) {
-        case SOFTMAX: j->kernels->softmax(x, out, end - begin, j->n); break;
-        case LOG_SOFTMAX: j->kernels->log_softmax(x, out, end - begin, j->n); break;
-        case SOFTMAX_BACKWARD: j->kernels->softmax_backward(x, y, out, end - begin, j->n); break;
-        case LOG_SOFTMAX_BACKWARD: j->kernels->log_softmax_backward(x, y, out, end - begin, j->n); break;
+    const int64_t at = begin * j->n * j->item;
+    j->kernels->rows[j->kind](j->x + at, j->y + at, j->out + at, end - begin, j->n);
+}
+
+static void some_strips(void *ctx, int64_t begin, int64_t end)
+{
+    const Job *j = ctx;
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t first = i % j->strips * SOFTMAX_STRIP, left = j->inner - first;
+        const int64_t at = (i / j->strips * j->n * j->inner + first) * j->item;
+        j->kernels->columns[j->kind](j->x + at, j->y + at, j->out + at, j->n, j->inner, left < SOFTMAX_STRIP ? left : SOFTMAX_STRIP);
     }
+}
+
+static void run(Job *j, int64_t numel)
+{
+    if (j->inner == 1) {
+        if (RL_LIKELY(numel < 2 * GRAIN)) some_rows(j, 0, numel / j->n);
+        else rl_parallel_for(numel / j->n, GRAIN / j->n + 1, some_rows, j);
+        return;
+    }
+    const int64_t w = j->inner < SOFTMAX_STRIP ? j->inner : SOFTMAX_STRIP;
+    rl_parallel_for(numel / (j->n * j->inner) * j->strips, GRAIN / (j->n * w) + 1, some_strips, j);
 }
 
 /* View of t with dim swapped with the last one. */
@@ -88,7 +103,7 @@ static Tensor *from_rows(Tensor *rows, int dim, RLDType dt)
     return out;
 }
 
-static Tensor *apply(Kind kind, Tensor *x, Tensor *y, int64_t dim, RLDType dt)
+static Tensor *apply(SoftmaxKind kind, Tensor *x, Tensor *y, int64_t dim, RLDType dt)
 {
     if ((dim = rl_wrap_dim(dim, x->ndim)) == INT64_MIN) return NULL;
     if (!RL_IS_FLOAT(dt) || RL_ITEMSIZE(dt) == 1) {
@@ -99,16 +114,20 @@ static Tensor *apply(Kind kind, Tensor *x, Tensor *y, int64_t dim, RLDType dt)
     }
     if (x->device != RL_CPU) return rl_empty(x->ndim, x->size, dt, x->device);
     const RLDType compute = dt == RL_F64 ? RL_F64 : RL_F32;
-    Tensor *a = as_rows(x, (int)dim, compute), *b = y ? as_rows(y, (int)dim, compute) : NULL, *result = NULL;
+    int64_t inner = 1;
+    for (int i = (int)dim + 1; i < x->ndim; i++) inner *= x->size[i];
+    const int turn = inner > 1 && inner < FEW ? (int)dim : x->ndim; /* the dimension to bring last */
+    Tensor *a = as_rows(x, turn, compute), *b = y ? as_rows(y, turn, compute) : NULL, *result = NULL;
     Tensor *out = a && (b || !y) ? rl_empty(a->ndim, a->size, compute, RL_CPU) : NULL;
     if (!out) goto done;
-    const int64_t n = a->ndim ? a->size[a->ndim - 1] : 1;
+    if (turn < x->ndim) inner = 1;
     if (a->numel) {
-        Job job = {rl_softmax_kernels(compute), kind, a->data, b ? b->data : a->data, out->data, n, n * RL_ITEMSIZE(compute)};
-        if (RL_LIKELY(a->numel < 2 * GRAIN)) some_rows(&job, 0, a->numel / n);
-        else rl_parallel_for(a->numel / n, GRAIN / n + 1, some_rows, &job);
+        const int64_t n = x->ndim ? x->size[dim] : 1;
+        Job job = {rl_softmax_kernels(compute), kind, a->data, b ? b->data : a->data, out->data, n, inner,
+                   (inner + SOFTMAX_STRIP - 1) / SOFTMAX_STRIP, RL_ITEMSIZE(compute)};
+        run(&job, a->numel);
     }
-    result = from_rows(out, (int)dim, dt);
+    result = from_rows(out, turn, dt);
 done:
     Py_XDECREF(a);
     Py_XDECREF(b);

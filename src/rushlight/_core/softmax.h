@@ -4,16 +4,18 @@
 
 #include <stdint.h>
 
-/* All work on `rows` contiguous rows of n elements; `out` may be an input. */
+typedef enum { SOFTMAX, LOG_SOFTMAX, SOFTMAX_BACKWARD, LOG_SOFTMAX_BACKWARD, N_SOFTMAX } SoftmaxKind;
+#define SOFTMAX_STRIP 128      /* columns that `columns` takes at most */
+
 typedef struct {
-    void (*softmax)(const void *x, void *out, int64_t rows, int64_t n);
-    void (*log_softmax)(const void *x, void *out, int64_t rows, int64_t n);
-    void (*softmax_backward)(const void *grad, const void *y, void *out, int64_t rows, int64_t n);
-    void (*log_softmax_backward)(const void *grad, const void *y, void *out, int64_t rows, int64_t n);
-    /* norms: the rows' maxima m, then their log(sum(exp(x - m))) */
-    void (*norms)(const void *x, void *norms, int64_t rows, int64_t n);
-    /* out = -scale[row] * softmax(x), from norms */
-    void (*scaled)(const void *x, const void *norms, const void *scale, void *out, int64_t rows, int64_t n);
+    /* On contiguous rows of n elements; y is the derivatives' second input, and `out` may be an input. */
+    void (*rows[N_SOFTMAX])(const void *x, const void *y, void *out, int64_t rows, int64_t n);
+    /* On w columns that lie beside one another, of n elements each, `stride` elements apart. */
+    void (*columns[N_SOFTMAX])(const void *x, const void *y, void *out, int64_t n, int64_t stride, int64_t w);
+    /* tops, logs: the rows' maxima m, and log(sum(exp(x - m))) */
+    void (*norms)(const void *x, void *tops, void *logs, int64_t rows, int64_t n);
+    /* out = -scale[row] * softmax(x), from those */
+    void (*scaled)(const void *x, const void *tops, const void *logs, const void *scale, void *out, int64_t rows, int64_t n);
 } SoftmaxKernels;
 
 const SoftmaxKernels *rl_softmax_kernels(int dtype);   /* of float32 or float64, for this processor */

@@ -1,6 +1,6 @@
-"""Layer, group and batch normalisation.
+"""Layer, RMS, group and batch normalisation.
 
-Forward and backward are fused kernels (_core/norm.c). A gradient that is to be differentiated again is composed of
+Forward and backward are fused kernels (_core/norm.c, _core/batch_norm.c). A gradient that is to be differentiated again is composed of
 operations instead: the *_backward_composed below, the same formulas.
 """
 
@@ -41,6 +41,40 @@ rstd = rsqrt(mean_dim(centred * centred, [1], True) + eps)
 xhat = centred * rstd
 dx = rstd * (u - mean_dim(u, [1], True) - xhat * mean_dim(u * xhat, [1], True))
 """ + _THREE.format(w="reshape(sum_dim(g * xhat, [0]), normalized_shape)", b="reshape(sum_dim(g, [0]), normalized_shape)"), **_INTERNAL)  # fmt: skip
+
+# ---------------------------------------------------------------- RMS norm
+
+native("rms_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor", records=True, method=False,
+       doc="""input / sqrt(mean(input^2) + eps) * weight, the mean over the last dimensions, normalized_shape (Zhang and Sennrich, 2019).
+
+       eps None is the machine epsilon of the computation.
+
+       >>> import rushlight as torch
+       >>> torch.rms_norm(torch.tensor([[3., 4.]]), (2,), torch.tensor([1., 2.]), eps=0.)
+       tensor([[0.8485, 2.2627]])
+       """)  # fmt: skip
+native("rms_norm_fused(Tensor input, int[] normalized_shape, Tensor? weight, float eps) -> Tensor", node="MulBackward0",
+       derivative={"input, weight": "rms_norm_backward(grad, input, normalized_shape, weight, eps, needs_input, needs_weight)"}, **_INTERNAL)  # fmt: skip
+native("rms_norm_backward(Tensor grad_output, Tensor input, int[] normalized_shape, Tensor? weight, float eps, bool needs_input, "
+       "bool needs_weight) -> (Tensor, Tensor)", records=True, **_INTERNAL)  # fmt: skip
+composite("rms_norm_composed(Tensor input, int[] normalized_shape, Tensor? weight, float eps) -> Tensor", """
+columns = prod(normalized_shape)
+x = reshape(input, [-1, columns])
+scaled = reshape(x * rsqrt(mean_dim(x * x, [1], True) + eps), input.shape)
+return scaled * weight if weight is not None else scaled
+""", **_INTERNAL)  # fmt: skip
+composite("rms_norm_backward_composed(Tensor grad_output, Tensor input, int[] normalized_shape, Tensor? weight, float eps, bool needs_input, "
+          "bool needs_weight) -> (Tensor, Tensor)", """
+columns = prod(normalized_shape)
+rows = input.numel // columns
+x = reshape(input, [rows, columns])
+g = reshape(grad_output, [rows, columns])
+u = g * reshape(weight, [columns]) if weight is not None else g
+rstd = rsqrt(mean_dim(x * x, [1], True) + eps)
+xhat = x * rstd
+dx = rstd * (u - xhat * mean_dim(u * xhat, [1], True))
+return (reshape(dx, input.shape) if needs_input else None), (reshape(sum_dim(g * xhat, [0]), normalized_shape) if needs_weight else None)
+""", **_INTERNAL)  # fmt: skip
 
 # ---------------------------------------------------------------- group norm
 

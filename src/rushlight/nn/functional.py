@@ -12,7 +12,7 @@ from .. import _C
 # Native operations that PyTorch has here and in the root, and the in-place forms it shows.
 _SHARED = frozenset(
     "relu relu_ sigmoid tanh hardtanh_ elu_ selu selu_ celu celu_ leaky_relu_ rrelu rrelu_ threshold threshold_ "
-    "hardshrink prelu dropout embedding batch_norm layer_norm group_norm "
+    "hardshrink prelu dropout embedding batch_norm layer_norm group_norm rms_norm "
     "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d avg_pool1d adaptive_avg_pool1d".split()
 )
 _ELSEWHERE = ("linalg_", "special_", "fft_")
@@ -25,7 +25,7 @@ _COMPOSED = {
     "loss": "poisson_nll_loss gaussian_nll_loss hinge_embedding_loss margin_ranking_loss cosine_embedding_loss "
     "soft_margin_loss multilabel_margin_loss multilabel_soft_margin_loss multi_margin_loss triplet_margin_loss "
     "triplet_margin_with_distance_loss ctc_loss kl_div",
-    "normalization": "instance_norm rms_norm local_response_norm",
+    "normalization": "instance_norm local_response_norm",
     "pooling": "max_pool1d max_pool2d max_pool3d max_pool1d_with_indices adaptive_max_pool1d adaptive_max_pool2d "
     "adaptive_max_pool3d adaptive_max_pool1d_with_indices adaptive_max_pool2d_with_indices "
     "adaptive_max_pool3d_with_indices adaptive_avg_pool2d adaptive_avg_pool3d max_unpool1d max_unpool2d max_unpool3d "

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..._C import Tensor
 
-__all__ = ["instance_norm", "local_response_norm", "rms_norm"]
+__all__ = ["instance_norm", "local_response_norm"]
 
 
 def instance_norm(
@@ -46,37 +46,6 @@ def instance_norm(
             if running is not None:
                 running.copy_(updated.view(batch, channels).mean(0))
     return output.view(input.shape)
-
-
-def rms_norm(
-    input: Tensor, normalized_shape: list[int], weight: Tensor | None = None, eps: float | None = None
-) -> Tensor:
-    """x / sqrt(mean(x^2) + eps) * weight over the last dimensions (Zhang and Sennrich, 2019).
-
-    `eps` None is the machine epsilon of the computation.
-    """
-    shape = tuple(normalized_shape)
-    if not shape:
-        raise RuntimeError(
-            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, "
-            "but got normalized_shape = []"
-        )
-    if input.shape[input.dim() - len(shape) :] != shape:
-        raise RuntimeError(
-            f"Given normalized_shape={list(shape)}, expected input with shape "
-            f"[*, {', '.join(map(str, shape))}], but got input of size{list(input.shape)}"
-        )
-    # Half-precision inputs are squared in float32, where the squares do not overflow.
-    wide = input.to(_C.float32) if input.dtype in (_C.float16, _C.bfloat16) else input
-    if eps is None:
-        from ..._functions import finfo
-
-        eps = finfo(wide.dtype).eps
-    dims = tuple(range(-len(shape), 0))
-    output = wide * _C.rsqrt(wide.pow(2).mean(dims, keepdim=True) + eps)
-    if weight is not None:
-        output = output * weight
-    return output.to(input.dtype)
 
 
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
