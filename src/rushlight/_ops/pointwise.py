@@ -249,7 +249,7 @@ unary("signbit", "signbit(x)", int="x < 0", bool="0", result="bool", inplace=Fal
 
 for _name, _cmp, _alias in (("maximum", ">", ()), ("minimum", "<", ())):
     op(f"{_name}(Tensor input, Tensor other) -> Tensor", kind="binary", out=True,
-       kernel={"float": f"a != a ? a : b != b ? b : a {_cmp} b ? a : b", "int": f"a {_cmp} b ? a : b", "bool": "a | b" if _cmp == ">" else "a & b"},
+       kernel={"float": f"(a {_cmp} b) | (a != a) ? a : b", "int": f"a {_cmp} b ? a : b", "bool": "a | b" if _cmp == ">" else "a & b"},
        derivative={"input": f"where(input == other, grad / 2, masked_fill(grad, input {'<' if _cmp == '>' else '>'} other, 0.0))",
                    "other": f"where(input == other, grad / 2, masked_fill(grad, input {_cmp} other, 0.0))"},
        doc=f"The {_name[:7]} of two elements; NaN wins.")  # fmt: skip
@@ -292,12 +292,17 @@ if min is None:
 return where(logical_or(input > max, max < min), grad, 0.0)
 """, function=False, method=False)  # fmt: skip
 op("clamp(Tensor input, Scalar? min=None, Scalar? max=None) -> Tensor", kind="native", inplace=True, out=True, alias=("clip",),
-   node="ClampBackward1", derivative="masked_fill(grad, logical_not(clamp_keeps(input, min, max)), 0.0)", code="""
+   node="ClampBackward1", derivative="clamp_grad(grad, input, min, max)", code="""
+static const Scalar BELOW_ALL = {'d', {.d = -INFINITY}, 0}, ABOVE_ALL = {'d', {.d = INFINITY}, 0};
+static bool is_nan(Scalar s) { return s.kind == 'd' && s.u.d != s.u.d; }
+
 Tensor *impl_clamp(Tensor *input, Scalar min, Scalar max) {
     if (!min.kind && !max.kind) {
         PyErr_SetString(PyExc_RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None");
         return NULL;
     }
+    if (RL_IS_FLOAT(input->dtype) && min.kind != 'c' && max.kind != 'c' && !is_nan(min) && !is_nan(max))
+        return rl_clamp_between(input, min.kind ? min : BELOW_ALL, max.kind ? max : ABOVE_ALL);
     Tensor *lo = min.kind ? rl_wrap_scalar(min) : NULL, *hi = max.kind ? rl_wrap_scalar(max) : NULL;
     Tensor *a = lo ? rl_maximum(input, lo) : (Tensor *)Py_NewRef((PyObject *)input);
     Tensor *r = a && hi ? rl_minimum(a, hi) : a ? (Tensor *)Py_NewRef((PyObject *)a) : NULL;
@@ -305,13 +310,16 @@ Tensor *impl_clamp(Tensor *input, Scalar min, Scalar max) {
     return r;
 }
 """, doc="Elements below min become min, above max become max.")  # fmt: skip
-composite("clamp_keeps(Tensor input, Scalar? min, Scalar? max) -> Tensor", """
-if max is None:
-    return input >= min
-if min is None:
-    return input <= max
-return logical_and(input >= min, input <= max)
-""", function=False, method=False)  # fmt: skip
+op("clamp_between(Tensor input, Scalar low, Scalar high) -> Tensor", kind="unary", inplace=False, out=False, function=False, method=False,
+   kernel={"float": "x < low ? (low > high ? high : low) : x > high ? high : x"})  # fmt: skip
+native("clamp_grad(Tensor grad, Tensor input, Scalar? min, Scalar? max) -> Tensor", function=False, method=False, edges=["grad"],
+       derivative={"grad": "clamp_grad(grad, input, min, max)"}, code="""
+Tensor *impl_clamp_grad(Tensor *grad, Tensor *input, Scalar min, Scalar max) {
+    return rl_clamp_pass(grad, input, min.kind ? min : BELOW_ALL, max.kind ? max : ABOVE_ALL);
+}
+""")  # fmt: skip
+op("clamp_pass(Tensor grad, Tensor input, Scalar low, Scalar high) -> Tensor", kind="binary", inplace=False, out=False, function=False,
+   method=False, kernel={"float": "(b >= low) & (b <= high) ? a : 0"})  # fmt: skip
 composite("clamp_min.Tensor(Tensor input, Tensor min) -> Tensor", "maximum(input, min)", inplace=True, out=True, node="ClampMinBackward1",
           derivative={"input": "where(input >= min, grad, 0.0)", "min": "where(input < min, grad, 0.0)"})  # fmt: skip
 composite("clamp_min(Tensor input, Scalar min) -> Tensor", "clamp(input, min, None)", inplace=True, out=True, doc="Elements below min become min.")
