@@ -13,10 +13,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
 
+    from rushlight.profiler._command import Report
+
 USAGE = """\
 usage: rushlight run SCRIPT [ARGUMENT ...]       run a PyTorch program on rushlight
        rushlight run -m MODULE [ARGUMENT ...]    the same, as `python -m` would
        rushlight run - [ARGUMENT ...]            the same, read from standard input
+       rushlight run --profile [OPTION ...] ...  the same, and a table of what took how long at the end
        rushlight fit DATA --target COLUMN        fit a network to a table or to images, and keep it in a folder
        rushlight predict FOLDER DATA             predict each row of a file
        rushlight serve FOLDER                    predict over HTTP
@@ -27,6 +30,8 @@ usage: rushlight run SCRIPT [ARGUMENT ...]       run a PyTorch program on rushli
 
 Of `run`: `import torch` in the program, and in processes that it starts through multiprocessing, means rushlight for
 that run only; an installed PyTorch is neither imported nor changed.
+Of `run --profile`: --profile-trace FILE writes a timeline for chrome://tracing and Perfetto, --profile-lines tells
+apart the lines of the program, --profile-sort COLUMN and --profile-rows NUMBER choose what is shown.
 """
 
 TABULAR = frozenset(("fit", "predict", "serve", "export"))
@@ -89,8 +94,11 @@ def run(arguments: list[str]) -> int:
     from rushlight import _alias
 
     _alias.install()
-    target = arguments[0]
+    report = None
     try:
+        if arguments[0].startswith("--profile"):
+            report, arguments = _take_report(arguments)
+        target = arguments[0]
         if target == "-m":
             arguments = arguments[1:]
             _set_import_folder(os.getcwd())
@@ -115,7 +123,20 @@ def run(arguments: list[str]) -> int:
         sys.excepthook(type(error), error.with_traceback(None), None)
         return 1
     sys.argv = arguments
-    return _execute(code, file, package)
+    if report is None:
+        return _execute(code, file, package)
+    with report:
+        return _execute(code, file, package)
+
+
+def _take_report(arguments: list[str]) -> tuple[Report, list[str]]:
+    """What `--profile` and the options after it ask for, and the rest of the arguments."""
+    from rushlight.profiler._command import OptionError, Report
+
+    try:
+        return Report.take(arguments)
+    except OptionError as error:
+        raise _CannotStart(str(error)) from None
 
 
 def load_file(file: str) -> CodeType:

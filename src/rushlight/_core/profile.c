@@ -41,7 +41,7 @@ static struct {
     int64_t outside;           /* bytes allocated when the last outermost span ended */
 } rec;
 
-static _Thread_local struct { uint32_t recording; int32_t open; } here;
+static _Thread_local struct { uint32_t recording; int32_t open; uint64_t thread; } here;
 
 int rl_node_watch;
 
@@ -108,12 +108,13 @@ static Span *append(enum Kind kind) {
     if (here.recording != rec.number) {
         here.recording = rec.number;
         here.open = -1;
+        here.thread = PyThread_get_thread_native_id();
     }
     Span *s = &rec.spans[rec.n++];
     memset(s, 0, sizeof *s);
     s->kind = (uint8_t)kind;
     s->parent = here.open;
-    s->thread = PyThread_get_thread_native_id();
+    s->thread = here.thread;
     return s;
 }
 
