@@ -163,7 +163,7 @@ def describe(settings: Settings, model: Module, parts: dict[str, Part]) -> list[
     return [
         f"rows: {used}",
         f"model: {outline(settings, model)}, {weights} weights",
-        f"{settings.loss}, {settings.optimizer}, {counted(settings.epochs, 'epoch')}, "
+        f"{settings.loss}, {settings.optimizer} at {settings.rate:g}, {counted(settings.epochs, 'epoch')}, "
         + ("full batch" if step == rows else f"{step} rows a step"),
     ]
 

@@ -64,7 +64,7 @@ def optimizer_for(torch: Any, settings: Settings, model: Module, rate: float) ->
     if settings.momentum and not more:
         raise DataError(f"--momentum is for sgd and rmsprop, not for {settings.optimizer}")
     kind = getattr(torch.optim, OPTIMIZERS[settings.optimizer])
-    return kind(model.parameters(), lr=rate, weight_decay=settings.weight_decay, **more)
+    return kind(model.parameters(), lr=rate, weight_decay=settings.decay, **more)
 
 
 def probabilities(torch: Any, loss: str, outputs: Tensor) -> Tensor:

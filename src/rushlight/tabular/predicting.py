@@ -82,7 +82,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def write_predictions(run: Run, data: Any, out: str | None, drop: Container[str] = ()) -> int:
-    """Writes CSV, a line for each row, to standard output or to a file, which appears complete; returns the row count."""
+    """Writes CSV to standard output, or to a file that appears when it is complete; returns the number of rows."""
     part = f"{out}.{os.getpid()}.part" if out else None
     try:
         stream = open(part, "w", encoding="utf-8", newline="") if part else sys.stdout

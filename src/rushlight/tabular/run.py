@@ -15,7 +15,7 @@ from rushlight.tabular.table import Column, Table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from rushlight import Tensor
@@ -53,7 +53,7 @@ class Run:
         self,
         torch: Any,
         settings: Settings,
-        preprocess: Preprocess,
+        preprocess: Any,  # a Preprocess, or an ImagePreprocess
         model: Module,
         origin: str,
         history: list[dict[str, Any]],
@@ -154,7 +154,7 @@ class Run:
         return self.values(outputs), self.probabilities(outputs) if self.target.classes else None
 
     def predict_rows(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """For rows as dicts by column: `{"prediction": value, "probabilities": {class: p}}`; the second for classifiers.
+        """For rows as dicts by column: `{"prediction": value, "probabilities": {class: p}}`, the latter of a classifier.
 
         A value that is None or "" is missing; a column that is absent, unknown or of the wrong kind is a DataError that
         names it and the row.
@@ -190,7 +190,7 @@ class Run:
 
 
 def make_table(
-    preprocess: Preprocess, columns: dict[str, Sequence[Any]], origin: str, unit: str = "row", first: int = 1
+    preprocess: Preprocess, columns: Mapping[str, Sequence[Any]], origin: str, unit: str = "row", first: int = 1
 ) -> Table:
     """A table of a few rows, read as the kinds that the model was trained on."""
     text = preprocess.text_columns

@@ -38,7 +38,10 @@ TASK_OF_LOSS = {
     **dict.fromkeys(("mse", "l1", "huber", "smooth_l1"), ("regression",)),
 }
 DEFAULT_LOSS = {"binary": "bce_logits", "multiclass": "cross_entropy", "regression": "mse"}
-DEFAULT_RATE = {"sgd": 0.1, "adagrad": 0.05}
+RATES = {"adam": 0.003, "adamw": 0.003, "rmsprop": 0.003, "sgd": 0.1, "adagrad": 0.05}
+DECAYS = {
+    "adamw": 1.0
+}  # decoupled, it takes rate x decay off a weight at each step: what keeps small data from overfitting
 FULL_BATCH_ROWS = 1000  # up to here the default is one step an epoch over all rows
 DEFAULT_BATCH = 64
 
@@ -135,10 +138,10 @@ OPTIONS = (
     Option("channels", [16, 32], _numbers, "channels of a cnn's convolutions (default: 16,32)", _widths, "N,N", "model"),
     Option("activation", "relu", str, f"{', '.join(ACTIVATIONS)} (default: relu)", _one_of(*ACTIVATIONS), "NAME", "model"),
     Option("loss", None, str, f"{', '.join(LOSSES)} (default: by task)", _one_of(*LOSSES), "NAME", "model"),
-    Option("optimizer", "adam", str, f"{', '.join(OPTIMIZERS)} (default: adam)", _one_of(*OPTIMIZERS), "NAME"),
+    Option("optimizer", "adamw", str, f"{', '.join(OPTIMIZERS)} (default: adamw)", _one_of(*OPTIMIZERS), "NAME"),
     Option("lr", None, float, "learning rate (default: by optimizer)", _at_least(0, strictly=True), "RATE"),
     Option("momentum", 0.0, float, "of sgd and rmsprop (default: 0)", _at_least(0), "M"),
-    Option("weight_decay", 0.0, float, "pull of the weights towards zero (default: 0)", _at_least(0), "D"),
+    Option("weight_decay", None, float, "pull of the weights towards zero (default: 1 for adamw, else 0)", _at_least(0), "D"),
     Option("epochs", 100, int, "times through the training rows (default: 100)", _at_least(1), "N"),
     Option("batch_size", "auto", _batch, f"rows a step, or full (default: full up to {FULL_BATCH_ROWS} rows, then {DEFAULT_BATCH})", _batch_size, "N"),
     Option("early_stopping", False, None, "stop when the validation loss has not fallen for --patience epochs; keep the best"),
@@ -177,6 +180,7 @@ class Settings:
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
+        def __setattr__(self, name: str, value: Any) -> None: ...
 
     def to_dict(self) -> dict[str, Any]:
         """The values by name, as they go into settings.json."""
@@ -184,7 +188,11 @@ class Settings:
 
     @property
     def rate(self) -> float:
-        return self.lr if self.lr is not None else DEFAULT_RATE.get(self.optimizer, 0.01)
+        return self.lr if self.lr is not None else RATES[self.optimizer]
+
+    @property
+    def decay(self) -> float:
+        return self.weight_decay if self.weight_decay is not None else DECAYS.get(self.optimizer, 0.0)
 
     def rows_per_step(self, rows: int) -> int:
         """How many of `rows` training rows go into a step."""

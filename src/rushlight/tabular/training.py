@@ -182,8 +182,9 @@ def find_rate(
 ) -> tuple[float, list[list[float]]]:
     """The learning rate at which the loss falls most steeply, and the curve of losses over rates from 1e-6 up to 10.
 
-    A copy of the model is trained at rising rates.  The range test of Smith, "Cyclical Learning Rates for Training Neural Networks" (2017), with an exponential rise and
-    a smoothed loss.  Neither the model nor the random state is changed.
+    A copy of the model is trained at rising rates: the range test of Smith, "Cyclical Learning Rates for Training
+    Neural Networks" (2017), with an exponential rise and a smoothed loss.  Neither the model nor the random state is
+    changed.
     """
     from copy import deepcopy
 
