@@ -29,7 +29,7 @@ static PyObject *module_vectorcall(PyObject *self, PyObject *const *args, size_t
 
 /* What module.py hands over once (_bind), and the descriptors that tell "inherited" from "overridden". */
 PyTypeObject *rl_module_class;
-static PyTypeObject *tensor_type;
+static PyTypeObject *tensor_type, *parameter_type;
 static PyObject *base_getattr, *base_getattribute;
 /* What a call must look at beyond the instance: HOOKED_BY_ALL is sticky (someone has registered a hook
  * common to all modules), SPANS is on while the profiler records calls. */
@@ -307,7 +307,13 @@ static PyObject *module_setattr(PyObject *self, PyObject *const *args, Py_ssize_
     Module *m = (Module *)self;
     PyObject *name = args[0], *value = args[1];
     int is_module = PyObject_TypeCheck(value, rl_module_class);
-    if (!PyUnicode_Check(name) || (tensor_type && PyObject_TypeCheck(value, tensor_type))) goto python;
+    if (!PyUnicode_Check(name)) goto python;
+    if (Py_TYPE(value) == parameter_type && !global_registration_hooks) {
+        int done = rl_module_set_parameter(m, name, value);
+        if (done < 0) return NULL;
+        if (done) Py_RETURN_NONE;
+    }
+    if (tensor_type && PyObject_TypeCheck(value, tensor_type)) goto python;
     for (int k = 0; k < N_REGISTRIES; k++) {
         PyObject *d = get_registry(m, k);
         if (!d || !PyDict_GET_SIZE(d)) continue;
@@ -544,13 +550,14 @@ static PyObject *module_drop(PyObject *self, PyObject *name)
 
 static PyObject *module_bind(PyObject *Py_UNUSED(none), PyObject *const *args, Py_ssize_t nargs)
 {
-    if (wrong_count("_bind", nargs, 2)) return NULL;
-    if (!PyType_Check(args[0]) || !PyType_Check(args[1])) {
-        PyErr_SetString(PyExc_TypeError, "_bind() wants the classes Module and Tensor");
+    if (wrong_count("_bind", nargs, 3)) return NULL;
+    if (!PyType_Check(args[0]) || !PyType_Check(args[1]) || !PyType_Check(args[2])) {
+        PyErr_SetString(PyExc_TypeError, "_bind() wants the classes Module, Tensor and Parameter");
         return NULL;
     }
     Py_XSETREF(rl_module_class, (PyTypeObject *)Py_NewRef(args[0]));
     Py_XSETREF(tensor_type, (PyTypeObject *)Py_NewRef(args[1]));
+    Py_XSETREF(parameter_type, (PyTypeObject *)Py_NewRef(args[2]));
     Py_RETURN_NONE;
 }
 
@@ -584,6 +591,11 @@ static PyMethodDef module_methods[] = {
     {"zero_grad", FAST(rl_module_zero_grad), METH_FASTCALL | METH_KEYWORDS,
      "zero_grad($self, set_to_none=True)\n--\n\nDrops the gradients of all parameters, or fills them with zeros."},
     {"_members", FAST(rl_module_members), METH_FASTCALL, NULL},
+    {"_children", rl_module_children, METH_NOARGS, NULL},
+    {"_count", rl_module_count, METH_NOARGS, NULL},
+    {"_iterate", rl_module_iterate, METH_NOARGS, NULL},
+    {"_at", rl_module_at, METH_O, NULL},
+    {"_save_tree", FAST(rl_module_save_tree), METH_FASTCALL, NULL},
     {"_peek", module_peek, METH_O, NULL},
     {"_drop", module_drop, METH_O, NULL},
     {"_bind", FAST(module_bind), METH_FASTCALL | METH_STATIC, NULL},

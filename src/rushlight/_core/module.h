@@ -1,4 +1,4 @@
-/* module.h -- what module.c (the type: attributes and calls) and module_tree.c (walks) share. */
+/* module.h -- what module.c (the type: attributes and calls), module_tree.c (walks) and module_state.c (members) share. */
 #ifndef RL_MODULE_H
 #define RL_MODULE_H
 
@@ -9,6 +9,14 @@
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #else
 #define LIKELY(x) (x)
+/* And module_state.c. */
+int rl_module_set_parameter(Module *m, PyObject *name, PyObject *parameter);
+PyObject *rl_module_children(PyObject *self, PyObject *none);
+PyObject *rl_module_count(PyObject *self, PyObject *none);
+PyObject *rl_module_iterate(PyObject *self, PyObject *none);
+PyObject *rl_module_at(PyObject *self, PyObject *index);
+PyObject *rl_module_save_tree(PyObject *self, PyObject *const *args, Py_ssize_t nargs);
+
 #endif
 
 enum { PARAMETERS, BUFFERS, MODULES, N_REGISTRIES };
@@ -31,7 +39,10 @@ extern PyTypeObject *rl_module_class; /* nn.Module, once module.py has bound it 
     X(call_super_init) X(__init__) X(__getattr__) X(__setattr__) X(__getattribute__) X(name) X(obj) \
     X(_call_with_hooks) X(_annotate_error) X(_assign) X(_zero_grad) X(_is_replica) \
     X(_compiled_call_impl) X(_non_persistent_buffers_set) \
-    X(_forward_hooks) X(_forward_pre_hooks) X(_backward_hooks) X(_backward_pre_hooks)
+    X(_forward_hooks) X(_forward_pre_hooks) X(_backward_hooks) X(_backward_pre_hooks) \
+    X(register_parameter) X(named_children) X(grad_fn) X(values) X(detach) X(version) X(_version) \
+    X(state_dict) X(_save_to_state_dict) X(_persistent_state) X(get_extra_state) \
+    X(_state_dict_hooks) X(_state_dict_pre_hooks)
 #define X(n) extern PyObject *rl_s_##n;
 NAMES(X)
 #undef X
@@ -57,10 +68,23 @@ static inline int wrong_count(const char *method, Py_ssize_t got, Py_ssize_t wan
     return 1;
 }
 
+static inline int module_inherits(PyTypeObject *tp, PyObject *name) /* not overridden below nn.Module */
+{
+    return tp == rl_module_class || _PyType_Lookup(tp, name) == _PyType_Lookup(rl_module_class, name);
+}
+
 /* Methods that module_tree.c gives to the type. */
 PyObject *rl_module_train(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *rl_module_eval(PyObject *self, PyObject *none);
 PyObject *rl_module_zero_grad(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *rl_module_members(PyObject *self, PyObject *const *args, Py_ssize_t nargs);
+
+/* And module_state.c. */
+int rl_module_set_parameter(Module *m, PyObject *name, PyObject *parameter);
+PyObject *rl_module_children(PyObject *self, PyObject *none);
+PyObject *rl_module_count(PyObject *self, PyObject *none);
+PyObject *rl_module_iterate(PyObject *self, PyObject *none);
+PyObject *rl_module_at(PyObject *self, PyObject *index);
+PyObject *rl_module_save_tree(PyObject *self, PyObject *const *args, Py_ssize_t nargs);
 
 #endif

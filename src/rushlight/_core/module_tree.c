@@ -6,17 +6,12 @@
  */
 #include "module.h"
 
-static int inherits(PyTypeObject *tp, PyObject *name) /* not overridden below nn.Module */
-{
-    return tp == rl_module_class || _PyType_Lookup(tp, name) == _PyType_Lookup(rl_module_class, name);
-}
-
 static int set_training(Module *m, PyObject *mode)
 {
     PyTypeObject *tp = Py_TYPE(m);
     if (!m->dict || _PyType_Lookup(tp, rl_s_training)) return PyObject_SetAttr((PyObject *)m, rl_s_training, mode);
     if (LIKELY(PyDict_GetItemWithError(m->dict, rl_s_training) == mode)) return 0;
-    if (!inherits(tp, rl_s___setattr__)) return PyObject_SetAttr((PyObject *)m, rl_s_training, mode);
+    if (!module_inherits(tp, rl_s___setattr__)) return PyObject_SetAttr((PyObject *)m, rl_s_training, mode);
     return PyDict_SetItem(m->dict, rl_s_training, mode);
 }
 
@@ -35,7 +30,7 @@ static int train_tree(Module *m, PyObject *mode)
     for (Py_ssize_t pos = 0; !status && PyDict_Next(modules, &pos, &key, &child);) {
         if (child == Py_None) continue;
         Py_INCREF(child);
-        if (PyObject_TypeCheck(child, rl_module_class) && inherits(Py_TYPE(child), rl_s_train))
+        if (PyObject_TypeCheck(child, rl_module_class) && module_inherits(Py_TYPE(child), rl_s_train))
             status = train_tree((Module *)child, mode);
         else {
             int again = 0; /* an override sees a child once, however many names it has */
@@ -85,7 +80,7 @@ PyObject *rl_module_train(PyObject *self, PyObject *const *args, Py_ssize_t narg
 
 PyObject *rl_module_eval(PyObject *self, PyObject *Py_UNUSED(none))
 {
-    if (!inherits(Py_TYPE(self), rl_s_train)) return PyObject_CallMethodOneArg(self, rl_s_train, Py_False);
+    if (!module_inherits(Py_TYPE(self), rl_s_train)) return PyObject_CallMethodOneArg(self, rl_s_train, Py_False);
     return train_tree((Module *)self, Py_False) < 0 ? NULL : Py_NewRef(self);
 }
 
@@ -125,8 +120,8 @@ PyObject *rl_module_zero_grad(PyObject *self, PyObject *const *args, Py_ssize_t 
     PyTypeObject *tp = Py_TYPE(self);
     PyObject *to_none = one_flag(args, nargs, kwnames, "zero_grad", "set_to_none");
     if (!to_none) return NULL;
-    if (to_none != Py_True || !inherits(tp, rl_s_parameters) || !inherits(tp, rl_s_named_parameters) ||
-        !inherits(tp, rl_s_named_modules) || (m->dict && PyDict_GetItemWithError(m->dict, rl_s__is_replica)))
+    if (to_none != Py_True || !module_inherits(tp, rl_s_parameters) || !module_inherits(tp, rl_s_named_parameters) ||
+        !module_inherits(tp, rl_s_named_modules) || (m->dict && PyDict_GetItemWithError(m->dict, rl_s__is_replica)))
         return PyObject_CallMethodOneArg(self, rl_s__zero_grad, to_none);
     if (drop_gradients(m) < 0) return NULL;
     Py_RETURN_NONE;
@@ -197,7 +192,7 @@ static int walk(Walk *w, Module *m, PyObject *prefix, int recurse)
     }
     for (Py_ssize_t pos = 0; status >= 0 && PyDict_Next(modules, &pos, &key, &value);) {
         if (value == Py_None) continue;
-        if (!PyObject_TypeCheck(value, &rl_ModuleBase_Type) || !inherits(Py_TYPE(value), rl_s_named_modules)) {
+        if (!PyObject_TypeCheck(value, &rl_ModuleBase_Type) || !module_inherits(Py_TYPE(value), rl_s_named_modules)) {
             w->overridden = 1;
             break;
         }
@@ -220,7 +215,7 @@ PyObject *rl_module_members(PyObject *self, PyObject *const *args, Py_ssize_t na
     int recurse = PyObject_IsTrue(args[2]), once = PyObject_IsTrue(args[3]);
     Walk w = {.registry = (int)PyLong_AsLong(args[0])};
     if (recurse < 0 || once < 0 || PyErr_Occurred()) return NULL;
-    if (recurse && !inherits(Py_TYPE(self), rl_s_named_modules)) Py_RETURN_NONE;
+    if (recurse && !module_inherits(Py_TYPE(self), rl_s_named_modules)) Py_RETURN_NONE;
     w.out = PyList_New(0);
     if (once && recurse) w.seen_modules = PySet_New(NULL);
     if (once) w.seen_members = PySet_New(NULL);

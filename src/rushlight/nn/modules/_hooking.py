@@ -370,9 +370,43 @@ class HookMethods(_Base):
         return [*_global_backward_pre_hooks.values(), *self._backward_pre_hooks.values()]
 
     def _call_with_hooks(self, /, *args, **kwargs):
+        peek = self._peek
+        if not (
+            peek("_backward_hooks")
+            or peek("_backward_pre_hooks")
+            or peek("_forward_hooks_always_called")
+            or peek("_forward_hooks_with_kwargs")
+            or peek("_forward_pre_hooks_with_kwargs")
+            or _global_forward_hooks
+            or _global_forward_pre_hooks
+            or _global_backward_hooks
+            or _global_backward_pre_hooks
+        ):
+            return self._call_with_plain_hooks(args, kwargs)
         call = _HookedCall(self, args, kwargs)
         try:
             return call.run()
         except Exception:
             call.run_always_called()
             raise
+
+    def _call_with_plain_hooks(self, args: tuple, kwargs: dict) -> Any:
+        """The usual case: hooks of this module alone, around forward, that asked for nothing special."""
+        hooks = self._peek("_forward_pre_hooks")
+        if hooks:
+            for hook in tuple(hooks.values()):
+                new = hook(self, args)
+                if new is not None:
+                    args = new if isinstance(new, tuple) else (new,)
+        result = self.forward(*args, **kwargs)
+        hooks = self._peek("_forward_hooks")
+        if hooks:
+            with_kwargs = self._peek("_forward_hooks_with_kwargs")  # forward may have registered one
+            for hook_id, hook in tuple(hooks.items()):
+                wanted = (
+                    (self, args, kwargs, result) if with_kwargs and hook_id in with_kwargs else (self, args, result)
+                )
+                new = hook(*wanted)
+                if new is not None:
+                    result = new
+        return result

@@ -134,6 +134,8 @@ class StateMethods(_Base):
         if destination is None:
             destination = OrderedDict()
             destination._metadata = OrderedDict()
+        if self._save_tree(destination, getattr(destination, "_metadata", None), prefix, keep_vars):
+            return destination
         local_metadata = {"version": self._version}
         if hasattr(destination, "_metadata"):
             destination._metadata[prefix[:-1]] = local_metadata

@@ -66,11 +66,8 @@ class Container(Module):
 class _Row(Module):
     """What Sequential and ModuleList share: children named ``"0"``, ``"1"``, ... unless given names."""
 
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __iter__(self) -> Iterator[Module]:
-        return iter(self._modules.values())
+    __len__ = ModuleBase._count
+    __iter__ = ModuleBase._iterate
 
     def _key(self, idx: Any) -> str:
         return list(self._modules)[_position(idx, len(self))]
@@ -131,7 +128,7 @@ class Sequential(_Row):
     def __getitem__(self, idx: slice | int) -> Sequential | Module:
         if isinstance(idx, slice):
             return type(self)(OrderedDict(list(self._modules.items())[idx]))
-        return self._modules[self._key(idx)]
+        return self._at(idx)
 
     def insert(self, index: int, module: Module) -> Self:
         """Puts a module before the one at ``index``; those behind it move down."""
@@ -252,8 +249,7 @@ class ModuleDict(Module):
     def __delitem__(self, key: str) -> None:
         del self._modules[key]
 
-    def __len__(self) -> int:
-        return len(self._modules)
+    __len__ = ModuleBase._count
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._modules)

@@ -386,8 +386,10 @@ class Module(HookMethods, StateMethods, ModuleBase):
 
     def children(self) -> Iterator[Module]:
         """The modules directly below this one, each once."""
-        for _, module in self.named_children():
-            yield module
+        modules = self._children()
+        if modules is None:
+            modules = [module for _, module in self.named_children()]
+        yield from modules
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """Pairs (name, module) of the modules directly below this one."""
@@ -399,8 +401,10 @@ class Module(HookMethods, StateMethods, ModuleBase):
 
     def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
         """This module and all below it, parents first."""
-        for _, module in self.named_modules(remove_duplicate=remove_duplicate):
-            yield module
+        modules = self._members(_MODULES, None, True, remove_duplicate)
+        if modules is None:
+            modules = [module for _, module in self.named_modules(remove_duplicate=remove_duplicate)]
+        yield from modules
 
     def named_modules(
         self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
@@ -422,7 +426,8 @@ class Module(HookMethods, StateMethods, ModuleBase):
 
     def apply(self, fn: Callable[[Module], None]) -> Self:
         """Calls ``fn`` with each module of the tree, children first; the usual way to initialise weights."""
-        for module in self.children():
+        children = self._children() if type(self).children is Module.children else None
+        for module in self.children() if children is None else children:
             module.apply(fn)
         fn(self)
         return self
@@ -646,7 +651,7 @@ def _parse_to(*args, device=None, dtype=None, non_blocking=False, copy=False, me
     return device, dtype, non_blocking, memory_format
 
 
-ModuleBase._bind(Module, Tensor)
+ModuleBase._bind(Module, Tensor, Parameter)
 
 
 def __getattr__(name: str) -> Any:

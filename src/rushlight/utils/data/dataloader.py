@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from rushlight import _C
-from rushlight.utils.data._gather import plan
+from rushlight.utils.data._gather import plan, row_fetcher
 from rushlight.utils.data._utils.collate import default_collate, default_convert
 from rushlight.utils.data.dataset import Dataset, IterableDataset
 from rushlight.utils.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, draw_seed
@@ -389,15 +389,16 @@ class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
         super().__init__(loader)
         if self._timeout != 0:
             raise AssertionError("_SingleProcessDataLoaderIter requires timeout == 0")
-        batches = None
-        if self._collate_fn is default_collate and self._auto_collation:
-            batches = plan(self._dataset, self._index_sampler)
+        gathers = self._collate_fn is default_collate and self._auto_collation
+        batches = plan(self._dataset, self._index_sampler) if gathers else None
         if batches is not None:
             self._next_data = batches.__next__
-        else:
-            self._fetch = _DatasetKind.create_fetcher(
-                self._dataset_kind, self._dataset, self._auto_collation, self._collate_fn, self._drop_last
-            )
+            return
+        self._fetch = _DatasetKind.create_fetcher(
+            self._dataset_kind, self._dataset, self._auto_collation, self._collate_fn, self._drop_last
+        )
+        if gathers:
+            self._fetch = row_fetcher(self._dataset, self._fetch)
 
     def _next_data(self) -> Any:
         return self._fetch(next(self._sampler_iter))

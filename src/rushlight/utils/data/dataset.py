@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from _collections_abc import Iterable
+from _operator import itemgetter as _itemgetter
 
 from rushlight import _C
 
@@ -74,7 +75,7 @@ class TensorDataset(Dataset):
         self.tensors = tensors
 
     def __getitem__(self, index: Any) -> tuple[_C.Tensor, ...]:
-        return tuple([tensor[index] for tensor in self.tensors])
+        return tuple(map(_itemgetter(index), self.tensors))
 
     def __len__(self) -> int:
         return self.tensors[0].size(0)

@@ -64,10 +64,11 @@ def collate(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Any:
 
 
 def _transpose(batch: Any) -> list[tuple]:
-    size = len(batch[0])
-    for sample in batch:
-        if len(sample) != size:
-            raise RuntimeError("each element in list of batch should be of equal size")
+    columns = _C._transpose_rows(batch)
+    if columns is not None:
+        return columns
+    if len(set(map(len, batch))) > 1:
+        raise RuntimeError("each element in list of batch should be of equal size")
     return list(zip(*batch))
 
 

@@ -1,0 +1,208 @@
+/* module_state.c -- what ModuleBase does with the members of one module: registering a parameter,
+ * listing children, the containers' access by place, and state_dict().
+ *
+ * Each function takes the plain case, where a class overrides nothing that would be seen; the rest
+ * is left to Python, in module.py and _state.py.
+ */
+#include "module.h"
+
+/* ---------------------------------------------------------------- registering */
+
+/* `module.name = parameter`: 1 done, 0 for Python to decide, -1 an error. `parameter` is exactly of the
+ * class Parameter. A name that means anything else to the class or the instance is Python's. */
+int rl_module_set_parameter(Module *m, PyObject *name, PyObject *parameter)
+{
+    PyObject *params = get_registry(m, PARAMETERS);
+    if (!params || !m->dict || !module_inherits(Py_TYPE(m), rl_s_register_parameter)) return 0;
+    int known = PyDict_Contains(params, name);
+    if (known < 0) return -1;
+    if (!known) {
+        if (_PyType_Lookup(Py_TYPE(m), name) || PyUnicode_GET_LENGTH(name) == 0) return 0;
+        if (PyUnicode_FindChar(name, '.', 0, PyUnicode_GET_LENGTH(name), 1) != -1) return 0;
+        PyObject *const others[] = {m->dict, get_registry(m, BUFFERS), get_registry(m, MODULES)};
+        for (int k = 0; k < 3; k++) {
+            int taken = others[k] ? PyDict_Contains(others[k], name) : 0;
+            if (taken) return taken < 0 ? -1 : 0;
+        }
+    }
+    PyObject *made_by = PyObject_GetAttr(parameter, rl_s_grad_fn);
+    if (!made_by) return -1;
+    Py_DECREF(made_by);
+    if (made_by != Py_None) return 0;
+    return PyObject_SetItem(params, name, parameter) < 0 ? -1 : 1;
+}
+
+/* ---------------------------------------------------------------- children */
+
+/* _children() -> list of the modules directly below, each once; None where a class overrides named_children. */
+PyObject *rl_module_children(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    PyObject *registered = get_registry((Module *)self, MODULES), *key, *child;
+    if (!registered || !module_inherits(Py_TYPE(self), rl_s_named_children)) Py_RETURN_NONE;
+    PyObject *modules = plain_dict(registered), *out = PyList_New(0), *seen = NULL;
+    if (modules && PyDict_GET_SIZE(modules) > 1) seen = PySet_New(NULL);
+    int status = modules && out && !PyErr_Occurred() ? 0 : -1;
+    for (Py_ssize_t pos = 0; !status && PyDict_Next(modules, &pos, &key, &child);) {
+        if (child == Py_None) continue;
+        Py_INCREF(child);
+        Py_ssize_t before = seen ? PySet_GET_SIZE(seen) : -1;
+        if (seen) status = PySet_Add(seen, child);
+        if (!status && (!seen || PySet_GET_SIZE(seen) > before)) status = PyList_Append(out, child);
+        Py_DECREF(child);
+    }
+    Py_XDECREF(modules);
+    Py_XDECREF(seen);
+    if (status < 0) Py_CLEAR(out);
+    return out;
+}
+
+static PyObject *children_dict(PyObject *self) /* borrowed */
+{
+    PyObject *modules = get_registry((Module *)self, MODULES);
+    if (!modules && !PyErr_Occurred()) PyErr_SetString(PyExc_AttributeError, "_modules");
+    return modules;
+}
+
+/* len() of a container. */
+PyObject *rl_module_count(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    PyObject *modules = children_dict(self);
+    return modules ? PyLong_FromSsize_t(PyDict_GET_SIZE(modules)) : NULL;
+}
+
+/* iter() of a row of modules. */
+PyObject *rl_module_iterate(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    PyObject *modules = children_dict(self);
+    PyObject *values = modules ? PyObject_CallMethodNoArgs(modules, rl_s_values) : NULL;
+    PyObject *iterator = values ? PyObject_GetIter(values) : NULL;
+    Py_XDECREF(values);
+    return iterator;
+}
+
+/* _at(i): the child at a place, counted from the end where negative. */
+PyObject *rl_module_at(PyObject *self, PyObject *index)
+{
+    PyObject *registered = children_dict(self), *key, *child = NULL;
+    if (!registered) return NULL;
+    Py_ssize_t i = PyNumber_AsSsize_t(index, PyExc_IndexError), n = PyDict_GET_SIZE(registered);
+    if (i == -1 && PyErr_Occurred()) return NULL;
+    if (i < -n || i >= n) return PyErr_Format(PyExc_IndexError, "index %zd is out of range", i);
+    PyObject *modules = plain_dict(registered);
+    if (!modules) return NULL;
+    i += i < 0 ? n + 1 : 1;
+    for (Py_ssize_t pos = 0; i > 0 && PyDict_Next(modules, &pos, &key, &child);) i--;
+    Py_XINCREF(child);
+    Py_DECREF(modules);
+    return child;
+}
+
+/* ---------------------------------------------------------------- state_dict */
+
+typedef struct {
+    PyObject *destination, *metadata; /* metadata NULL: not wanted */
+    PyObject *keep_vars;
+} Saving;
+
+/* True where state_dict() of this module does what Module.state_dict does, no more. */
+static int saves_plainly(Module *m)
+{
+    PyTypeObject *tp = Py_TYPE(m);
+    PyObject *const methods[] = {rl_s_state_dict, rl_s__save_to_state_dict, rl_s__persistent_state, rl_s_get_extra_state};
+    PyObject *const hooks[] = {rl_s__state_dict_hooks, rl_s__state_dict_pre_hooks};
+    for (int k = 0; k < 4; k++)
+        if (!module_inherits(tp, methods[k])) return 0;
+    for (int k = 0; k < N_REGISTRIES; k++)
+        if (!get_registry(m, k)) return 0;
+    for (int k = 0; k < 2; k++) {
+        PyObject *own = PyDict_GetItemWithError(m->dict, hooks[k]);
+        if (own && PyObject_IsTrue(own)) return 0;
+    }
+    return 1;
+}
+
+static int save_members(const Saving *s, PyObject *registered, PyObject *prefix, PyObject *unsaved)
+{
+    if (!PyDict_GET_SIZE(registered)) return 0;
+    PyObject *members = plain_dict(registered), *key, *value;
+    int status = members ? 0 : -1;
+    for (Py_ssize_t pos = 0; !status && PyDict_Next(members, &pos, &key, &value);) {
+        if (value == Py_None) continue;
+        int skip = unsaved ? PySet_Contains(unsaved, key) : 0;
+        if (skip > 0) continue;
+        PyObject *path = skip < 0 ? NULL : PyUnicode_Concat(prefix, key);
+        PyObject *saved = !path ? NULL
+                        : s->keep_vars == Py_True ? Py_NewRef(value) : PyObject_CallMethodNoArgs(value, rl_s_detach);
+        status = saved ? PyObject_SetItem(s->destination, path, saved) : -1;
+        Py_XDECREF(path);
+        Py_XDECREF(saved);
+    }
+    Py_XDECREF(members);
+    return status;
+}
+
+static int save(const Saving *s, Module *m, PyObject *prefix);
+
+static int save_child(const Saving *s, PyObject *child, PyObject *prefix)
+{
+    if (PyObject_TypeCheck(child, &rl_ModuleBase_Type) && saves_plainly((Module *)child))
+        return save(s, (Module *)child, prefix);
+    if (PyErr_Occurred()) return -1;
+    PyObject *method = PyObject_GetAttr(child, rl_s_state_dict), *none = PyTuple_New(0), *done = NULL;
+    PyObject *words = Py_BuildValue("{sOsOsO}", "destination", s->destination, "prefix", prefix, "keep_vars", s->keep_vars);
+    if (method && none && words) done = PyObject_Call(method, none, words);
+    Py_XDECREF(method);
+    Py_XDECREF(none);
+    Py_XDECREF(words);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
+}
+
+static int save(const Saving *s, Module *m, PyObject *prefix)
+{
+    if (s->metadata) {
+        Py_ssize_t length = PyUnicode_GET_LENGTH(prefix);
+        PyObject *path = PyUnicode_Substring(prefix, 0, length ? length - 1 : 0), *about = PyDict_New();
+        PyObject *version = path && about ? PyObject_GetAttr((PyObject *)m, rl_s__version) : NULL;
+        int failed = !version || PyDict_SetItem(about, rl_s_version, version) < 0 ||
+                     PyObject_SetItem(s->metadata, path, about) < 0;
+        Py_XDECREF(path);
+        Py_XDECREF(about);
+        Py_XDECREF(version);
+        if (failed) return -1;
+    }
+    PyObject *unsaved = PyDict_GetItemWithError(m->dict, rl_s__non_persistent_buffers_set);
+    if (unsaved && !(PySet_Check(unsaved) && PySet_GET_SIZE(unsaved))) unsaved = NULL;
+    if (save_members(s, get_registry(m, PARAMETERS), prefix, NULL) < 0) return -1;
+    if (save_members(s, get_registry(m, BUFFERS), prefix, unsaved) < 0) return -1;
+    PyObject *registered = get_registry(m, MODULES), *key, *child;
+    if (!PyDict_GET_SIZE(registered)) return 0;
+    PyObject *modules = plain_dict(registered);
+    if (!modules || Py_EnterRecursiveCall(" in Module.state_dict")) {
+        Py_XDECREF(modules);
+        return -1;
+    }
+    int status = 0;
+    for (Py_ssize_t pos = 0; !status && PyDict_Next(modules, &pos, &key, &child);) {
+        if (child == Py_None) continue;
+        Py_INCREF(child);
+        PyObject *path = PyUnicode_FromFormat("%U%U.", prefix, key);
+        status = path ? save_child(s, child, path) : -1;
+        Py_XDECREF(path);
+        Py_DECREF(child);
+    }
+    Py_LeaveRecursiveCall();
+    Py_DECREF(modules);
+    return status;
+}
+
+/* _save_tree(destination, metadata or None, prefix, keep_vars) -> bool: False, and nothing done, where this module
+ * needs Python; below it each module decides for itself. */
+PyObject *rl_module_save_tree(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    if (wrong_count("_save_tree", nargs, 4)) return NULL;
+    if (!PyUnicode_Check(args[2]) || !PyBool_Check(args[3]) || !saves_plainly((Module *)self))
+        return PyErr_Occurred() ? NULL : Py_NewRef(Py_False);
+    const Saving s = {args[0], args[1] == Py_None ? NULL : args[1], args[3]};
+    return save(&s, (Module *)self, args[2]) < 0 ? NULL : Py_NewRef(Py_True);
+}
