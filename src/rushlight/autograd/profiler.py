@@ -25,6 +25,9 @@ _WITH_SHAPES, _WITH_STACK, _WITH_MODULES = 1, 2, 4
 _OPERATION, _EVALUATE, _NODE, _LABEL, _MODULE, _MEMORY = range(6)
 _SCOPES = {_OPERATION: 0, _EVALUATE: 0, _NODE: 1, _LABEL: 7, _MODULE: 7, _MEMORY: 0}
 
+# Operations of PyTorch's that begin with an underscore; ours alone go under our own name.
+_SHARED = frozenset("_fft_c2c _fft_c2r _fft_r2c _sample_dirichlet _standard_gamma _unique2".split())
+
 _enter, _leave = _C._profile_enter, _C._profile_leave
 
 
@@ -178,7 +181,7 @@ def _lists(shape: Any) -> Any:
 
 def _name(kind: int, name: Any, module_name: _ModuleNames) -> str:
     if kind == _OPERATION:
-        return "aten::" + name
+        return ("rushlight::" if name[0] == "_" and name not in _SHARED else "aten::") + name
     if kind == _MODULE:
         return module_name(name)
     if kind == _MEMORY:

@@ -28,8 +28,8 @@ class DeviceType(enum.Enum):
     CUDA = 1
     XPU = 12
     MPS = 13
-    MTIA = 16
-    HPU = 18
+    HPU = 15
+    MTIA = 19
     PrivateUse1 = 20
 
 
@@ -38,9 +38,9 @@ class ProfilerActivity(enum.Enum):
 
     CPU = 0
     XPU = 1
-    MTIA = 2
-    CUDA = 3
-    HPU = 4
+    CUDA = 2
+    HPU = 3
+    MTIA = 4
     PrivateUse1 = 5
 
 
