@@ -89,7 +89,8 @@ class _PythonSpans:
             return
         import rushlight
 
-        optimizer = rushlight.optim.Optimizer
+        torch: Any = rushlight  # its parts are imported when they are named
+        optimizer = torch.optim.Optimizer
         self._label(optimizer, "zero_grad", lambda self: f"Optimizer.zero_grad#{type(self).__name__}.zero_grad")
         waiting = [optimizer]
         while waiting:
@@ -104,9 +105,8 @@ class _PythonSpans:
             self._label_step(type(instance))
 
         self._exchange(optimizer, "__init__", __init__)
-        for cls in rushlight.utils.data.dataloader._BaseDataLoaderIter.__subclasses__():
-            name = f"enumerate(DataLoader)#{cls.__name__}.__next__"
-            self._label(cls, "__next__", lambda self, name=name: name)
+        batches = torch.utils.data.dataloader._BaseDataLoaderIter
+        self._label(batches, "__next__", lambda self: f"enumerate(DataLoader)#{type(self).__name__}.__next__")
 
     def stop(self) -> None:
         self.active -= 1
