@@ -206,3 +206,96 @@ def test_a_number_to_a_tensors_power_is_one_node():
     (slope,) = torch.autograd.grad(y.sum(), x, create_graph=True)
     torch.testing.assert_close(slope, y * math.log(3))
     torch.testing.assert_close(torch.autograd.grad(slope.sum(), x)[0], y.detach() * math.log(3) ** 2)
+
+
+# ---------------------------------------------------------------- half precision, complex numbers
+
+
+@pytest.mark.parametrize(("dtype", "number"), [(torch.float16, 0.1), (torch.bfloat16, 0.3)])
+def test_a_number_beside_half_precision_is_not_rounded_first(dtype, number):
+    x = torch.linspace(0.5, 3.5, 500).to(dtype)
+    wide = x.float()
+    assert torch.equal(x * number, (wide * number).to(dtype))
+    assert torch.equal(number * x, (wide * number).to(dtype))
+    assert torch.equal(x / number, (wide / number).to(dtype))
+    assert torch.equal(x.clone().mul_(number), (wide * number).to(dtype))
+    assert torch.equal(x + number, (wide + torch.tensor(number).to(dtype)).to(dtype))  # where PyTorch does round it
+
+
+def test_steps_of_half_precision():
+    x = torch.tensor([1.0, 2.0, 0.0, -1.0], dtype=torch.bfloat16)
+    y = torch.nextafter(x, torch.tensor([2.0, 1.0, -1.0, 0.0], dtype=torch.bfloat16))
+    assert y.tolist() == [1.0078125, 1.9921875, -(2.0**-133), -0.99609375]
+    assert torch.histc(torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float16), 2).tolist() == [2.0, 2.0]
+
+
+def test_sums_of_complex_exponentials():
+    a = torch.tensor([1 + 2j, 3 - 1j, -4 + 0.5j], dtype=torch.complex128, requires_grad=True)
+    b = torch.tensor([2 + 1j, -4 + 0j, 0.5j], dtype=torch.complex128)
+    torch.testing.assert_close(torch.logaddexp(a, b), (a.exp() + b.exp()).log())
+    torch.testing.assert_close(torch.logcumsumexp(a, 0), a.exp().cumsum(0).log())
+    assert gradcheck(lambda z: torch.logaddexp(z, b), (a,))
+    assert gradcheck(lambda z: torch.logcumsumexp(z, 0), (a,))
+
+
+def test_complex_numbers_cleaned_part_by_part():
+    z = torch.tensor([complex(math.inf, math.nan), complex(1, -math.inf)])
+    assert torch.nan_to_num(z, nan=2.0, posinf=3.0, neginf=-3.0).tolist() == [3 + 2j, 1 - 3j]
+
+
+# ---------------------------------------------------------------- linear algebra
+
+
+def test_adjoint_without_dimensions():
+    assert torch.tensor(1 + 2j).adjoint().item() == 1 - 2j
+    with pytest.raises(RuntimeError, match="only supported on matrices"):
+        torch.ones(3).adjoint()
+
+
+@pytest.mark.parametrize("upper", [False, True])
+def test_cholesky_factors_are_read_as_triangles(upper):
+    factor = torch.tensor([[2.0, 9.0], [1.0, 3.0]], dtype=torch.float64)
+    clean = factor.triu() if upper else factor.tril()
+    A = clean.mT @ clean if upper else clean @ clean.mT
+    b = torch.tensor([[1.0], [2.0]], dtype=torch.float64)
+    torch.testing.assert_close(torch.cholesky_solve(b, factor, upper=upper), torch.linalg.solve(A, b))
+    torch.testing.assert_close(torch.cholesky_inverse(factor, upper=upper), torch.linalg.inv(A))
+    leaf = clean.clone().requires_grad_()
+    mask = torch.ones(2, 2, dtype=torch.float64).triu() if upper else torch.ones(2, 2, dtype=torch.float64).tril()
+    assert gradcheck(lambda L: torch.cholesky_solve(b, L * mask, upper=upper), (leaf,))
+    assert gradcheck(lambda L: torch.cholesky_inverse(L * mask, upper=upper), (leaf,))
+
+
+def test_no_reflections_have_a_gradient_of_zero():
+    a, tau = leaf(3, 2), torch.zeros(0, dtype=torch.float64)
+    torch.linalg.householder_product(a, tau).sum().backward()
+    assert a.grad.abs().sum().item() == 0
+
+
+# ---------------------------------------------------------------- arguments
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: torch.linspace(torch.ones(2), torch.ones(2), 1), RuntimeError, "only supports 0-dimensional start"),
+        (lambda: torch.logspace(torch.ones(2), 1, 1), RuntimeError, "only supports 0-dimensional start"),
+        (lambda: torch.zeros(3).narrow(0, torch.tensor(True), 1), RuntimeError, "start must be an 0-dim integral"),
+        (lambda: torch.gradient(torch.eye(3), dim=(1, 1)), RuntimeError, "dim 1 appears multiple times"),
+        (lambda: torch.linalg.cross(torch.ones(1, 3), torch.ones(1, 3), dim=2), IndexError, "Dimension out of range"),
+        (lambda: torch.igamma(torch.ones(3), 2), TypeError, "'other'.* must be Tensor, not int"),
+        (lambda: torch.ormqr(*[torch.tensor(1.0)] * 3), RuntimeError, "at least 2 dimensions"),
+        (lambda: torch.nn.functional.multilabel_margin_loss(torch.ones(0), torch.ones(0).long()), RuntimeError, "non-empty"),
+    ],
+)  # fmt: skip
+def test_refused(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_linspace_between_tensors():
+    assert torch.linspace(torch.tensor(0.0), 2, 3).tolist() == [0.0, 1.0, 2.0]
+
+
+def test_view_copy_of_spread_memory():
+    assert torch.view_copy(torch.arange(6).reshape(2, 3).t(), [6]).tolist() == [0, 3, 1, 4, 2, 5]

@@ -53,7 +53,7 @@ def family_file(name: str, ops: list[Op]) -> str:
     reductions = [op for op in ops if op.reduce]
     for op in elementwise:
         n_in = sum(p.is_tensor for p in op.params)
-        rules = f"EW_{op.in_rule.upper()}, EW_{op.out_rule.upper()}, {op.bool_mask}, {cost(op)}"
+        rules = f"EW_{op.in_rule.upper()}, EW_{op.out_rule.upper()}, {op.bool_mask}, {cost(op)}, {str(op.wide_number).lower()}"
         parts.append(
             f'static EwDef ew_{op.cname} = {{"{op.extra.get("error_name", op.name + "_cpu")}", {n_in}, {rules}, {{0}}}};\n'
         )

@@ -75,9 +75,7 @@ int rl_check_overlap(Tensor *out, int n, Tensor *const *in) {
         extent(out, &c, &d);
         if (a == c && b == d && memcmp(t->stride, out->stride, t->ndim * sizeof(int64_t)) == 0) continue;
         if (a < d && c < b) {
-            PyErr_SetString(PyExc_RuntimeError,
-                            "unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
-                            "single memory location. Please clone() the tensor before performing the operation.");
+            PyErr_SetString(PyExc_RuntimeError, RL_OVERLAP_TEXT);
             return -1;
         }
     }
@@ -281,6 +279,24 @@ static Tensor *against_number(const EwDef *def, Tensor *out, Tensor *const *in, 
     return out;
 }
 
+static inline bool wants_float(const EwDef *def, Tensor *const *in) {
+    const RLDType dt = (RLDType)in[0]->dtype;
+    return def->wide_number && (dt == RL_F16 || dt == RL_BF16) && in[1]->ndim == 0 &&
+           (in[1]->dtype == RL_F32 || in[1]->dtype == RL_F64) && (in[0]->ndim || in[1]->flags & RLF_WRAPPED);
+}
+
+/* Half precision against a number that it may not hold: computed in float32, as PyTorch's kernels do inside. */
+static Tensor *in_float(const EwDef *def, Tensor *out, Tensor *const *in, const EwParam *params) {
+    Tensor *x = rl_to_dtype_raw(in[0], RL_F32), *number = x ? rl_to_dtype_raw(in[1], RL_F32) : NULL;
+    Tensor *wide = number ? rl_ew(def, (Tensor *[]){x, number}, params) : NULL, *result = NULL;
+    if (wide && !out) result = rl_to_dtype_raw(wide, (RLDType)in[0]->dtype);
+    else if (wide && rl_copy_raw(out, wide) == 0) result = (Tensor *)Py_NewRef((PyObject *)out);
+    Py_XDECREF(x);
+    Py_XDECREF(number);
+    Py_XDECREF(wide);
+    return result;
+}
+
 Tensor *rl_ew(const EwDef *def, Tensor *const *in, const EwParam *params) {
     Tensor *a = in[0];
     RLDType dt = (RLDType)a->dtype;
@@ -293,6 +309,7 @@ Tensor *rl_ew(const EwDef *def, Tensor *const *in, const EwParam *params) {
     if (def->n_in == 2 && !def->bool_mask) {
         Tensor *r = against_number(def, NULL, in, params);
         if (r || PyErr_Occurred()) return r;
+        if (wants_float(def, in)) return in_float(def, NULL, in, params);
     }
     return general(def, NULL, in, params);
 }
@@ -321,5 +338,6 @@ Tensor *rl_ew_into(const EwDef *def, Tensor *out, Tensor *const *in, const EwPar
         Py_XDECREF(b);
         return NULL;
     }
+    if (wants_float(def, in) && out->dtype == in[0]->dtype) return in_float(def, out, in, params);
     return general(def, out, in, params);
 }

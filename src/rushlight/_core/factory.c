@@ -248,8 +248,8 @@ Tensor *rl_arange_start_step(Scalar start, Scalar end, Scalar step, Tensor *out,
     int64_t n = (int64_t)count;
     return rl_with_grad(written(target(out, (Ints){&n, 1}, dtype, dt, device), write_arange, &a), requires_grad);
 }
-Tensor *impl_arange_start(Scalar start, Scalar end, RLDType dtype, int layout, int device, int pin_memory, bool requires_grad) {
-    return rl_arange_start_step(start, end, RL_ONE, NULL, dtype, layout, device, pin_memory, requires_grad);
+Tensor *rl_arange_start(Scalar start, Scalar end, Tensor *out, RLDType dtype, int layout, int device, int pin_memory, bool requires_grad) {
+    return rl_arange_start_step(start, end, RL_ONE, out, dtype, layout, device, pin_memory, requires_grad);
 }
 Tensor *rl_arange(Scalar end, Tensor *out, RLDType dtype, int layout, int device, int pin_memory, bool requires_grad) {
     return rl_arange_start_step(zero, end, RL_ONE, out, dtype, layout, device, pin_memory, requires_grad);
@@ -317,6 +317,21 @@ Tensor *rl_linspace(Scalar start, Scalar end, int64_t steps, Tensor *out, RLDTyp
 Tensor *rl_logspace(Scalar start, Scalar end, int64_t steps, double base, Tensor *out, RLDType dtype, int layout, int device, int pin_memory, bool requires_grad) {
     UNUSED;
     return spaced((Linspace){start, end, base, steps, true}, out, dtype, device, requires_grad);
+}
+
+/* Ends that are tensors and no numbers, those of one element having passed for numbers: what is wrong with them. */
+static Tensor *not_points(const char *name, Tensor *start, Tensor *end) {
+    PyErr_Format(PyExc_RuntimeError, "%s only supports 0-dimensional start and end tensors, but got start with %d dimension(s) and end with "
+                 "%d dimension(s).", name, start->ndim, end->ndim);
+    return NULL;
+}
+Tensor *rl_linspace_tensors(Tensor *start, Tensor *end, int64_t steps, Tensor *out, RLDType dtype, int layout, int device, int pin_memory, bool requires_grad) {
+    if (start->ndim || end->ndim) return not_points("linspace", start, end);
+    return rl_linspace(rl_item(start), rl_item(end), steps, out, dtype, layout, device, pin_memory, requires_grad);
+}
+Tensor *rl_logspace_tensors(Tensor *start, Tensor *end, int64_t steps, double base, Tensor *out, RLDType dtype, int layout, int device, int pin_memory, bool requires_grad) {
+    if (start->ndim || end->ndim) return not_points("logspace", start, end);
+    return rl_logspace(rl_item(start), rl_item(end), steps, base, out, dtype, layout, device, pin_memory, requires_grad);
 }
 
 /* ---------------------------------------------------------------- matrices */

@@ -54,6 +54,26 @@ static inline int64_t gcd_int(int64_t a, int64_t b) {
     while (b) { int64_t t = a % b; a = b; b = t; }
     return a < 0 ? -a : a;
 }
+/* A step in the last place of a half-precision number, whose bits as an integer are in the order of its magnitude. */
+#define NEXTAFTER(D, READ, WRITE)                                                     \
+    static inline float nextafter_##D(float a, float b) {                             \
+        if (a != a || b != b) return a + b;                                           \
+        if (a == b) return b;                                                         \
+        if (a == 0) return copysignf(READ(1), b);                                     \
+        return READ((uint16_t)(WRITE(a) + ((a < b) == (a > 0) ? 1 : -1)));            \
+    }
+NEXTAFTER(f16, rl_f16_to_f32, rl_f32_to_f16)
+NEXTAFTER(bf16, rl_bf16_to_f32, rl_f32_to_bf16)
+#undef NEXTAFTER
+/* log(exp(a) + exp(b)) around the one of larger real part. A term of 0 (real part -inf) has no angle, NaN spreads to both parts. */
+static inline double complex log_add_complex(double complex a, double complex b) {
+    if (isnan(creal(a)) || isnan(cimag(a)) || isnan(creal(b)) || isnan(cimag(b))) return CMPLX(NAN, NAN);
+    const double complex low = creal(a) < creal(b) ? a : b, top = creal(a) < creal(b) ? b : a;
+    if (isinf(creal(top)) && creal(top) == creal(low)) return creal(top) < 0 ? low : clog(cexp(low) + cexp(top));
+    const double complex ratio = cexp(low - top);
+    const double re = creal(ratio), im = cimag(ratio);
+    return top + CMPLX(log1p(re * (2 + re) + im * im) / 2, atan2(im, 1 + re));
+}
 #define floordiv(a, b) _Generic((a), float: floordiv_realf, double: floordiv_real, default: floordiv_int)((a), (b))
 #define pymod(a, b) _Generic((a), float: mod_realf, double: mod_real, default: mod_int)((a), (b))
 #define sign_of(x) ((x) > 0 ? 1 : (x) < 0 ? -1 : 0)

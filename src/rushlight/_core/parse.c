@@ -1,6 +1,6 @@
 /* parse.c -- reads the arguments of an operation by its signature, with PyTorch's overloads,
  * conversions and error messages. */
-#include "parse.h"
+#include "runtime.h"
 #include <stdlib.h>
 
 /* ---------------------------------------------------------------- conversions */
@@ -15,7 +15,7 @@ int rl_as_int(PyObject *o, int64_t *out) {
     if (PyFloat_Check(o) || PyBytes_Check(o) || PyUnicode_Check(o)) return 0;
     if (RL_IS_TENSOR(o)) {
         Tensor *t = (Tensor *)o;
-        if (t->numel != 1 || !RL_IS_INTEGRAL(t->dtype) || t->ndim > 1) return 0;
+        if (t->numel != 1 || !RL_IS_INTEGRAL(t->dtype) || t->dtype == RL_BOOL || t->ndim > 1) return 0;
         Scalar s = rl_item(t);
         *out = s.u.i;
         return PyErr_Occurred() ? -1 : 1;
@@ -446,9 +446,38 @@ static int no_history_for_out(const char *op) {
     return -1;
 }
 
-static int store_one(const char *op, Tensor *out, Tensor *r) {
+static int check_apart(Tensor *out, Tensor *in, bool distinct) {
+    if (!in || in->storage != out->storage) return 0;
+    if (distinct && (in == out || (in->numel && out->numel && in->data == out->data))) {
+        PyErr_SetString(PyExc_RuntimeError, RL_OVERLAP_TEXT);
+        return -1;
+    }
+    return rl_check_overlap(out, 1, &in);
+}
+
+/* Before out is resized, since that may give it memory of its own. */
+static int check_apart_from_inputs(const Overload *ov, const Arg *a, Tensor *out) {
+    const bool distinct = ov->out & OUT_DISTINCT;
+    for (int i = 0; i < ov->n; i++) {
+        const uint8_t type = ov->params[i].type;
+        if (type == AT_TENSOR || type == AT_OPERAND) {
+            if (check_apart(out, a[i].t, distinct) < 0) return -1;
+        } else if (type == AT_TENSORS) {
+            for (int k = 0; k < a[i].ts.n; k++) if (check_apart(out, a[i].ts.v[k], distinct) < 0) return -1;
+        }
+    }
+    return 0;
+}
+
+static int store_one(const char *op, const Overload *ov, const Arg *a, Tensor *out, Tensor *r) {
     if (out == r) return 0;
     if (RL_REQUIRES_GRAD(out) && rl_grad_mode) return no_history_for_out(op);
+    if (ov->out & OUT_EXACT && out->dtype != r->dtype) {
+        PyErr_Format(PyExc_RuntimeError, "Expected out tensor to have dtype %s, but got %s instead",
+                     rl_cpp_name((RLDType)r->dtype), rl_cpp_name((RLDType)out->dtype));
+        return -1;
+    }
+    if (r->numel && ov->out & (OUT_APART | OUT_DISTINCT) && check_apart_from_inputs(ov, a, out) < 0) return -1;
     if (!rl_can_cast((RLDType)r->dtype, (RLDType)out->dtype)) {
         PyErr_Format(PyExc_RuntimeError, "result type %s can't be cast to the desired output type %s",
                      rl_dtypes[r->dtype].legacy, rl_dtypes[out->dtype].legacy);
@@ -459,15 +488,15 @@ static int store_one(const char *op, Tensor *out, Tensor *r) {
     return 0;
 }
 
-static PyObject *store_out(const char *op, const Overload *ov, PyObject *out, PyObject *result) {
+static PyObject *store_out(const char *op, const Overload *ov, const Arg *a, PyObject *out, PyObject *result) {
     int n = ov->n_out;
-    if (n == 1 && RL_IS_TENSOR(out)) {
-        if (RL_IS_TENSOR(result) && RL_REQUIRES_GRAD((Tensor *)result)) {
+    if (n == 1 && RL_IS_TENSOR(out) && RL_IS_TENSOR(result)) {
+        if (RL_REQUIRES_GRAD((Tensor *)result)) {
             no_history_for_out(op);
             Py_DECREF(result);
             return NULL;
         }
-        int bad = store_one(op, (Tensor *)out, (Tensor *)result);
+        int bad = store_one(op, ov, a, (Tensor *)out, (Tensor *)result);
         Py_DECREF(result);
         return bad < 0 ? NULL : Py_NewRef(out);
     }
@@ -480,7 +509,7 @@ static PyObject *store_out(const char *op, const Overload *ov, PyObject *out, Py
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(result); i++) {
         PyObject *o = PySequence_Fast_GET_ITEM(outs, i);
         if (!RL_IS_TENSOR(o)) { PyErr_Format(PyExc_TypeError, "argument 'out' must be Tensor, not %s", rl_type_name(o)); goto fail; }
-        if (store_one(op, (Tensor *)o, (Tensor *)PyTuple_GET_ITEM(result, i)) < 0) goto fail;
+        if (store_one(op, ov, a, (Tensor *)o, (Tensor *)PyTuple_GET_ITEM(result, i)) < 0) goto fail;
     }
     PyObject *named = PyObject_CallOneArg((PyObject *)Py_TYPE(result), outs); /* keeps the namedtuple's type */
     Py_DECREF(outs);
@@ -515,7 +544,7 @@ PyObject *rl_op_call(const OpDef *def, bool method, PyObject *func, PyObject *co
         int r = match(ov, &ps, args, nargs, kwnames, method, only ? def->name : NULL);
         if (RL_LIKELY(r > 0)) {
             PyObject *result = ov->call(ps.a);
-            if (RL_UNLIKELY(ps.out != NULL) && result) result = store_out(def->name, ov, ps.out, result);
+            if (RL_UNLIKELY(ps.out != NULL) && result) result = store_out(def->name, ov, ps.a, ps.out, result);
             release(&ps);
             return result;
         }

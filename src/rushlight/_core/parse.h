@@ -18,11 +18,18 @@ typedef struct {
     Arg dflt;
 } Param;
 
+enum {                         /* Overload.out: takes out=, and what it asks of that tensor */
+    OUT_TAKEN = 1,
+    OUT_EXACT = 2,             /* the result's own dtype, not one it can be cast to */
+    OUT_APART = 4,             /* no memory shared with an input, unless it is all of it */
+    OUT_DISTINCT = 8,          /* nor that */
+};
+
 typedef struct {
     const char *text;          /* "(Tensor input, Tensor other, *, Number alpha = 1)": for error messages */
     const Param *params;
     uint8_t n, n_pos;
-    bool out;                  /* takes out= */
+    uint8_t out;               /* OUT_* */
     bool varargs;              /* f(2, 3) means f((2, 3)) */
     PyObject *(*call)(Arg *a);
     int8_t n_out;              /* tensors that out= holds */

@@ -333,12 +333,16 @@ typedef struct EwDef {
     uint8_t bool_mask;         /* inputs read as bool and left out of promotion (where's condition) */
     uint8_t cost;              /* of an element against that of an addition, as a power of two */
     RLKernel kernel[RL_NDTYPES];
+    bool wide_number;          /* a 0-dim second operand of half-precision arithmetic keeps float32's digits */
 } EwDef;
 Tensor *rl_ew(const EwDef *def, Tensor *const *in, const EwParam *params);
 Tensor *rl_ew_into(const EwDef *def, Tensor *out, Tensor *const *in, const EwParam *params); /* in-place or out= */
 RLDType rl_result_type(int n, Tensor *const *ts);
 int rl_check_overlap(Tensor *out, int n, Tensor *const *in);
 
+#define RL_OVERLAP_TEXT                                                                                                \
+    "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "     \
+    "location. Please clone() the tensor before performing the operation."
 /* walk.c: leads a kernel over all elements.  Strides are in bytes, 0 along broadcast dimensions. */
 #define RL_MAXOPS 5
 void rl_walk(RLKernel kernel, int n_ops, int ndim, const int64_t *shape, const int64_t *const *strides, char *const *data,

@@ -2,6 +2,7 @@
 #include "rl_ops.h"
 #include "rows.h"
 #include "types.h"
+#include "kernel_helpers.h"
 
 /* Accumulators are wider than elements, as PyTorch's are: a float32 sum runs in float64. */
 #define W_BOOL int64_t
@@ -53,6 +54,8 @@ static inline double log_add(double a, double x) {
 }
 #define LOGCUMSUMEXP(D) FOLD(logcumsumexp, D, -INFINITY, log_add(a, x))
 EACH_FLOAT(LOGCUMSUMEXP)
+FOLD(logcumsumexp, C64, CMPLX(-INFINITY, 0), log_add_complex(a, x))
+FOLD(logcumsumexp, C128, CMPLX(-INFINITY, 0), log_add_complex(a, x))
 
 /* s[k] = b[k] + a[k] * s[k - 1]: t[0] holds a, t[1] b, t[2] takes s. a[0] is not read. */
 #define RECURRENCE(D, MULTIPLY)                                                            \
@@ -98,7 +101,8 @@ static const RowKernel recurrence_kernels[RL_NDTYPES] = {REAL_ENTRIES(recurrence
 static const RowKernel cummax_kernels[RL_NDTYPES] = {REAL_ENTRIES(cummax)};
 static const RowKernel cummin_kernels[RL_NDTYPES] = {REAL_ENTRIES(cummin)};
 static const RowKernel logcumsumexp_kernels[RL_NDTYPES] = {
-    ENTRY(logcumsumexp, F16), ENTRY(logcumsumexp, BF16), ENTRY(logcumsumexp, F32), ENTRY(logcumsumexp, F64)};
+    ENTRY(logcumsumexp, F16), ENTRY(logcumsumexp, BF16), ENTRY(logcumsumexp, F32), ENTRY(logcumsumexp, F64),
+    COMPLEX_ENTRIES(logcumsumexp)};
 
 static int run(const RowKernel *kernels, const char *name, int64_t dim, int n, Tensor *const *t) {
     const RowKernel kernel = kernels[t[0]->dtype];

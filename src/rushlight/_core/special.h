@@ -15,6 +15,16 @@ double sf_i0(double x);                      /* modified Bessel functions of the
 double sf_i0e(double x);
 double sf_i1(double x);
 double sf_i1e(double x);
+double sf_bessel_j0(double x);               /* Bessel functions of the first and second kind */
+double sf_bessel_j1(double x);
+double sf_bessel_y0(double x);
+double sf_bessel_y1(double x);
+double sf_spherical_j0(double x);            /* sin(x) / x */
+double sf_k0(double x);                      /* modified Bessel functions of the second kind, and multiplied by exp(x) */
+double sf_k1(double x);
+double sf_k0e(double x);
+double sf_k1e(double x);
+double sf_airy_ai(double x);
 /* orthogonal polynomials: the degree is a whole number, below 0 the value is 0 */
 double sf_chebyshev_t(double x, double degree);
 double sf_chebyshev_u(double x, double degree);

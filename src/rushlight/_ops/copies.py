@@ -21,7 +21,7 @@ for _view, _params, _call in (
     ("transpose", "int dim0, int dim1", "transpose(input, dim0, dim1)"),
     ("unfold", "int dimension, int size, int step", "unfold(input, dimension, size, step)"),
     ("unsqueeze", "int dim", "unsqueeze(input, dim)"),
-    ("view", "int[] size", "view(input, size)"),
+    ("view", "int[] size", "reshape(input, size)"),  # a copy need not share strides
     ("view.dtype", "dtype dtype", "view_dtype(input, dtype)"),
     ("view_as_real", "", "view_as_real(input)"),
     ("view_as_complex", "", "view_as_complex(input)"),
@@ -30,8 +30,10 @@ for _view, _params, _call in (
     composite(f"{_name}_copy{_dot}{_overload}(Tensor input{', ' + _params if _params else ''}) -> Tensor",
               f"clone({_call}, memory_format=contiguous_format)", **_COPY, doc="" if _overload else f"{_name}(), copied.")  # fmt: skip
 
-composite("narrow_copy(Tensor input, int dim, int start, int length) -> Tensor",
-          "clone(narrow(input, dim, start, length), memory_format=contiguous_format)", out=True, doc="narrow(), copied.")  # fmt: skip
+composite("narrow_copy(Tensor input, int dim, int start, int length) -> Tensor", """
+check(dim < input.ndim, "RuntimeError", "narrow_copy: there is no dimension %lld in a tensor of %lld dimensions", dim, input.ndim)
+return clone(narrow(input, dim, start, length), memory_format=contiguous_format)
+""", out=True, doc="narrow(), copied.")  # fmt: skip
 native("as_strided_scatter(Tensor input, Tensor src, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
        derivative={"input": "as_strided_scatter(grad, zeros_like_shape(grad, src.shape), size, stride, storage_offset)",
                    "src": "contiguous(as_strided(contiguous(grad), size, stride, storage_offset))"}, code="""
@@ -54,17 +56,17 @@ def _copied(parts):
     return tuple(p.clone(memory_format=_C.contiguous_format) for p in parts)
 
 
-@python("split_copy(Tensor input, int split_size, int dim=0) -> object", method=False, doc="split(), copied.")
+@python("split_copy(Tensor input, int split_size, int dim=0) -> object", method=False, out="exact", doc="split(), copied.")
 def split_copy(input, split_size, dim):
     return _copied(input.split(split_size, dim))
 
 
-@python("split_with_sizes_copy(Tensor input, int[] split_sizes, int dim=0) -> object", method=False, doc="split_with_sizes(), copied.")
+@python("split_with_sizes_copy(Tensor input, int[] split_sizes, int dim=0) -> object", method=False, out="exact", doc="split_with_sizes(), copied.")
 def split_with_sizes_copy(input, split_sizes, dim):
     return _copied(input.split_with_sizes(split_sizes, dim))
 
 
-@python("unbind_copy(Tensor input, int dim=0) -> object", method=False, doc="unbind(), copied.")
+@python("unbind_copy(Tensor input, int dim=0) -> object", method=False, out="exact", doc="unbind(), copied.")
 def unbind_copy(input, dim):
     return _copied(input.unbind(dim))
 

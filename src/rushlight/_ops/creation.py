@@ -42,14 +42,16 @@ native(f"new_empty_strided(Tensor input, int[] size, int[] stride, {NEW}) -> Ten
 
 native(f"arange(Scalar end, {OUT}) -> Tensor", method=False, records=True,
        doc="arange(start=0, end, step=1): ceil((end - start) / step) values from start on. Integers give int64.")  # fmt: skip
-native(f"arange.start(Scalar start, Scalar end, {NEW}) -> Tensor", method=False)
+native(f"arange.start(Scalar start, Scalar end, {OUT}) -> Tensor", method=False, records=True)
 native(f"arange.start_step(Scalar start, Scalar end, Scalar step, {OUT}) -> Tensor", method=False, records=True)
 native(f"range(Scalar start, Scalar end, Scalar step=1, {OUT}) -> Tensor", method=False, records=True,
        doc="As arange, with end included; deprecated by PyTorch.")  # fmt: skip
 native(f"linspace(Scalar start, Scalar end, int steps, {OUT}) -> Tensor", method=False, records=True,
        doc="Evenly spaced values from start to end, both included.")  # fmt: skip
+native(f"linspace.tensors(Operand start, Operand end, int steps, {OUT}) -> Tensor", method=False, records=True)
 native(f"logspace(Scalar start, Scalar end, int steps, float base=10.0, {OUT}) -> Tensor", method=False, records=True,
        doc="base ** x for x evenly spaced from start to end.")  # fmt: skip
+native(f"logspace.tensors(Operand start, Operand end, int steps, float base=10.0, {OUT}) -> Tensor", method=False, records=True)
 native(f"eye(int n, {OUT}) -> Tensor", method=False, records=True, doc="The identity matrix, n by n or n by m.")
 native(f"eye.m(int n, int m, {OUT}) -> Tensor", method=False, records=True)
 TRIANGLE = "int row, int col, int offset=0, *, dtype? dtype=None, layout? layout=None, device? device=None, bool? pin_memory=False"
@@ -58,10 +60,10 @@ native(f"triu_indices({TRIANGLE}) -> Tensor", method=False, doc="Rows and column
 
 # ---------------------------------------------------------------- complex numbers
 
-native("complex(Tensor real, Tensor imag) -> Tensor", method=False, out=True,
+native("complex(Tensor real, Tensor imag) -> Tensor", method=False, out="exact",
        derivative={"real": "sum_to(real(grad), real.shape)", "imag": "sum_to(imag(grad), imag.shape)"},
        doc="real + 1j * imag, elementwise.")  # fmt: skip
-native("polar(Tensor abs, Tensor angle) -> Tensor", method=False, out=True,
+native("polar(Tensor abs, Tensor angle) -> Tensor", method=False, out="exact",
        derivative={"abs": "sum_to(real(conj(grad) * sgn(result)), abs.shape)",
                    "angle": "sum_to(-imag(conj(grad) * result), angle.shape)"},
        doc="abs * exp(1j * angle), elementwise.")  # fmt: skip

@@ -25,6 +25,11 @@ C_TYPES = {
 }  # fmt: skip
 
 
+# out="exact apart": of the result's dtype (else any that it casts to); sharing all or nothing of an input's memory;
+# "distinct": sharing nothing.
+OUT_RULES = {"exact": "OUT_EXACT", "apart": "OUT_APART", "distinct": "OUT_DISTINCT"}
+
+
 @dataclass(frozen=True)
 class Param:
     name: str
@@ -69,12 +74,13 @@ class Op:
     function: bool = True
     method: bool = True
     inplace: bool = False
-    out: bool = False
+    out: bool | str = False  # True, or what is asked of the tensor: words of OUT_RULES
     namespaces: tuple[str, ...] = ()
     alias: tuple[str, ...] = ()
     reference: Callable | None = None
     samples: Callable | None = None
     batching: str = ""
+    wide_number: bool = False  # elementwise: a number beside a half-precision tensor is not rounded to that first
     check: str = ""  # C call that may refuse the arguments: -1 and an exception
     records: bool = False  # native, but made of operations that record for themselves
     extra: dict[str, Any] = field(default_factory=dict)
@@ -149,6 +155,8 @@ def op(schema: str, *, derivative: dict[str, str] | str | None = None, kernel: d
             record.family = sys._getframe(depth).f_globals["__name__"].rsplit(".", 1)[-1]
     if family:
         record.family = family
+    if record.out is True and kernel:
+        record.out = "apart"  # what PyTorch's iterator over elements asks
     if not record.node:
         record.node = "".join(w.title() for w in name.strip("_").split("_")) + "Backward0"
     if cname in TABLE:

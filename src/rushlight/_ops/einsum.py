@@ -210,15 +210,17 @@ def kron(input, other):
 
 composite("linalg_cross(Tensor input, Tensor other, *, int dim=-1) -> Tensor", """
 check(input.ndim == other.ndim, "RuntimeError", "linalg.cross: inputs must have the same number of dimensions.")
+check(dim >= -input.ndim and dim < input.ndim, "IndexError", "Dimension out of range (expected to be in range of [%lld, %lld], but got %lld)",
+      -input.ndim, input.ndim - 1, dim)
 check(input.shape[dim] == 3 and other.shape[dim] == 3, "RuntimeError", "linalg.cross: inputs dimension %lld must have length 3. Got %lld and %lld",
       dim, input.shape[dim], other.shape[dim])
 return roll(input, [-1], [dim]) * roll(other, [-2], [dim]) - roll(input, [-2], [dim]) * roll(other, [-1], [dim])
-""", out=True, method=False, namespaces=("linalg",), node="LinalgCrossBackward0",
+""", out="exact distinct", method=False, namespaces=("linalg",), node="LinalgCrossBackward0",
           derivative={"input": "linalg_cross(conj(other), grad, dim=dim)", "other": "linalg_cross(grad, conj(input), dim=dim)"},
           doc="The vector product along a dimension of length 3.")  # fmt: skip
 
 
-@python("cross(Tensor input, Tensor other, int? dim=None) -> Tensor", out=True,
+@python("cross(Tensor input, Tensor other, int? dim=None) -> Tensor", out="exact distinct",
         doc="The vector product along a dimension of length 3: the first such, unless dim says which.")  # fmt: skip
 def cross(input, other, dim):
     from rushlight import _C

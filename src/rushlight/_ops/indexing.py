@@ -16,22 +16,22 @@ native("index_put_(Tensor input, Tensor?[] indices, Tensor values, bool accumula
 native("narrow(Tensor input, int dim, int start, int length) -> Tensor", records=True,
        doc="The entries start ... start + length - 1 of a dimension; a view.")  # fmt: skip
 native("narrow.tensor(Tensor input, int dim, Tensor start, int length) -> Tensor", records=True)
-native("index_select(Tensor input, int dim, Tensor index) -> Tensor", edges=["input"], out=True,
+native("index_select(Tensor input, int dim, Tensor index) -> Tensor", edges=["input"], out="exact distinct",
        derivative={"input": "index_add(zeros_like_shape(grad, input.shape), dim, index, grad)"},
        doc="The entries of a dimension that a vector of indices names. IndexError outside of the dimension.")  # fmt: skip
 native("index_add(Tensor input, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor", edges=["input", "source"],
-       inplace=True, out=True,
+       inplace=True, out="exact apart",
        derivative={"input": "grad",
                    "source": "reshape(index_select(grad, dim, index) * alpha, source.shape)"},
        doc="input with alpha * source added at the places of index along dim; repeated places add up.")  # fmt: skip
-native("index_copy(Tensor input, int dim, Tensor index, Tensor source) -> Tensor", edges=["input", "source"], inplace=True, out=True,
+native("index_copy(Tensor input, int dim, Tensor index, Tensor source) -> Tensor", edges=["input", "source"], inplace=True, out="exact apart",
        derivative={"input": "index_fill(grad, dim, index, 0)",
                    "source": "reshape(index_select(grad, dim, index), source.shape)"},
        doc="input with source written at the places of index along dim.")  # fmt: skip
 native("index_fill(Tensor input, int dim, Tensor index, Operand value) -> Tensor", edges=["input", "value"], inplace=True,
        derivative={"input": "index_fill(grad, dim, index, 0)", "value": "sum(where(index_fill(zeros_like(grad), dim, index, 1) != 0, grad, 0))"},
        doc="input with value at the places of index along dim.")  # fmt: skip
-native("take(Tensor input, Tensor index) -> Tensor", edges=["input"], out=True,
+native("take(Tensor input, Tensor index) -> Tensor", edges=["input"], out="exact distinct",
        derivative={"input": "put(zeros_like_shape(grad, input.shape), index, grad, True)"},
        doc="Elements by their place in the flattened input; the result has index's shape.")  # fmt: skip
 native("put(Tensor input, Tensor index, Tensor source, bool accumulate=False) -> Tensor", edges=["input", "source"], inplace=True,
@@ -41,21 +41,21 @@ native("put(Tensor input, Tensor index, Tensor source, bool accumulate=False) ->
 
 # ---------------------------------------------------------------- an index for every element
 
-native("gather(Tensor input, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor", edges=["input"], out=True,
+native("gather(Tensor input, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor", edges=["input"], out="exact distinct",
        derivative={"input": "scatter_add(zeros_like_shape(grad, input.shape), dim, index, grad)"},
        doc="out[i][j] = input[index[i][j]][j] for dim 0, and so on. The result has index's shape.")  # fmt: skip
-native("scatter(Tensor input, int dim, Tensor index, Tensor src) -> Tensor", edges=["input", "src"], inplace=True, out=True,
+native("scatter(Tensor input, int dim, Tensor index, Tensor src) -> Tensor", edges=["input", "src"], inplace=True, out="exact apart",
        derivative={"input": "scatter_value(grad, dim, index, 0)", "src": "gather(grad, dim, index)"},
        doc="A copy of input with out[index[i][j]][j] = src[i][j] for dim 0, and so on.")  # fmt: skip
-native("scatter.value(Tensor input, int dim, Tensor index, Scalar value) -> Tensor", edges=["input"], inplace=True, out=True,
+native("scatter.value(Tensor input, int dim, Tensor index, Scalar value) -> Tensor", edges=["input"], inplace=True, out="exact apart",
        node="ScatterBackward1", derivative={"input": "scatter_value(grad, dim, index, 0)"})  # fmt: skip
-native("scatter.reduce_op(Tensor input, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor", inplace=True, out=True)
-native("scatter.value_reduce(Tensor input, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor", inplace=True, out=True)
-native("scatter_add(Tensor input, int dim, Tensor index, Tensor src) -> Tensor", edges=["input", "src"], inplace=True, out=True,
+native("scatter.reduce_op(Tensor input, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor", inplace=True, out="exact apart")
+native("scatter.value_reduce(Tensor input, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor", inplace=True, out="exact apart")
+native("scatter_add(Tensor input, int dim, Tensor index, Tensor src) -> Tensor", edges=["input", "src"], inplace=True, out="exact apart",
        derivative={"input": "grad", "src": "gather(grad, dim, index)"},
        doc="input with out[index[i][j]][j] += src[i][j] for dim 0, and so on.")  # fmt: skip
 native("scatter_reduce(Tensor input, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) -> Tensor",
-       edges=["input", "src"], inplace=True, out=True,
+       edges=["input", "src"], inplace=True, out="exact apart",
        derivative={"input, src": "scatter_reduce_backward(grad, input, dim, index, src, reduce, include_self, result)"},
        doc="Folds src into the places of index: reduce is sum, prod, mean, amax or amin.")  # fmt: skip
 composite("scatter_reduce_backward(Tensor grad, Tensor input, int dim, Tensor index, Tensor src, str reduce, bool include_self, "
@@ -93,7 +93,7 @@ Tensor *rl_full_like_shape(Tensor *like, Ints shape, bool one) {
     return rl_full_scalar(shape.n, shape.v, (Scalar){'i', {.i = one}, 0}, (RLDType)like->dtype, like->device);
 }
 """)  # fmt: skip
-native("take_along_dim(Tensor input, Tensor indices, int? dim=None) -> Tensor", records=True, out=True,
+native("take_along_dim(Tensor input, Tensor indices, int? dim=None) -> Tensor", records=True, out="exact distinct",
        doc="gather() with shapes broadcast; without dim over the flattened input.")  # fmt: skip
 
 # ---------------------------------------------------------------- masks
@@ -101,7 +101,7 @@ native("take_along_dim(Tensor input, Tensor indices, int? dim=None) -> Tensor", 
 native("masked_fill(Tensor input, Tensor mask, Operand value) -> Tensor", edges=["input", "value"], inplace=True,
        derivative={"input": "sum_to(masked_fill(grad, mask, 0), input.shape)", "value": "sum(where(mask, grad, 0))"},
        doc="input with value where the mask holds. Shapes broadcast.")  # fmt: skip
-native("masked_select(Tensor input, Tensor mask) -> Tensor", edges=["input"], out=True,
+native("masked_select(Tensor input, Tensor mask) -> Tensor", edges=["input"], out="exact distinct",
        derivative={"input": "masked_select_backward(grad, input.shape, mask)"},
        doc="The elements where the mask holds, as a vector. Shapes broadcast.")  # fmt: skip
 native("masked_select_backward(Tensor grad, int[] shape, Tensor mask) -> Tensor", records=True, function=False, method=False)
@@ -111,7 +111,7 @@ native("masked_scatter(Tensor input, Tensor mask, Tensor source) -> Tensor", edg
        doc="input with source's elements, in order, where the mask holds.")  # fmt: skip
 native("masked_scatter_backward(Tensor grad, Tensor mask, int[] shape) -> Tensor", records=True, function=False, method=False)
 native("argwhere(Tensor input) -> Tensor", doc="The places of what is not zero, one a row.")
-native("nonzero(Tensor input, *, bool as_tuple=False) -> object", records=True,
+native("nonzero(Tensor input, *, bool as_tuple=False) -> object", records=True, out="exact",
        doc="The places of what is not zero: one a row, or with as_tuple one vector a dimension.")  # fmt: skip
 native("where.cond(Tensor condition) -> object", records=True, method=False)
 
@@ -159,9 +159,9 @@ native("roll(Tensor input, int[1] shifts, int[1] dims=()) -> Tensor", derivative
 native("roll_backward(Tensor grad, int[] shifts, int[] dims) -> Tensor", records=True, function=False, method=False)
 native("rot90(Tensor input, int k=1, int[] dims=(0, 1)) -> Tensor", derivative="rot90(grad, -k, dims)",
        doc="Rotated by k quarter turns from the first of dims towards the second.")  # fmt: skip
-native("tril(Tensor input, int diagonal=0) -> Tensor", derivative="tril(grad, diagonal)", inplace=True, out=True,
+native("tril(Tensor input, int diagonal=0) -> Tensor", derivative="tril(grad, diagonal)", inplace=True, out="exact",
        doc="Zero above the diagonal of the last two dimensions.")  # fmt: skip
-native("triu(Tensor input, int diagonal=0) -> Tensor", derivative="triu(grad, diagonal)", inplace=True, out=True,
+native("triu(Tensor input, int diagonal=0) -> Tensor", derivative="triu(grad, diagonal)", inplace=True, out="exact",
        doc="Zero below the diagonal of the last two dimensions.")  # fmt: skip
 # before the one below: an integer parameter would take a tensor of one element too
 native("repeat_interleave.tensor(Tensor input, Tensor repeats, int? dim=None, *, int? output_size=None) -> Tensor", records=True)
@@ -171,16 +171,16 @@ native("repeat_interleave.index(Tensor repeats, *, int? output_size=None) -> Ten
 
 # ---------------------------------------------------------------- joining
 
-native("cat(Tensor[] tensors, int dim=0) -> Tensor", records=True, out=True, alias=("concat", "concatenate"),
+native("cat(Tensor[] tensors, int dim=0) -> Tensor", records=True, out="distinct", alias=("concat", "concatenate"),
        doc="Tensors one after the other along an existing dimension; dtypes promote.")  # fmt: skip
-native("stack(Tensor[] tensors, int dim=0) -> Tensor", records=True, out=True,
+native("stack(Tensor[] tensors, int dim=0) -> Tensor", records=True, out="distinct",
        doc="Tensors of one shape side by side along a new dimension.")  # fmt: skip
 native("_lstm_layer_output(Tensor[] tensors) -> Tensor", records=True, method=False,
        doc="stack() of one LSTM layer's outputs, under the name that PyTorch's graph has for the layer.")  # fmt: skip
-native("hstack(Tensor[] tensors) -> Tensor", records=True, out=True, doc="cat() along dimension 1, of vectors along 0.")
-native("vstack(Tensor[] tensors) -> Tensor", records=True, out=True, alias=("row_stack",), doc="cat() of rows along dimension 0.")
-native("dstack(Tensor[] tensors) -> Tensor", records=True, out=True, doc="cat() along dimension 2.")
-native("column_stack(Tensor[] tensors) -> Tensor", records=True, out=True, doc="cat() of columns along dimension 1.")
+native("hstack(Tensor[] tensors) -> Tensor", records=True, out="distinct", doc="cat() along dimension 1, of vectors along 0.")
+native("vstack(Tensor[] tensors) -> Tensor", records=True, out="distinct", alias=("row_stack",), doc="cat() of rows along dimension 0.")
+native("dstack(Tensor[] tensors) -> Tensor", records=True, out="distinct", doc="cat() along dimension 2.")
+native("column_stack(Tensor[] tensors) -> Tensor", records=True, out="distinct", doc="cat() of columns along dimension 1.")
 
 # ---------------------------------------------------------------- taking apart, into views
 
@@ -207,5 +207,5 @@ native("searchsorted(Tensor sorted_sequence, Operand input, *, bool out_int32=Fa
        doc="Where each value would have to be inserted to keep the last dimension sorted: before equal ones, or after with right.")  # fmt: skip
 native("bucketize(Operand input, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor", method=False, out=True,
        doc="The number of the bucket that each value falls into, between sorted boundaries.")  # fmt: skip
-native("isin(Operand elements, Operand test_elements, *, bool assume_unique=False, bool invert=False) -> Tensor", method=False, out=True,
+native("isin(Operand elements, Operand test_elements, *, bool assume_unique=False, bool invert=False) -> Tensor", method=False, out="exact",
        doc="Which elements are among test_elements.")  # fmt: skip

@@ -9,7 +9,12 @@ from rushlight._ops.define import composite, python
 
 _NS = dict(method=False, namespaces=("linalg",))
 
-composite("adjoint(Tensor input) -> Tensor", "conj(transpose(input, -2, -1))", doc="The conjugate transpose of matrices.")
+composite("adjoint(Tensor input) -> Tensor", """
+check(input.ndim != 1, "RuntimeError", "tensor.adjoint() is only supported on matrices or batches of matrices. Got 1-D tensor.")
+if input.ndim == 0:
+    return conj(input)
+return conj(transpose(input, -2, -1))
+""", doc="The conjugate transpose of matrices.")  # fmt: skip
 
 # ---------------------------------------------------------------- to NumPy and back
 
@@ -247,16 +252,43 @@ def _diagonal_matrix(x):
 
 
 composite("cholesky(Tensor input, bool upper=False) -> Tensor", "linalg_cholesky(input, upper=upper)", out=True, doc="linalg.cholesky().")
-composite("cholesky_inverse(Tensor L, bool upper=False) -> Tensor", """
+
+
+def _factor(L, upper):
+    """The lower factor, of which only the triangle that is named counts."""
+    return L.triu().adjoint() if upper else L.tril()
+
+
+@python("cholesky_inverse(Tensor L, bool upper=False) -> Tensor", out=True, derivative="cholesky_inverse_backward(grad, L, upper, result)",
+        doc="The inverse of the matrix whose Cholesky factor is given.")  # fmt: skip
+def cholesky_inverse(L, upper):
+    factor = _factor(L, upper)
+    return linalg_inv(factor @ factor.adjoint())
+
+
+composite("cholesky_inverse_backward(Tensor grad, Tensor L, bool upper, Tensor inverse) -> Tensor", """
+both = matmul(matmul(inverse, grad + adjoint(grad)), inverse)
 if upper:
-    return linalg_inv(matmul(adjoint(L), L))
-return linalg_inv(matmul(L, adjoint(L)))
-""", out=True, doc="The inverse of the matrix whose Cholesky factor is given.")  # fmt: skip
-composite("cholesky_solve(Tensor B, Tensor L, bool upper=False) -> Tensor", """
+    return -matmul(L, both)
+return -matmul(both, L)
+""", function=False, method=False)  # fmt: skip
+
+
+@python("cholesky_solve(Tensor B, Tensor L, bool upper=False) -> Tensor", out=True,
+        derivative={"B": "cholesky_solve(grad, L, upper)", "L": "cholesky_solve_backward(grad, L, upper, result)"},
+        doc="X with A @ X = B, for A whose Cholesky factor is given.")  # fmt: skip
+def cholesky_solve(B, L, upper):
+    factor = _factor(L, upper)
+    return linalg_solve(factor @ factor.adjoint(), B, True)
+
+
+composite("cholesky_solve_backward(Tensor grad, Tensor L, bool upper, Tensor X) -> Tensor", """
+half = matmul(cholesky_solve(grad, L, upper), adjoint(X))
+both = half + adjoint(half)
 if upper:
-    return linalg_solve(matmul(adjoint(L), L), B)
-return linalg_solve(matmul(L, adjoint(L)), B)
-""", out=True, doc="X with A @ X = B, for A whose Cholesky factor is given.")  # fmt: skip
+    return -matmul(L, both)
+return -matmul(both, L)
+""", function=False, method=False)  # fmt: skip
 
 # ---------------------------------------------------------------- QR
 

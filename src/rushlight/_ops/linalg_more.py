@@ -141,6 +141,8 @@ def linalg_householder_product(input, tau):
         raise RuntimeError("torch.linalg.householder_product: Expected tau to have one dimension less than input, but got "
                            f"tau.ndim equal to {tau.dim()} and input.ndim is equal to {input.dim()}")  # fmt: skip
     start = _C.eye(m, n, dtype=input.dtype).expand(*input.shape[:-2], m, n)
+    if k == 0:
+        return input.clone().copy_(start)  # a gradient of 0, not none
     return _reflect(input, tau, start, range(k - 1, -1, -1), False).contiguous()
 
 
@@ -150,7 +152,15 @@ composite("orgqr(Tensor input, Tensor input2) -> Tensor", "linalg_householder_pr
 @python("ormqr(Tensor input, Tensor input2, Tensor input3, bool left=True, bool transpose=False) -> Tensor", out=True,
         doc="The orthogonal matrix of geqrf()'s (input, input2), conjugated and transposed or not, times input3 (or, not left, from its right).")  # fmt: skip
 def ormqr(input, input2, input3, left, transpose):
-    k = input2.shape[-1]
+    if input.dim() < 2:
+        raise RuntimeError("torch.ormqr: input must have at least 2 dimensions.")
+    if input3.dim() < 2:
+        raise RuntimeError("torch.ormqr: other must have at least 2 dimensions.")
+    k, rows = input2.shape[-1], input3.shape[-2 if left else -1]
+    if input.shape[-2] != rows:
+        raise RuntimeError(f"torch.ormqr: other.shape[{-2 if left else -1}] must be equal to input.shape[-2]")
+    if k > input.shape[-1]:
+        raise RuntimeError("torch.ormqr: tau.shape[-1] must be less than or equal to input.shape[-1]")
     if not left:  # C Q = (Q^H C^H)^H
         return ormqr(input, input2, input3.adjoint(), True, not transpose).adjoint().contiguous()
     return _reflect(input, input2, input3, range(k) if transpose else range(k - 1, -1, -1), transpose)
@@ -201,7 +211,10 @@ def linalg_tensorsolve(A, B, dims):
 composite("vdot(Tensor input, Tensor other) -> Tensor", "dot(conj(input), other)", out=True, doc="The inner product: the first vector conjugated.")
 
 
-@python("lu(Tensor A, bool pivot=True, bool get_infos=False) -> object", doc="linalg.lu_factor_ex() as a tuple: LU, pivots and, asked for, infos.")
+@python("lu(Tensor A, bool pivot=True, bool get_infos=False) -> object", out=True,
+        doc="linalg.lu_factor_ex(): LU, pivots and, asked for, infos.")  # fmt: skip
 def lu(A, pivot, get_infos):
-    result = linalg_lu_factor_ex(A, pivot, not get_infos)
-    return tuple(result) if get_infos else tuple(result)[:2]
+    from rushlight import _C
+
+    result = _C.linalg_lu_factor_ex(A, pivot=pivot, check_errors=not get_infos)
+    return result if get_infos else tuple(result)[:2]

@@ -2,9 +2,9 @@
 
 from rushlight._ops.define import composite, native
 
-native("mm(Tensor input, Tensor mat2) -> Tensor", out=True,
+native("mm(Tensor input, Tensor mat2) -> Tensor", out="exact",
        derivative={"input": "mm(grad, conj(t(mat2)))", "mat2": "mm(conj(t(input)), grad)"}, doc="The product of two matrices: (n, k) @ (k, m).")  # fmt: skip
-native("bmm(Tensor input, Tensor mat2) -> Tensor", out=True,
+native("bmm(Tensor input, Tensor mat2) -> Tensor", out="exact",
        derivative={"input": "bmm(grad, conj(transpose(mat2, 1, 2)))", "mat2": "bmm(conj(transpose(input, 1, 2)), grad)"},
        doc="Products of matrices, one a batch entry: (b, n, k) @ (b, k, m).")  # fmt: skip
 native("mv(Tensor input, Tensor vec) -> Tensor", out=True,
@@ -12,7 +12,7 @@ native("mv(Tensor input, Tensor vec) -> Tensor", out=True,
        doc="A matrix times a vector: (n, k) @ (k,).")  # fmt: skip
 native("dot(Tensor input, Tensor tensor) -> Tensor", out=True, derivative={"input": "grad * conj(tensor)", "tensor": "grad * conj(input)"},
        doc="The inner product of two vectors.")  # fmt: skip
-native("addmm(Tensor input, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", out=True, inplace=True,
+native("addmm(Tensor input, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", out="exact", inplace=True,
        derivative={"input": "grad * conj_number(beta)", "mat1": "mm(grad, conj(t(mat2))) * conj_number(alpha)",
                    "mat2": "mm(conj(t(mat1)), grad) * conj_number(alpha)"},
        doc="beta * input + alpha * (mat1 @ mat2).")  # fmt: skip
@@ -50,7 +50,7 @@ if beta == 0:
 return input * number_as(beta, product.dtype) + scaled
 """, derivative={"input": "grad * conj_number(beta)", **{k: f"{v} * conj_number(alpha)" for k, v in _derivative.items()}},
               out=True, inplace=True, doc=f"beta * input + alpha * ({_doc}).")  # fmt: skip
-native("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", namespaces=("nn.functional",), method=False, out=True,
+native("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", namespaces=("nn.functional",), method=False, out="exact",
        node="AddmmBackward0", edges=["bias", "input", "weight"],
        derivative={"bias": "grad if grad.ndim == 1 else sum_dim(reshape(grad, [-1, grad.shape[-1]]), [0])",
                    "input": "linear_input_backward(grad, weight)", "weight": "linear_weight_backward(grad, input, weight.ndim)"},

@@ -13,6 +13,13 @@ op("nan_to_num_values(Tensor input, float if_nan, float if_posinf, float if_negi
    derivative="grad * isfinite(input)", node="NanToNumBackward0")  # fmt: skip
 native("nan_to_num(Tensor input, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor", records=True, inplace=True, out=True, code="""
 Tensor *rl_nan_to_num(Tensor *input, Scalar nan, Scalar posinf, Scalar neginf) {
+    if (RL_IS_COMPLEX(input->dtype)) { /* real and imaginary parts by themselves */
+        Tensor *parts = rl_view_as_real(input), *clean = parts ? rl_nan_to_num(parts, nan, posinf, neginf) : NULL;
+        Tensor *result = clean ? rl_view_as_complex(clean) : NULL;
+        Py_XDECREF(parts);
+        Py_XDECREF(clean);
+        return result;
+    }
     const double top = input->dtype == RL_F64 ? 0x1.fffffffffffffp1023 : input->dtype == RL_F16 ? 65504 :
                        input->dtype == RL_BF16 ? 0x1.fep127 : 0x1.fffffep127;
     return rl_nan_to_num_values(input, nan.kind ? nan.u.d : 0, posinf.kind ? posinf.u.d : top, neginf.kind ? neginf.u.d : -top);
@@ -36,8 +43,8 @@ binary("xlogy", "b != b ? b : a == 0 ? 0 : a * log(b)",
        float_result=True, doc="input * log(other), and 0 where input is 0.")  # fmt: skip
 composite("xlogy.number(Scalar input, Tensor other) -> Tensor", "xlogy(pow_base(input), other)", method=False, out=True)
 op("logaddexp(Tensor input, Tensor other) -> Tensor", kind="binary", out=True,
-   kernel={"float": "isinf(a) && a == b ? a : fmax(a, b) + log1p(exp(-fabs(a - b)))"},
-   derivative={"input": "grad * exp(input - result)", "other": "grad * exp(other - result)"}, doc="log(exp(input) + exp(other)).")  # fmt: skip
+   kernel={"float": "isinf(a) && a == b ? a : fmax(a, b) + log1p(exp(-fabs(a - b)))", "complex": "log_add_complex(a, b)"},
+   derivative={"input": "grad * conj(exp(input - result))", "other": "grad * conj(exp(other - result))"}, doc="log(exp(input) + exp(other)).")  # fmt: skip
 op("logaddexp2(Tensor input, Tensor other) -> Tensor", kind="binary", out=True,
    kernel={"float": "isinf(a) && a == b ? a : fmax(a, b) + log1p(exp2(-fabs(a - b))) * 1.4426950408889634f",
            "f64": "isinf(a) && a == b ? a : fmax(a, b) + log1p(exp2(-fabs(a - b))) * 1.4426950408889634"},
@@ -56,7 +63,8 @@ Tensor *rl_ldexp(Tensor *input, Tensor *other) {
     return r;
 }
 """, doc="input * 2 ** other.")  # fmt: skip
-op("nextafter(Tensor input, Tensor other) -> Tensor", kind="binary", inplace=True, out=True, kernel={"f32": "nextafter(a, b)", "f64": "nextafter(a, b)"},
+op("nextafter(Tensor input, Tensor other) -> Tensor", kind="binary", inplace=True, out=True,
+   kernel={"f32": "nextafter(a, b)", "f64": "nextafter(a, b)", "f16": "nextafter_f16(a, b)", "bf16": "nextafter_bf16(a, b)"},
    derivative={"input": "masked_fill(grad, input == other, 0.0)", "other": "zeros_like(grad)"},
    doc="The next floating-point number towards other.")  # fmt: skip
 op("gcd(Tensor input, Tensor other) -> Tensor", kind="binary", inplace=True, out=True, kernel={"int": "gcd_int(a, b)"}, doc="The greatest common divisor.")
@@ -77,7 +85,7 @@ composite("renorm(Tensor input, Scalar p, int dim, Scalar maxnorm) -> Tensor", "
 check(input.ndim > 1, "RuntimeError", "renorm: input needs at least 2 dimensions, got %lld dimensions", input.ndim)
 n = norms_but(input, p, dim)
 return input * where(n > maxnorm, maxnorm / (n + 1e-7), 1.0)
-""", inplace=True, out=True, doc="Slices of dim with a p-norm above maxnorm scaled down to it.")  # fmt: skip
+""", inplace=True, out="exact apart", doc="Slices of dim with a p-norm above maxnorm scaled down to it.")  # fmt: skip
 native("norms_but(Tensor input, Scalar p, int dim) -> Tensor", records=True, function=False, method=False, code="""
 Tensor *rl_norms_but(Tensor *input, Scalar p, int64_t dim) {
     int64_t dims[RL_MAXDIM];
@@ -466,6 +474,12 @@ def gradient(input, spacing, dim, edge_order):
     if edge_order not in (1, 2):
         raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
     dims = list(range(input.dim())) if dim is None else [dim] if isinstance(dim, int) else list(dim)
+    n = max(input.dim(), 1)
+    for i, d in enumerate(dims):
+        if not -n <= d < n:
+            raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {d})")
+        if d % n in [e % n for e in dims[:i]]:
+            raise RuntimeError(f"dim {d % n} appears multiple times in the list of dims")
     if spacing is None:
         spacing = 1
     spaces = list(spacing) if isinstance(spacing, (list, tuple)) else [spacing] * len(dims)

@@ -27,7 +27,7 @@ def native_group_norm(input, weight, bias, N, C, HxW, group, eps):
 
 
 @python("native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, "
-        "float eps) -> (Tensor, Tensor, Tensor)", method=False,
+        "float eps) -> (Tensor, Tensor, Tensor)", method=False, out=True,
         doc="batch_norm(), and in training the means and reciprocal standard deviations (else two empty tensors).")  # fmt: skip
 def native_batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps):
     from rushlight import _C
@@ -53,7 +53,7 @@ def native_dropout(input, p, train):
 # ---------------------------------------------------------------- by index
 
 
-@python("index_reduce(Tensor input, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> Tensor", inplace=True, out=True,
+@python("index_reduce(Tensor input, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> Tensor", inplace=True, out="exact apart",
         doc='Folds the slices of source along dim into those of input that index names: "prod", "mean", "amax" or "amin".')  # fmt: skip
 def index_reduce(input, dim, index, source, reduce, include_self):
     from rushlight import _C
@@ -126,9 +126,9 @@ def frexp(input):
 
 
 _SLOPE = "grad * exp((input - 1) * log(other) - other - lgamma(input))"
-binary("igamma", "sf_igamma(a, b)", {"other": _SLOPE}, float_result=True, alias=("special_gammainc",),
+binary("igamma", "sf_igamma(a, b)", {"other": _SLOPE}, other="Tensor", float_result=True, alias=("special_gammainc",),
        doc="The lower incomplete gamma function of (input, other), divided by gamma(input).")  # fmt: skip
-binary("igammac", "sf_igammac(a, b)", {"other": f"-({_SLOPE})"}, float_result=True, alias=("special_gammaincc",),
+binary("igammac", "sf_igammac(a, b)", {"other": f"-({_SLOPE})"}, other="Tensor", float_result=True, alias=("special_gammaincc",),
        doc="The upper incomplete gamma function of (input, other), divided by gamma(input).")  # fmt: skip
 
 # ---------------------------------------------------------------- questions; complex conjugates are computed at once here

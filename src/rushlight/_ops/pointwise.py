@@ -20,8 +20,8 @@ binary("rsub", "alpha * -a + b", {"input": "-grad if alpha == 1 else grad * (-co
        complex="b - MUL(alpha, a)", inplace=False, out=False, node="RsubBackward1", method=True, check="rl_minus_allows(input, other)",
        doc="other - alpha * input.")  # fmt: skip
 binary("mul", "a * b", {"input": "grad * conj(other)", "other": "grad * conj(input)"}, complex="MUL(a, b)", bool="a & b",
-       alias=("multiply",), doc="input * other, element by element. Shapes broadcast; dtypes promote.")  # fmt: skip
-op("div(Tensor input, Operand other) -> Tensor", kind="binary", kernel={"default": "a / b", "complex": "DIV(a, b)"}, in_rule="float",
+       wide_number=True, alias=("multiply",), doc="input * other, element by element. Shapes broadcast; dtypes promote.")  # fmt: skip
+op("div(Tensor input, Operand other) -> Tensor", kind="binary", kernel={"default": "a / b", "complex": "DIV(a, b)"}, in_rule="float", wide_number=True,
    derivative={"input": "grad / conj(other)", "other": "-grad * conj(input / other / other)"}, inplace=True, out=True,
    alias=("divide", "true_divide"), doc="input / other in floating point. Shapes broadcast; integers become the default float.")  # fmt: skip
 native("div.rounding(Tensor input, Operand other, *, str? rounding_mode) -> Tensor", records=True, inplace=True, out=True, code="""
@@ -36,8 +36,8 @@ Tensor *rl_div_rounding(Tensor *input, Tensor *other, const char *rounding_mode)
 for _name, _real, _int in (("trunc", "trunc(a / b)", "truncdiv_int(a, b)"), ("floor", "floordiv(a, b)", "floordiv(a, b)")):
     op(f"div_{_name}(Tensor input, Tensor other) -> Tensor", kind="binary", kernel={"float": _real, "int": _int, "bool": "a & b"},
        derivative={"input": "zeros_like(grad)", "other": "zeros_like(grad)"}, check="rl_check_divisor(input, other)", node="DivBackward2",
-       function=False, method=False)  # fmt: skip
-binary("floor_divide", "floordiv(a, b)", None, check="rl_check_divisor(input, other)",
+       wide_number=True, function=False, method=False)  # fmt: skip
+binary("floor_divide", "floordiv(a, b)", None, check="rl_check_divisor(input, other)", wide_number=True,
        doc="floor(input / other), rounding towards minus infinity.")  # fmt: skip
 binary("remainder", "pymod(a, b)", {"input": "grad", "other": "-grad * div_floor(input, other)"}, check="rl_check_divisor(input, other)",
        doc="Python's %: the result has the sign of other.")  # fmt: skip

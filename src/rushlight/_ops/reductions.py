@@ -94,17 +94,17 @@ for _name, _identity, _step in (("all", "1", "a && x"), ("any", "0", "a || x")):
 
 # ---------------------------------------------------------------- positions of extremes
 
-native("argmax(Tensor input, int? dim=None, bool keepdim=False) -> Tensor", out=True, code="""
+native("argmax(Tensor input, int? dim=None, bool keepdim=False) -> Tensor", out="exact", code="""
 #include "extreme.h"
 Tensor *impl_argmax(Tensor *t, int64_t dim, bool keepdim) { return rl_arg_extreme(t, dim, keepdim, true, "argmax"); }
 """, doc="The position of the (first) maximum: of all elements, or along dim.")  # fmt: skip
-native("argmin(Tensor input, int? dim=None, bool keepdim=False) -> Tensor", out=True, code="""
+native("argmin(Tensor input, int? dim=None, bool keepdim=False) -> Tensor", out="exact", code="""
 Tensor *impl_argmin(Tensor *t, int64_t dim, bool keepdim) { return rl_arg_extreme(t, dim, keepdim, false, "argmin"); }
 """, doc="The position of the (first) minimum: of all elements, or along dim.")  # fmt: skip
 for _name in ("max", "min"):
     # first: dim would take an integer tensor of one element too
     composite(f"{_name}.other(Tensor input, Tensor other) -> Tensor", f"{_name}imum(input, other)", out=True)
-    native(f"{_name}.dim(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", out=True, node=f"{_name.title()}Backward0",
+    native(f"{_name}.dim(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", out="exact apart", node=f"{_name.title()}Backward0",
            derivative="value_selecting_backward(grad_values, dim, indices, input.shape, keepdim)", code=f"""
 int impl_{_name}_dim(Tensor *t, int64_t dim, bool keepdim, Tensor **out) {{
     return rl_extreme_along(t, dim, keepdim, {"true" if _name == "max" else "false"}, &out[0], &out[1], "{_name}");

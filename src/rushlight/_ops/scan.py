@@ -4,9 +4,9 @@ from rushlight._ops.define import composite, native, reduction
 
 # ---------------------------------------------------------------- running folds
 
-native("cumsum(Tensor input, int dim, *, dtype? dtype=None) -> Tensor", inplace=True, out=True, derivative="reversed_cumsum(grad, dim)",
+native("cumsum(Tensor input, int dim, *, dtype? dtype=None) -> Tensor", inplace=True, out="apart", derivative="reversed_cumsum(grad, dim)",
        doc="Sums of the elements so far along dim; integers add up in int64.")  # fmt: skip
-native("cumprod(Tensor input, int dim, *, dtype? dtype=None) -> Tensor", inplace=True, out=True,
+native("cumprod(Tensor input, int dim, *, dtype? dtype=None) -> Tensor", inplace=True, out="apart",
        derivative="cumprod_backward(grad, input, result, dim)", doc="Products of the elements so far along dim.")  # fmt: skip
 composite("reversed_cumsum(Tensor input, int dim) -> Tensor", """
 if input.numel <= 1:
@@ -44,6 +44,8 @@ native("logcumsumexp(Tensor input, int dim) -> Tensor", out=True, derivative="lo
        doc="log of the sums of exp(input) so far along dim, without overflow.")  # fmt: skip
 # Positive and negative gradients apart, in logarithms, so that no exponential leaves its range.
 composite("logcumsumexp_backward(Tensor grad, Tensor input, Tensor result, int dim) -> Tensor", """
+if is_complex(input.dtype):
+    return conj(logcumsumexp_share(conj(grad), input, result, dim))
 up = logcumsumexp_share(where(grad > 0, grad, 0.0), input, result, dim)
 down = logcumsumexp_share(where(grad < 0, -grad, 0.0), input, result, dim)
 return up - down
@@ -89,7 +91,7 @@ composite("aminmax(Tensor input, *, int? dim=None, bool keepdim=False) -> (Tenso
 if dim is None:
     return (amin(input, [], keepdim), amax(input, [], keepdim))
 return (amin(input, [dim], keepdim), amax(input, [dim], keepdim))
-""", out=True, doc="The least and the largest element, of all or along dim.")  # fmt: skip
+""", out="exact apart", doc="The least and the largest element, of all or along dim.")  # fmt: skip
 composite("trace(Tensor input) -> Tensor", """
 check(input.ndim == 2, "RuntimeError", "trace: expected a matrix")
 return sum(diagonal(input))

@@ -2,14 +2,14 @@
 
 from rushlight._ops.define import native
 
-native("softmax(Tensor input, int dim, dtype? dtype=None) -> Tensor", out=True, derivative="_softmax_backward_data(grad, result, dim)",
+native("softmax(Tensor input, int dim, dtype? dtype=None) -> Tensor", out="exact", derivative="_softmax_backward_data(grad, result, dim)",
        doc="""exp(input) / sum(exp(input)) along dim, computed in dtype if given.
 
        >>> import rushlight as torch
        >>> torch.softmax(torch.tensor([0., 1., 2.]), 0)
        tensor([0.0900, 0.2447, 0.6652])
        """)  # fmt: skip
-native("log_softmax(Tensor input, int dim, dtype? dtype=None) -> Tensor", out=True,
+native("log_softmax(Tensor input, int dim, dtype? dtype=None) -> Tensor", out="exact",
        derivative="_log_softmax_backward_data(grad, result, dim)",
        doc="log(softmax(input, dim)), exact where softmax would vanish; computed in dtype if given.")  # fmt: skip
 native("_softmax_backward_data(Tensor grad_output, Tensor output, int dim) -> Tensor", function=False, method=False,

@@ -6,9 +6,9 @@ _SELECT = "value_selecting_backward(grad_values, dim, indices, input.shape, keep
 
 # ---------------------------------------------------------------- order
 
-native("sort.stable(Tensor input, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)", out=True,
+native("sort.stable(Tensor input, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)", out="exact apart",
        node="SortBackward0", derivative="value_selecting_backward(grad_values, dim, indices, input.shape, True)")  # fmt: skip
-native("sort(Tensor input, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)", records=True, out=True, code="""
+native("sort(Tensor input, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)", records=True, out="exact apart", code="""
 int rl_sort(Tensor *input, int64_t dim, bool descending, Tensor **out) { return rl_sort_stable(input, 1, dim, descending, out); }
 """, doc="""The elements along dim in order, and where each was. Always stable; NaN comes last.
 
@@ -24,17 +24,17 @@ composite("argsort.stable(Tensor input, *, bool stable, int dim=-1, bool descend
 composite("msort(Tensor input) -> Tensor", """
 values, order = sort(input, 0)
 return values
-""", out=True, doc="The elements in order along the first dimension.")  # fmt: skip
-native("topk(Tensor input, int k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)", out=True,
+""", out="exact apart", doc="The elements in order along the first dimension.")  # fmt: skip
+native("topk(Tensor input, int k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)", out="exact apart",
        derivative="value_selecting_backward(grad_values, dim, indices, input.shape, True)",
        doc="The k largest (or smallest) elements along dim, in order, and where they are.")  # fmt: skip
-native("kthvalue(Tensor input, int k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)", out=True,
+native("kthvalue(Tensor input, int k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)", out="exact distinct",
        derivative=_SELECT, doc="The k-th smallest element along dim, counted from 1, and where it is.")  # fmt: skip
 for _name, _doc in (("median", "The lower median; NaN wins."), ("nanmedian", "The lower median of what is not NaN.")):
     native(f"{_name}(Tensor input) -> Tensor", derivative="evenly_backward(grad, input, result)", doc=_doc)
     native(f"{_name}.dim(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", out=True,
            node=f"{_name.title()}Backward1", derivative=_SELECT)  # fmt: skip
-native("mode(Tensor input, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)", out=True, derivative=_SELECT,
+native("mode(Tensor input, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)", out="exact distinct", derivative=_SELECT,
        doc="The most frequent element along dim (the smallest of equals) and a place where it is.")  # fmt: skip
 
 
@@ -189,6 +189,8 @@ def histc(input, bins, min, max):
 
     if bins <= 0:
         raise RuntimeError("bins must be > 0")
+    if input.dtype in (_C.float16, _C.bfloat16):
+        return histc(input.float(), bins, min, max).to(input.dtype)
     low, high = float(min), float(max)
     if low == high and input.numel():
         low, high = float(input.min()), float(input.max())

@@ -59,6 +59,23 @@ composite("bessel_i1_slope(Tensor input, Tensor i0, Tensor i1, int damped) -> Te
 slope = i0 - i1 * (sgn(input) * damped + reciprocal(input))
 return masked_fill(slope, input == 0, 0.5)
 """, function=False, method=False)  # fmt: skip
+
+# PyTorch has no derivatives for these.
+for _name, _kernel, _doc in (
+    ("bessel_j0", "sf_bessel_j0", "The Bessel function of the first kind, of order 0."),
+    ("bessel_j1", "sf_bessel_j1", "The Bessel function of the first kind, of order 1."),
+    ("bessel_y0", "sf_bessel_y0", "The Bessel function of the second kind, of order 0; -inf at 0, NaN below."),
+    ("bessel_y1", "sf_bessel_y1", "The Bessel function of the second kind, of order 1; -inf at 0, NaN below."),
+    ("modified_bessel_i0", "sf_i0", "i0()."),
+    ("modified_bessel_i1", "sf_i1", "i1()."),
+    ("modified_bessel_k0", "sf_k0", "The modified Bessel function of the second kind, of order 0."),
+    ("modified_bessel_k1", "sf_k1", "The modified Bessel function of the second kind, of order 1."),
+    ("scaled_modified_bessel_k0", "sf_k0e", "exp(input) * modified_bessel_k0(input)."),
+    ("scaled_modified_bessel_k1", "sf_k1e", "exp(input) * modified_bessel_k1(input)."),
+    ("spherical_bessel_j0", "sf_spherical_j0", "sin(input) / input, and 1 at 0."),
+    ("airy_ai", "sf_airy_ai", "Airy's function Ai: the solution of y'' = input * y that decays to the right."),
+):
+    unary(f"special_{_name}", f"{_kernel}(x)", **_F, doc=_doc)
 unary("special_entr", "x != x ? x : x > 0 ? -x * log(x) : x == 0 ? 0 : -INFINITY", "grad * where(input < 0, nan, -log(input) - 1)", **_F,
       doc="-input * log(input), 0 at 0 and -inf below.")  # fmt: skip
 binary("special_xlog1py", "b != b ? b : a == 0 ? 0 : a * log1p(b)",

@@ -248,6 +248,10 @@ def multilabel_margin_loss(
     reduction = _reduction_of(size_average, reduce, reduction)
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
+    if 0 in input.shape[-1:] or input.dim() > 2:
+        raise RuntimeError(
+            "Expected non-empty vector or matrix with optional 0-dim batch size, but got: " + str(list(input.shape))
+        )
     if input.dim() == 0:
         input = input.unsqueeze(0)
     if target.dim() == 0:
