@@ -27,18 +27,11 @@ void rl_bgemm_f64(int64_t batch, bool ta, bool tb, int64_t m, int64_t n, int64_t
                   int64_t lda, int64_t sa, const double *b, int64_t ldb, int64_t sb, double beta, double *c,
                   int64_t ldc, int64_t sc);
 
-/* out(m, n) = x(m, k) @ w(n, k).T + bias(n); bias may be NULL. */
-void rl_linear_f32(int64_t m, int64_t n, int64_t k, const float *x, int64_t ldx, const float *w, int64_t ldw,
-                   const float *bias, float *out, int64_t ldo);
-void rl_linear_f64(int64_t m, int64_t n, int64_t k, const double *x, int64_t ldx, const double *w, int64_t ldw,
-                   const double *bias, double *out, int64_t ldo);
+/* The same with bias(n) added to every row of C; bias may be NULL. */
+void rl_gemm_bias_f32(RL_GEMM_SIGNATURE(float, float), const float *bias);
+void rl_gemm_bias_f64(RL_GEMM_SIGNATURE(double, double), const double *bias);
 
-/* y = alpha * op(A) x + beta * y, where op(A) is (m, n); incx and incy in elements, any sign but incy != 0. */
-void rl_gemv_f32(bool ta, int64_t m, int64_t n, float alpha, const float *a, int64_t lda, const float *x, int64_t incx,
-                 float beta, float *y, int64_t incy);
-void rl_gemv_f64(bool ta, int64_t m, int64_t n, double alpha, const double *a, int64_t lda, const double *x,
-                 int64_t incx, double beta, double *y, int64_t incy);
-
+/* x and y are read `incx` and `incy` elements apart; any sign. */
 float rl_dot_f32(int64_t n, const float *x, int64_t incx, const float *y, int64_t incy);
 double rl_dot_f64(int64_t n, const double *x, int64_t incx, const double *y, int64_t incy);
 

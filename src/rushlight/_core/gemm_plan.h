@@ -187,7 +187,9 @@ static bool NAME(by_parts)(const NAME(Product) *p) {
     return true;
 }
 
-static void NAME(gemm)(RL_GEMM_SIGNATURE(T, T), const T *bias) {
+/* ---------------------------------------------------------------- what gemm.h promises */
+
+void NAME(rl_gemm_bias)(RL_GEMM_SIGNATURE(T, T), const T *bias) {
     if (m <= 0 || n <= 0) return;
     if (RL_UNLIKELY(k <= 0 || alpha == 0)) {
         for (int64_t i = 0; i < m; i++, c += ldc)
@@ -202,15 +204,8 @@ static void NAME(gemm)(RL_GEMM_SIGNATURE(T, T), const T *bias) {
         NAME(product)(&p);
 }
 
-/* ---------------------------------------------------------------- what gemm.h promises */
-
 void NAME(rl_gemm)(RL_GEMM_SIGNATURE(T, T)) {
-    NAME(gemm)(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, NULL);
-}
-
-void NAME(rl_linear)(int64_t m, int64_t n, int64_t k, const T *x, int64_t ldx, const T *w, int64_t ldw, const T *bias,
-                     T *out, int64_t ldo) {
-    NAME(gemm)(false, true, m, n, k, 1, x, ldx, w, ldw, 0, out, ldo, bias);
+    NAME(rl_gemm_bias)(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, NULL);
 }
 
 typedef struct {
@@ -223,7 +218,7 @@ static void NAME(some_entries)(void *ctx, int64_t begin, int64_t end) {
     const NAME(Batch) *w = ctx;
     const NAME(Product) *p = &w->p;
     for (int64_t i = begin; i < end; i++)
-        NAME(gemm)(w->ta, w->tb, p->m, p->n, p->k, p->alpha, p->a + i * w->sa, p->a_row, p->b + i * w->sb, p->b_row,
+        NAME(rl_gemm_bias)(w->ta, w->tb, p->m, p->n, p->k, p->alpha, p->a + i * w->sa, p->a_row, p->b + i * w->sb, p->b_row,
                    p->beta, p->c + i * w->sc, p->ldc, NULL);
 }
 
@@ -231,7 +226,7 @@ static void NAME(some_entries)(void *ctx, int64_t begin, int64_t end) {
 void NAME(rl_bgemm)(int64_t batch, bool ta, bool tb, int64_t m, int64_t n, int64_t k, T alpha, const T *a, int64_t lda,
                     int64_t sa, const T *b, int64_t ldb, int64_t sb, T beta, T *c, int64_t ldc, int64_t sc) {
     if (sb == 0 && !ta && sa == m * lda && sc == m * ldc) { /* one tall product */
-        NAME(gemm)(ta, tb, m * batch, n, k, alpha, a, lda, b, ldb, beta, c, ldc, NULL);
+        NAME(rl_gemm_bias)(ta, tb, m * batch, n, k, alpha, a, lda, b, ldb, beta, c, ldc, NULL);
         return;
     }
     NAME(Batch) w = {ta, tb, {m, n, k, alpha, a, lda, 1, b, ldb, 1, beta, NULL, c, ldc}, sa, sb, sc};
@@ -240,11 +235,6 @@ void NAME(rl_bgemm)(int64_t batch, bool ta, bool tb, int64_t m, int64_t n, int64
         NAME(some_entries)(&w, 0, batch);
     else
         share(work * (double)batch < RL_SHARED, batch, (int64_t)(RL_WORK_GRAIN / (work + 1)), NAME(some_entries), &w);
-}
-
-void NAME(rl_gemv)(bool ta, int64_t m, int64_t n, T alpha, const T *a, int64_t lda, const T *x, int64_t incx, T beta,
-                   T *y, int64_t incy) {
-    NAME(gemm)(ta, false, m, 1, n, alpha, a, lda, x, incx, beta, y, incy, NULL);
 }
 
 typedef struct {
@@ -265,7 +255,7 @@ T NAME(rl_dot)(int64_t n, const T *x, int64_t incx, const T *y, int64_t incy) {
     if (n == 0) return 0;
     if (incx != 1 || incy != 1) {
         T z;
-        NAME(gemm)(true, false, 1, 1, n, 1, x, incx, y, incy, 0, &z, 1, NULL);
+        NAME(rl_gemm_bias)(true, false, 1, 1, n, 1, x, incx, y, incy, 0, &z, 1, NULL);
         return z;
     }
     if (n < RL_DOT_SHARED) return KERNELS->dot(n, x, y);

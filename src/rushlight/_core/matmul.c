@@ -5,23 +5,23 @@
 #include "runtime.h"
 
 /* How a matrix lies in memory: rows or columns contiguous, so that no copy is needed. */
-typedef struct { Tensor *t; bool trans; int64_t ld; } Mat;
+typedef struct { Tensor *t; const char *data; bool trans; int64_t ld; } Mat;
 
 /* Rows contiguous: plain; columns contiguous: transposed; otherwise a copy.  Owns a reference to t. */
 static int as_matrix(Tensor *t, int row, Mat *m) {
     int64_t r = t->size[row], c = t->size[row + 1], sr = t->stride[row], sc = t->stride[row + 1];
     int64_t least_r = c > 1 ? c : 1, least_c = r > 1 ? r : 1;
     if ((sc == 1 || c == 1) && (sr >= least_r || r == 1)) {
-        *m = (Mat){(Tensor *)Py_NewRef((PyObject *)t), false, r == 1 ? least_r : sr};
+        *m = (Mat){(Tensor *)Py_NewRef((PyObject *)t), t->data, false, r == 1 ? least_r : sr};
         return 0;
     }
     if ((sr == 1 || r == 1) && (sc >= least_c || c == 1)) {
-        *m = (Mat){(Tensor *)Py_NewRef((PyObject *)t), true, c == 1 ? least_c : sc};
+        *m = (Mat){(Tensor *)Py_NewRef((PyObject *)t), t->data, true, c == 1 ? least_c : sc};
         return 0;
     }
     Tensor *d = rl_contiguous_raw(t);
     if (!d) return -1;
-    *m = (Mat){d, false, least_r};
+    *m = (Mat){d, d->data, false, least_r};
     return 0;
 }
 
@@ -32,20 +32,24 @@ static int same_dtype(Tensor *a, Tensor *b) {
     return -1;
 }
 
-static void product(RLDType dt, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *b,
-                    int64_t ldb, double beta, void *c, int64_t ldc) {
+/* C = alpha * op(A) op(B) + beta * C + bias for float32 and float64; the plain product for the others. */
+static void product(RLDType dt, const Mat *a, const Mat *b, int64_t m, int64_t n, int64_t k, double alpha, double beta, void *c,
+                    const void *bias) {
+    const void *x = a->data, *y = b->data;
+    const int64_t lda = a->ld, ldb = b->ld;
+    const bool ta = a->trans, tb = b->trans;
     switch (dt) {
-        case RL_F32: rl_gemm_f32(ta, tb, m, n, k, 1, a, lda, b, ldb, (float)beta, c, ldc); break;
-        case RL_F64: rl_gemm_f64(ta, tb, m, n, k, 1, a, lda, b, ldb, beta, c, ldc); break;
-        case RL_U8: rl_gemm_u8(ta, tb, m, n, k, 1, a, lda, b, ldb, (int64_t)beta, c, ldc); break;
-        case RL_I8: rl_gemm_i8(ta, tb, m, n, k, 1, a, lda, b, ldb, (int64_t)beta, c, ldc); break;
-        case RL_I16: rl_gemm_i16(ta, tb, m, n, k, 1, a, lda, b, ldb, (int64_t)beta, c, ldc); break;
-        case RL_I32: rl_gemm_i32(ta, tb, m, n, k, 1, a, lda, b, ldb, (int64_t)beta, c, ldc); break;
-        case RL_I64: rl_gemm_i64(ta, tb, m, n, k, 1, a, lda, b, ldb, (int64_t)beta, c, ldc); break;
-        case RL_F16: rl_gemm_f16(ta, tb, m, n, k, 1, a, lda, b, ldb, (float)beta, c, ldc); break;
-        case RL_BF16: rl_gemm_bf16(ta, tb, m, n, k, 1, a, lda, b, ldb, (float)beta, c, ldc); break;
-        case RL_C64: rl_gemm_c64(ta, tb, m, n, k, (RLComplex64){1, 0}, a, lda, b, ldb, (RLComplex64){(float)beta, 0}, c, ldc); break;
-        case RL_C128: rl_gemm_c128(ta, tb, m, n, k, (RLComplex128){1, 0}, a, lda, b, ldb, (RLComplex128){beta, 0}, c, ldc); break;
+        case RL_F32: rl_gemm_bias_f32(ta, tb, m, n, k, (float)alpha, x, lda, y, ldb, (float)beta, c, n, bias); break;
+        case RL_F64: rl_gemm_bias_f64(ta, tb, m, n, k, alpha, x, lda, y, ldb, beta, c, n, bias); break;
+        case RL_U8: rl_gemm_u8(ta, tb, m, n, k, 1, x, lda, y, ldb, 0, c, n); break;
+        case RL_I8: rl_gemm_i8(ta, tb, m, n, k, 1, x, lda, y, ldb, 0, c, n); break;
+        case RL_I16: rl_gemm_i16(ta, tb, m, n, k, 1, x, lda, y, ldb, 0, c, n); break;
+        case RL_I32: rl_gemm_i32(ta, tb, m, n, k, 1, x, lda, y, ldb, 0, c, n); break;
+        case RL_I64: rl_gemm_i64(ta, tb, m, n, k, 1, x, lda, y, ldb, 0, c, n); break;
+        case RL_F16: rl_gemm_f16(ta, tb, m, n, k, 1, x, lda, y, ldb, 0, c, n); break;
+        case RL_BF16: rl_gemm_bf16(ta, tb, m, n, k, 1, x, lda, y, ldb, 0, c, n); break;
+        case RL_C64: rl_gemm_c64(ta, tb, m, n, k, (RLComplex64){1, 0}, x, lda, y, ldb, (RLComplex64){0, 0}, c, n); break;
+        case RL_C128: rl_gemm_c128(ta, tb, m, n, k, (RLComplex128){1, 0}, x, lda, y, ldb, (RLComplex128){0, 0}, c, n); break;
         default: break;
     }
 }
@@ -56,6 +60,17 @@ static int supported(RLDType dt, const char *name) {
         case RL_C64: case RL_C128: return 0;
         default: return rl_not_implemented(name, dt);
     }
+}
+
+/* out = alpha * a @ b + beta * out + bias; out is contiguous.  Takes over `out` and returns it. */
+static Tensor *multiply_into(Tensor *out, Tensor *a, Tensor *b, double alpha, double beta, const void *bias) {
+    Mat x, y;
+    if (as_matrix(a, 0, &x) < 0) { Py_DECREF(out); return NULL; }
+    if (as_matrix(b, 0, &y) < 0) { Py_DECREF(x.t); Py_DECREF(out); return NULL; }
+    product((RLDType)out->dtype, &x, &y, a->size[0], b->size[1], a->size[1], alpha, beta, out->data, bias);
+    Py_DECREF(x.t);
+    Py_DECREF(y.t);
+    return out;
 }
 
 Tensor *impl_mm(Tensor *a, Tensor *b) {
@@ -70,47 +85,51 @@ Tensor *impl_mm(Tensor *a, Tensor *b) {
     int64_t size[2] = {a->size[0], b->size[1]};
     Tensor *out = rl_empty(2, size, (RLDType)a->dtype, a->device);
     if (!out || out->device != RL_CPU || out->numel == 0) return out;
+    return multiply_into(out, a, b, 1, 0, NULL);
+}
+
+static int check_batches(Tensor *a, Tensor *b) {
+    if (a->ndim != 3) { PyErr_SetString(PyExc_RuntimeError, "batch1 must be a 3D tensor"); return -1; }
+    if (b->ndim != 3) { PyErr_SetString(PyExc_RuntimeError, "batch2 must be a 3D tensor"); return -1; }
+    if (same_dtype(a, b) < 0 || supported((RLDType)a->dtype, "bmm") < 0) return -1;
+    if (a->size[0] != b->size[0] || a->size[2] != b->size[1]) {
+        PyErr_Format(PyExc_RuntimeError, "Expected size for first two dimensions of batch2 tensor to be: [%lld, %lld] but got: [%lld, %lld].",
+                     (long long)a->size[0], (long long)a->size[2], (long long)b->size[0], (long long)b->size[1]);
+        return -1;
+    }
+    return 0;
+}
+
+/* out = alpha * a @ b + beta * out; out is contiguous.  Takes over `out` and returns it. */
+static Tensor *multiply_batches_into(Tensor *out, Tensor *a, Tensor *b, double alpha, double beta) {
     Mat x, y;
-    if (as_matrix(a, 0, &x) < 0) { Py_DECREF(out); return NULL; }
-    if (as_matrix(b, 0, &y) < 0) { Py_DECREF(x.t); Py_DECREF(out); return NULL; }
-    product((RLDType)a->dtype, x.trans, y.trans, size[0], size[1], a->size[1], x.t->data, x.ld, y.t->data, y.ld, 0, out->data,
-            size[1] > 1 ? size[1] : 1);
+    if (as_matrix(a, 1, &x) < 0) { Py_DECREF(out); return NULL; }
+    if (as_matrix(b, 1, &y) < 0) { Py_DECREF(x.t); Py_DECREF(out); return NULL; }
+    const int64_t batch = out->size[0], m = out->size[1], n = out->size[2], k = a->size[2];
+    const int64_t sa = x.t->stride[0], sb = y.t->stride[0];
+    if (out->dtype == RL_F32) {
+        rl_bgemm_f32(batch, x.trans, y.trans, m, n, k, (float)alpha, (float *)x.data, x.ld, sa, (float *)y.data, y.ld, sb, (float)beta,
+                     (float *)out->data, n, m * n);
+    } else if (out->dtype == RL_F64) {
+        rl_bgemm_f64(batch, x.trans, y.trans, m, n, k, alpha, (double *)x.data, x.ld, sa, (double *)y.data, y.ld, sb, beta,
+                     (double *)out->data, n, m * n);
+    } else {
+        const int64_t item = RL_ITEMSIZE(out->dtype);
+        char *c = out->data;
+        for (int64_t i = 0; i < batch; i++, x.data += sa * item, y.data += sb * item, c += m * n * item)
+            product((RLDType)out->dtype, &x, &y, m, n, k, 1, 0, c, NULL);
+    }
     Py_DECREF(x.t);
     Py_DECREF(y.t);
     return out;
 }
 
 Tensor *impl_bmm(Tensor *a, Tensor *b) {
-    if (a->ndim != 3) { PyErr_SetString(PyExc_RuntimeError, "batch1 must be a 3D tensor"); return NULL; }
-    if (b->ndim != 3) { PyErr_SetString(PyExc_RuntimeError, "batch2 must be a 3D tensor"); return NULL; }
-    if (same_dtype(a, b) < 0 || supported((RLDType)a->dtype, "bmm") < 0) return NULL;
-    if (a->size[0] != b->size[0] || a->size[2] != b->size[1]) {
-        PyErr_Format(PyExc_RuntimeError, "Expected size for first two dimensions of batch2 tensor to be: [%lld, %lld] but got: [%lld, %lld].",
-                     (long long)a->size[0], (long long)a->size[2], (long long)b->size[0], (long long)b->size[1]);
-        return NULL;
-    }
-    int64_t size[3] = {a->size[0], a->size[1], b->size[2]}, k = a->size[2];
+    if (check_batches(a, b) < 0) return NULL;
+    int64_t size[3] = {a->size[0], a->size[1], b->size[2]};
     Tensor *out = rl_empty(3, size, (RLDType)a->dtype, a->device);
     if (!out || out->device != RL_CPU || out->numel == 0) return out;
-    Mat x, y;
-    if (as_matrix(a, 1, &x) < 0) { Py_DECREF(out); return NULL; }
-    if (as_matrix(b, 1, &y) < 0) { Py_DECREF(x.t); Py_DECREF(out); return NULL; }
-    int64_t sa = x.t->stride[0], sb = y.t->stride[0], sc = size[1] * size[2], ldc = size[2] > 1 ? size[2] : 1;
-    if (out->dtype == RL_F32) {
-        rl_bgemm_f32(size[0], x.trans, y.trans, size[1], size[2], k, 1, (float *)x.t->data, x.ld, sa, (float *)y.t->data, y.ld, sb, 0,
-                     (float *)out->data, ldc, sc);
-    } else if (out->dtype == RL_F64) {
-        rl_bgemm_f64(size[0], x.trans, y.trans, size[1], size[2], k, 1, (double *)x.t->data, x.ld, sa, (double *)y.t->data, y.ld, sb, 0,
-                     (double *)out->data, ldc, sc);
-    } else {
-        int64_t item = RL_ITEMSIZE(out->dtype);
-        for (int64_t i = 0; i < size[0]; i++)
-            product((RLDType)out->dtype, x.trans, y.trans, size[1], size[2], k, x.t->data + i * sa * item, x.ld,
-                    y.t->data + i * sb * item, y.ld, 0, out->data + i * sc * item, ldc);
-    }
-    Py_DECREF(x.t);
-    Py_DECREF(y.t);
-    return out;
+    return multiply_batches_into(out, a, b, 1, 0);
 }
 
 /* A vector as a matrix of one row or one column, sharing its memory. */
@@ -163,10 +182,21 @@ Tensor *impl_dot(Tensor *a, Tensor *b) {
     return r;
 }
 
-Tensor *impl_addmm(Tensor *input, Tensor *a, Tensor *b, Scalar beta, Scalar alpha) {
-    Tensor *p = rl_mm(a, b);
-    if (!p) return NULL;
+/* ---------------------------------------------------------------- beta * input + alpha * product */
+
+/* Whether the kernels can add `input`: one float type throughout, and shapes that fit. */
+static bool is_fused(Tensor *input, Tensor *a, Tensor *b, int ndim, const int64_t *size, Scalar beta, Scalar alpha) {
+    if ((a->dtype != RL_F32 && a->dtype != RL_F64) || a->device != RL_CPU || b->device != RL_CPU || input->device != RL_CPU) return false;
+    if (input->dtype != a->dtype || b->dtype != a->dtype || beta.kind == 'c' || alpha.kind == 'c' || input->ndim > ndim) return false;
+    for (int i = 1; i <= input->ndim; i++)
+        if (input->size[input->ndim - i] != 1 && input->size[input->ndim - i] != size[ndim - i]) return false;
+    return true;
+}
+
+/* The same from a product that exists; takes over p. */
+static Tensor *combined(Tensor *p, Tensor *input, Scalar beta, Scalar alpha) {
     Tensor *r = NULL, *s = NULL, *n = NULL;
+    if (!p) return NULL;
     if (rl_scalar_double(alpha) != 1 || alpha.kind == 'c') {
         if (!(n = rl_wrap_scalar(alpha)) || !(s = rl_mul_(p, n))) goto done;
         Py_CLEAR(n);
@@ -189,6 +219,34 @@ done:
     Py_XDECREF(s);
     Py_DECREF(p);
     return r;
+}
+
+Tensor *impl_addmm(Tensor *input, Tensor *a, Tensor *b, Scalar beta, Scalar alpha) {
+    if (a->ndim != 2 || b->ndim != 2 || a->size[1] != b->size[0]) return combined(rl_mm(a, b), input, beta, alpha); /* says what is wrong */
+    const int64_t size[2] = {a->size[0], b->size[1]};
+    if (!is_fused(input, a, b, 2, size, beta, alpha)) return combined(rl_mm(a, b), input, beta, alpha);
+    Tensor *out = rl_empty(2, size, (RLDType)a->dtype, RL_CPU);
+    if (!out || out->numel == 0) return out;
+    const double keep = rl_scalar_double(beta);
+    const bool row = keep == 1 && input->numel == size[1] && (size[1] == 1 || input->stride[input->ndim - 1] == 1) &&
+                     (input->ndim == 1 || (input->ndim == 2 && input->size[0] == 1));
+    if (keep != 0 && !row && rl_copy_raw(out, input) < 0) { Py_DECREF(out); return NULL; }
+    return multiply_into(out, a, b, rl_scalar_double(alpha), row ? 0 : keep, row ? input->data : NULL);
+}
+
+/* Numbers take the dtype of the product. */
+static Scalar number_as(RLDType dt, Scalar s) { return RL_IS_INEXACT(dt) ? s : (Scalar){'i', {.i = rl_scalar_int(s)}, 0}; }
+
+Tensor *impl_baddbmm(Tensor *input, Tensor *a, Tensor *b, Scalar beta, Scalar alpha) {
+    if (check_batches(a, b) < 0) return NULL;
+    const int64_t size[3] = {a->size[0], a->size[1], b->size[2]};
+    if (!is_fused(input, a, b, 3, size, beta, alpha))
+        return combined(rl_bmm(a, b), input, number_as((RLDType)a->dtype, beta), number_as((RLDType)a->dtype, alpha));
+    Tensor *out = rl_empty(3, size, (RLDType)a->dtype, RL_CPU);
+    if (!out || out->numel == 0) return out;
+    const double keep = rl_scalar_double(beta);
+    if (keep != 0 && rl_copy_raw(out, input) < 0) { Py_DECREF(out); return NULL; }
+    return multiply_batches_into(out, a, b, rl_scalar_double(alpha), keep);
 }
 
 /* ---------------------------------------------------------------- matmul */
@@ -268,6 +326,16 @@ done:
 
 /* ---------------------------------------------------------------- linear */
 
+/* All dimensions but the last as rows. */
+static int matrix_of_rows(Tensor *x, Mat *m) {
+    if (x->ndim == 2) return as_matrix(x, 0, m);
+    Tensor *d = rl_contiguous_raw(x);
+    if (!d) return -1;
+    const int64_t k = d->size[d->ndim - 1];
+    *m = (Mat){d, d->data, false, k ? k : 1};
+    return 0;
+}
+
 Tensor *impl_linear(Tensor *x, Tensor *w, Tensor *bias) {
     if (w->ndim != 2 || x->ndim == 0) {
         if (w->ndim == 1 && x->ndim >= 1 && !bias) return rl_matmul(x, w);
@@ -300,14 +368,21 @@ Tensor *impl_linear(Tensor *x, Tensor *w, Tensor *bias) {
             return NULL;
         }
     }
-    bool fast = x->device == RL_CPU && RL_IS_CONTIGUOUS(x) && RL_IS_CONTIGUOUS(w) && (!bias || (RL_IS_CONTIGUOUS(bias) && bias->numel == n));
-    if (RL_LIKELY(fast && (x->dtype == RL_F32 || x->dtype == RL_F64))) {
-        Tensor *out = rl_empty(x->ndim, size, (RLDType)x->dtype, RL_CPU);
+    const RLDType dt = (RLDType)x->dtype;
+    const bool plain_bias = !bias || (RL_IS_CONTIGUOUS(bias) && bias->numel == n);
+    if (RL_LIKELY((dt == RL_F32 || dt == RL_F64) && x->device == RL_CPU && w->device == RL_CPU && plain_bias)) {
+        Tensor *out = rl_empty(x->ndim, size, dt, RL_CPU);
         if (!out || out->numel == 0) return out;
-        if (x->dtype == RL_F32)
-            rl_linear_f32(rows, n, k, (float *)x->data, k ? k : 1, (float *)w->data, k ? k : 1, bias ? (float *)bias->data : NULL, (float *)out->data, n);
-        else
-            rl_linear_f64(rows, n, k, (double *)x->data, k ? k : 1, (double *)w->data, k ? k : 1, bias ? (double *)bias->data : NULL, (double *)out->data, n);
+        const void *add = bias ? bias->data : NULL;
+        Mat a = {x, x->data, false, k ? k : 1}, b = {w, w->data, true, k ? k : 1};
+        const bool owned = !RL_IS_CONTIGUOUS(x) || !RL_IS_CONTIGUOUS(w);
+        if (RL_UNLIKELY(owned)) {
+            if (matrix_of_rows(x, &a) < 0) { Py_DECREF(out); return NULL; }
+            if (as_matrix(w, 0, &b) < 0) { Py_DECREF(a.t); Py_DECREF(out); return NULL; }
+            b.trans = !b.trans; /* w is used transposed */
+        }
+        product(dt, &a, &b, rows, n, k, 1, 0, out->data, add);
+        if (owned) { Py_DECREF(a.t); Py_DECREF(b.t); }
         return out;
     }
     Tensor *wt = rl_t(w), *p = wt ? rl_matmul(x, wt) : NULL, *r = p;

@@ -16,6 +16,10 @@ native("addmm(Tensor input, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar a
        derivative={"input": "grad * conj_number(beta)", "mat1": "mm(grad, conj(t(mat2))) * conj_number(alpha)",
                    "mat2": "mm(conj(t(mat1)), grad) * conj_number(alpha)"},
        doc="beta * input + alpha * (mat1 @ mat2).")  # fmt: skip
+native("baddbmm(Tensor input, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", out=True, inplace=True,
+       derivative={"input": "grad * conj_number(beta)", "batch1": "bmm(grad, conj(transpose(batch2, 1, 2))) * conj_number(alpha)",
+                   "batch2": "bmm(conj(transpose(batch1, 1, 2)), grad) * conj_number(alpha)"},
+       doc="beta * input + alpha * (batch1 @ batch2).")  # fmt: skip
 native("outer(Tensor input, Tensor vec2) -> Tensor", records=True, out=True, alias=("ger",), code="""
 Tensor *rl_outer(Tensor *a, Tensor *b) {
     if (a->ndim != 1 || b->ndim != 1) {
@@ -33,8 +37,6 @@ native("matmul(Tensor input, Tensor other) -> Tensor", records=True, out=True,
 
 # beta * input + alpha * (a product): the numbers take the dtype of the product, and a beta of 0 keeps NaN of input out.
 for _schema, _product, _doc, _derivative in (
-    ("baddbmm(Tensor input, Tensor batch1, Tensor batch2", "bmm(batch1, batch2)", "batch1 @ batch2",
-     {"batch1": "bmm(grad, conj(transpose(batch2, 1, 2)))", "batch2": "bmm(conj(transpose(batch1, 1, 2)), grad)"}),
     ("addbmm(Tensor input, Tensor batch1, Tensor batch2", "sum_dim(bmm(batch1, batch2), [0])", "sum over batches of batch1 @ batch2",
      {"batch1": "matmul(grad, conj(transpose(batch2, 1, 2)))", "batch2": "matmul(conj(transpose(batch1, 1, 2)), grad)"}),
     ("addmv(Tensor input, Tensor mat, Tensor vec", "mv(mat, vec)", "mat @ vec",
