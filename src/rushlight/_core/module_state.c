@@ -34,24 +34,38 @@ int rl_module_set_parameter(Module *m, PyObject *name, PyObject *parameter)
 
 /* ---------------------------------------------------------------- children */
 
-/* _children() -> list of the modules directly below, each once; None where a class overrides named_children. */
+/* Whether a module equals one in the list, as a set would have it. */
+static int is_listed(PyObject *list, PyObject *module)
+{
+    int found = 0;
+    for (Py_ssize_t i = 0; !found && i < PyList_GET_SIZE(list); i++) {
+        PyObject *other = PyList_GET_ITEM(list, i);
+        if (other == module) return 1;
+        /* Modules are equal to themselves alone, unless a class says otherwise. */
+        if (Py_TYPE(module)->tp_richcompare != PyBaseObject_Type.tp_richcompare)
+            found = PyObject_RichCompareBool(other, module, Py_EQ);
+    }
+    return found;
+}
+
+/* _children() -> list of the modules directly below, each once; None where a class overrides named_children,
+ * or where there are many: Python then walks with a set. */
 PyObject *rl_module_children(PyObject *self, PyObject *Py_UNUSED(none))
 {
+    enum { MANY = 64 };
     PyObject *registered = get_registry((Module *)self, MODULES), *key, *child;
-    if (!registered || !module_inherits(Py_TYPE(self), rl_s_named_children)) Py_RETURN_NONE;
-    PyObject *modules = plain_dict(registered), *out = PyList_New(0), *seen = NULL;
-    if (modules && PyDict_GET_SIZE(modules) > 1) seen = PySet_New(NULL);
-    int status = modules && out && !PyErr_Occurred() ? 0 : -1;
+    if (!registered || PyDict_GET_SIZE(registered) > MANY || !module_inherits(Py_TYPE(self), rl_s_named_children))
+        Py_RETURN_NONE;
+    PyObject *modules = plain_dict(registered), *out = PyList_New(0);
+    int status = modules && out ? 0 : -1;
     for (Py_ssize_t pos = 0; !status && PyDict_Next(modules, &pos, &key, &child);) {
         if (child == Py_None) continue;
         Py_INCREF(child);
-        Py_ssize_t before = seen ? PySet_GET_SIZE(seen) : -1;
-        if (seen) status = PySet_Add(seen, child);
-        if (!status && (!seen || PySet_GET_SIZE(seen) > before)) status = PyList_Append(out, child);
+        int listed = is_listed(out, child);
+        status = listed < 0 ? -1 : listed ? 0 : PyList_Append(out, child);
         Py_DECREF(child);
     }
     Py_XDECREF(modules);
-    Py_XDECREF(seen);
     if (status < 0) Py_CLEAR(out);
     return out;
 }

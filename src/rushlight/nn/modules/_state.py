@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from _collections import OrderedDict
 
+from ..._C import Parameter, Tensor, _set_grad_enabled, is_grad_enabled
 from ._hooking import _add, _WrappedHook
 
 TYPE_CHECKING = False
@@ -23,6 +24,16 @@ _UNREACHABLE = (
     "Reached a code path in Module.{}_extra_state() that should never be called. Please file an issue at "
     "https://github.com/pytorch/pytorch/issues/new?template=bug-report.yml to report this bug."
 )
+
+
+_PLAIN = (Tensor, Parameter)
+
+
+def _copy_failure(key: str, param: Any, saved: Any, error: Exception) -> str:
+    return (
+        f'While copying the parameter named "{key}", whose dimensions in the model are {param.size()} and '
+        f"whose dimensions in the checkpoint are {saved.size()}, an exception occurred : {error.args}."
+    )
 
 
 class _IncompatibleKeys(tuple):
@@ -184,14 +195,21 @@ class StateMethods(_Base):
             hook(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
         local_state = dict(self._persistent_state())
         assign = local_metadata.get("assign_to_params_buffers", False)
-        for name, param in local_state.items():
-            key = prefix + name
-            if key in state_dict:
-                message = self._load_one(name, key, param, state_dict[key], assign)
-                if message:
-                    error_msgs.append(message)
-            elif strict:
-                missing_keys.append(key)
+        found = 0
+        recording = is_grad_enabled()
+        _set_grad_enabled(False)
+        try:
+            for name, param in local_state.items():
+                key = prefix + name
+                if key in state_dict:
+                    found += 1
+                    message = self._load_one(name, key, param, state_dict[key], assign)
+                    if message:
+                        error_msgs.append(message)
+                elif strict:
+                    missing_keys.append(key)
+        finally:
+            _set_grad_enabled(recording)
 
         extra_state_key = prefix + _EXTRA_STATE_KEY_SUFFIX
         if type(self).set_extra_state is not StateMethods.set_extra_state:
@@ -201,17 +219,25 @@ class StateMethods(_Base):
                 missing_keys.append(extra_state_key)
         elif strict and extra_state_key in state_dict:
             unexpected_keys.append(extra_state_key)
-        if not strict:
+        if not strict or found == len(state_dict):
             return
+        start, modules = len(prefix), self._modules
         for key in state_dict:
             if not key.startswith(prefix) or key == extra_state_key:
                 continue
-            name, dot, _ = key[len(prefix) :].partition(".")
-            if name not in (self._modules if dot else local_state):
+            dot = key.find(".", start)
+            if (key[start:] not in local_state) if dot < 0 else (key[start:dot] not in modules):
                 unexpected_keys.append(key)
 
     def _load_one(self, name: str, key: str, param: Any, saved: Any, assign: bool) -> str | None:
-        """Copies (or assigns) one saved tensor; returns what went wrong."""
+        """Copies (or assigns) one saved tensor, while nothing is recorded; returns what went wrong."""
+        if not assign and type(saved) in _PLAIN and type(param) in _PLAIN and saved.shape == param.shape:
+            if not param.is_meta:
+                try:
+                    param.copy_(saved)
+                    return None
+                except Exception as error:
+                    return _copy_failure(key, param, saved, error)
         import rushlight as torch
 
         from ..parameter import is_lazy
@@ -239,22 +265,18 @@ class StateMethods(_Base):
                 stacklevel=3,
             )
         try:
-            with torch.no_grad():
-                if not assign:
-                    param.copy_(saved)
-                    return None
-                if isinstance(param, torch.nn.Parameter):
-                    if isinstance(saved, torch.nn.Parameter):
-                        saved.requires_grad_(param.requires_grad)
-                    else:
-                        saved = torch.nn.Parameter(saved, requires_grad=param.requires_grad)
-                setattr(self, name, saved)
+            if not assign:
+                param.copy_(saved)
                 return None
+            if isinstance(param, torch.nn.Parameter):
+                if isinstance(saved, torch.nn.Parameter):
+                    saved.requires_grad_(param.requires_grad)
+                else:
+                    saved = torch.nn.Parameter(saved, requires_grad=param.requires_grad)
+            setattr(self, name, saved)
+            return None
         except Exception as error:
-            return (
-                f'While copying the parameter named "{key}", whose dimensions in the model are {param.size()} and '
-                f"whose dimensions in the checkpoint are {saved.size()}, an exception occurred : {error.args}."
-            )
+            return _copy_failure(key, param, saved, error)
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
