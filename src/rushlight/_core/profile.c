@@ -10,7 +10,8 @@
  * Spans of a thread nest, and each knows its parent, so self times need no search afterwards.
  * Recordings may overlap (a program that profiles a part of itself may be profiled as a whole): all
  * write to one list, of which each gets what was begun since its start, with all that any asked for.
- * Relies on the GIL for that list.
+ * Relies on the GIL for that list, which may grow whenever an object is made (a collection of garbage
+ * may run operations): pointers into it do not outlive that.
  */
 #include "profile.h"
 #include "parse.h"
@@ -159,14 +160,15 @@ void rl_span_end(RLSpan span, PyObject *result) {
     s->bytes += bytes;
     if (s->parent < 0) rec.outside = bytes;
     if (result && RL_IS_TENSOR(result) && ((Tensor *)result)->grad_fn) s->sequence = ((Tensor *)result)->grad_fn->seq;
-    if (result && s->kind == OPERATION && rec.flags & WITH_SHAPES) {
-        s->result_shapes = shapes_of(&result, 1);
-        if (!s->result_shapes) PyErr_Clear();
-    }
     /* Labels may be closed out of order: a generator that is abandoned closes its own late. */
     int32_t open = here.recording == rec.number ? here.open : -1;
     while (open >= 0 && open != span.index) open = rec.spans[open].parent;
     if (open >= 0) here.open = s->parent;
+    if (result && s->kind == OPERATION && rec.flags & WITH_SHAPES) {
+        PyObject *shapes = shapes_of(&result, 1);
+        if (!shapes) PyErr_Clear();
+        rec.spans[span.index].result_shapes = shapes;
+    }
 }
 
 RLSpan rl_span_module(PyObject *module) { return begin(MODULE, NULL, module, NULL, 0); }
@@ -193,10 +195,10 @@ void rl_span_evaluate(Node *node, RLSpan spans[2]) {
 
 void rl_span_gradients(RLSpan span, Tensor *const *in, int n_in, Tensor *const *out, int n_out) {
     if (span.index < 0 || !(rec.flags & WITH_SHAPES) || span.recording != rec.number || !rec.active) return;
-    Span *s = &rec.spans[span.index];
-    s->shapes = shapes_of((PyObject *const *)in, n_in);
-    s->result_shapes = shapes_of((PyObject *const *)out, n_out);
-    if (!s->shapes || !s->result_shapes) PyErr_Clear();
+    PyObject *before = shapes_of((PyObject *const *)in, n_in), *after = shapes_of((PyObject *const *)out, n_out);
+    if (!before || !after) PyErr_Clear();
+    rec.spans[span.index].shapes = before;
+    rec.spans[span.index].result_shapes = after;
 }
 
 /* ---------------------------------------------------------------- entries of operations */
