@@ -38,7 +38,7 @@ TASK_OF_LOSS = {
     **dict.fromkeys(("mse", "l1", "huber", "smooth_l1"), ("regression",)),
 }
 DEFAULT_LOSS = {"binary": "bce_logits", "multiclass": "cross_entropy", "regression": "mse"}
-RATES = {"adam": 0.003, "adamw": 0.003, "rmsprop": 0.003, "sgd": 0.1, "adagrad": 0.05}
+RATES = {"sgd": 0.1, "adagrad": 0.05}  # of the others, by the width of the network
 DECAYS = {
     "adamw": 1.0
 }  # decoupled, it takes rate x decay off a weight at each step: what keeps small data from overfitting
@@ -174,8 +174,14 @@ class Settings:
             setattr(self, option.name, list(value) if isinstance(value, tuple) else value)
         if self.loss and self.task and self.task not in TASK_OF_LOSS[self.loss]:
             raise DataError(f"--loss {self.loss} is not for {self.task}: leave one of them out")
-        if self.early_stopping and not self.validation_size:
+        if self.early_stopping and not given.get("validation_size"):
             self.validation_size = 0.1
+        try:
+            "".encode(self.encoding)
+        except LookupError:
+            raise DataError(
+                f"--encoding {self.encoding}: Python knows no such encoding; try utf-8 or latin-1"
+            ) from None
 
     if TYPE_CHECKING:
 
@@ -188,7 +194,13 @@ class Settings:
 
     @property
     def rate(self) -> float:
-        return self.lr if self.lr is not None else RATES[self.optimizer]
+        """The learning rate; the default of Adam and its kin falls with the widest layer, which makes one constant do for
+        all widths (Yang et al., "Tensor Programs V", 2022).
+        """
+        if self.lr is not None:
+            return self.lr
+        widest = max(self.hidden, default=0) if self.model != "linear" else 0
+        return RATES.get(self.optimizer) or round(min(0.03, 0.2 / max(widest, 1)), 6)
 
     @property
     def decay(self) -> float:

@@ -7,7 +7,7 @@ for each column).  Cells are text, numbers or None; `table.py` makes numbers and
 from __future__ import annotations
 
 import os
-from itertools import chain, islice
+from itertools import islice
 
 from rushlight.tabular.errors import DataError
 
@@ -70,6 +70,8 @@ class TextSource(Source):
 
     def __init__(self, path: str, settings: Settings) -> None:
         self.path, self.encoding = path, settings.encoding
+        if self.encoding.lower() in ("utf-8", "utf8"):
+            self.encoding = "utf-8-sig"  # the same, but for the mark that some programs put first
         name = path.lower().removesuffix(".gz")
         self.delimiter = settings.delimiter or ("\t" if name.endswith((".tsv", ".tab")) else ",")
         if len(self.delimiter) != 1:
@@ -103,20 +105,21 @@ class TextSource(Source):
             import zlib
 
             stream = gzip.open(self.path, "rt", encoding=self.encoding, newline="")
-            broken: tuple[type[Exception], ...] = (EOFError, zlib.error)
+            broken: tuple[type[Exception], ...] = (EOFError, OSError, zlib.error)
         else:
             stream = open(self.path, encoding=self.encoding, newline="")
             broken = ()
-        reader = csv.reader(_without_mark(stream), delimiter=self.delimiter, skipinitialspace=True)
+        reader = csv.reader(stream, delimiter=self.delimiter, skipinitialspace=True)
         with stream:
             try:
                 for fields in reader:
                     if fields:
                         yield reader.line_num, fields
             except UnicodeDecodeError as error:
+                encoding, byte = self.encoding.removesuffix("-sig").upper(), error.object[error.start]
                 raise DataError(
-                    f"{self.origin} is not {self.encoding.upper()} (byte {error.object[error.start]:#x} near line "
-                    f"{reader.line_num + 1}): save it as UTF-8, or say --encoding latin-1"
+                    f"{self.origin} is not {encoding} (byte {byte:#x} near line {reader.line_num + 1}): "
+                    f"save it as UTF-8, or say --encoding latin-1"
                 ) from None
             except csv.Error as error:
                 raise DataError(f"{self.origin}, line {reader.line_num}: {error}") from None
@@ -134,12 +137,6 @@ class TextSource(Source):
                     f"{self.origin}, line {line}: {len(wrong)} fields where {width} are expected; correct the line"
                 )
             yield lines[0], list(zip(*fields))
-
-
-def _without_mark(stream: Any) -> Iterator[str]:
-    """Lines without the byte order mark that some programs put before UTF-8."""
-    first = stream.readline()
-    return chain([first.removeprefix("\ufeff")] if first else [], stream)
 
 
 def _is_number(text: str) -> bool:

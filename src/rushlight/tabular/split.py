@@ -32,6 +32,8 @@ def split_rows(torch: Any, codes: Tensor | None, rows: int, test: float, validat
     groups = [order] if codes is None else [order[codes[order] == code] for code in range(int(codes.max()) + 1)]
     parts: tuple[list[Tensor], ...] = ([], [], [])
     test, validation = (size / rows if size >= 1 else size for size in (test, validation))
+    if test + validation >= 1:
+        raise DataError(f"{rows} rows leave none to train on: lower --test-size or --validation-size")
     for group in groups:
         count = len(group)
         # every class keeps a row to train on; halves are rounded up
