@@ -196,6 +196,8 @@ class Gradient:
             test = " || ".join(f"n->edges[{i}].node" for i in index)
             comp = Compiler(env, prefix=f"v{k}", where=f"derivative of {where}")
             comp.indent = 2
+            if self._ends_with_grad(k):
+                comp.env["grad"] = Value("T", "g[0]", last_use=True)
 
             def deliver(value: ast.expr | None, index: list[int] = index, comp: Compiler = comp) -> None:
                 assert value is not None
@@ -246,6 +248,11 @@ class Gradient:
             lines.append(f"    for (int i = 0; i < {n_in}; i++) Py_XDECREF(zeros[i]);")
         lines += ["    return rc;", "}", ""]
         return "\n".join(lines)
+
+    def _ends_with_grad(self, k: int) -> bool:
+        """Whether formula k names the incoming gradient once, and no later formula names it."""
+        uses = [sum(isinstance(n, ast.Name) and n.id == "grad" for n in ast.walk(ast.parse(text))) for _, text in self.formulas[k:]]
+        return not multi(self.op) and uses[0] == 1 and not any(uses[1:])
 
     def record(self, indent: str, inplace: bool = False) -> list[str]:
         """Statements that make node `n` with its edges, saved inputs and arguments (results come after)."""

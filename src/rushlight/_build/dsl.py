@@ -66,6 +66,7 @@ class Value:
     type: str
     c: str
     temp: bool = False  # an owned local that nobody else will read
+    last_use: bool = False  # borrowed, but its holder drops it when the function returns, and this is the only use
 
 
 class Compiler:
@@ -355,6 +356,10 @@ class Compiler:
         call = f"rl_{op.cname}({', '.join(c_args)})"
         if op.results[0].type != "Tensor":
             raise self.error(node, f"{op.cname} does not return a tensor")
+        if op.kernel:
+            for v in used:
+                if v.type == "T" and (v.temp or v.last_use):
+                    self.emit(f"rl_donate({v.c});")
         out = self.own(call)
         self.drop(*used)
         return out

@@ -228,8 +228,8 @@ static inline bool plain(const EwDef *def, Tensor *const *in) {
     if (!RL_IS_CONTIGUOUS(a) || a->device != RL_CPU || def->bool_mask) return false;
     for (int i = 1; i < def->n_in; i++)
         if (in[i]->dtype != a->dtype || !RL_IS_CONTIGUOUS(in[i]) || !rl_same_shape(a, in[i]) || in[i]->device != RL_CPU ||
-            ((in[i]->flags ^ a->flags) & RLF_WRAPPED)) return false;
-    return !(a->flags & RLF_WRAPPED);
+            ((in[i]->flags ^ a->flags) & (RLF_WRAPPED | RLF_DONATED))) return false;
+    return !(a->flags & (RLF_WRAPPED | RLF_DONATED));
 }
 
 static inline void call_plain(const EwDef *def, Tensor *out, Tensor *const *in, int64_t size, const EwParam *params) {
@@ -297,6 +297,32 @@ static Tensor *in_float(const EwDef *def, Tensor *out, Tensor *const *in, const 
     return result;
 }
 
+/* The result in the memory of a donated input, where nobody else can see that: a tensor of its own over the same storage.
+ * NULL without an error: no input will do. */
+static Tensor *into_donated(const EwDef *def, Tensor *const *in, const EwParam *params) {
+    Tensor *donor = NULL;
+    for (int i = 0; i < def->n_in; i++) {
+        Tensor *t = in[i];
+        if (!(t->flags & RLF_DONATED)) continue;
+        t->flags &= ~(uint32_t)RLF_DONATED;
+        if (!donor && Py_REFCNT(t) == 1 && t->storage->refs == 1 && t->storage->resizable && RL_IS_CONTIGUOUS(t) &&
+            t->device == RL_CPU && !t->base && !t->extra && !t->dict && !t->weakrefs && !(def->bool_mask >> i & 1)) donor = t;
+    }
+    if (!donor) return NULL;
+    int64_t shape[RL_MAXDIM];
+    const int ndim = rl_broadcast_shapes(def->n_in, in, shape), common = ndim < 0 ? -1 : type_of_call(def, in);
+    if (common < 0) {
+        PyErr_Clear(); /* it is raised again on the usual way */
+        return NULL;
+    }
+    if (common != donor->dtype || out_dtype(def, (RLDType)common) != common || ndim != donor->ndim ||
+        memcmp(shape, donor->size, (size_t)ndim * sizeof *shape) != 0) return NULL;
+    Tensor *out = rl_alias(donor, donor->ndim, donor->size, donor->stride, donor->data);
+    Tensor *r = out ? rl_ew_into(def, out, in, params) : NULL;
+    Py_XDECREF(out);
+    return r;
+}
+
 Tensor *rl_ew(const EwDef *def, Tensor *const *in, const EwParam *params) {
     Tensor *a = in[0];
     RLDType dt = (RLDType)a->dtype;
@@ -305,6 +331,12 @@ Tensor *rl_ew(const EwDef *def, Tensor *const *in, const EwParam *params) {
         if (RL_UNLIKELY(!out)) return NULL;
         if (RL_LIKELY(out->numel)) call_plain(def, out, in, RL_ITEMSIZE(dt), params);
         return out;
+    }
+    uint32_t flags = 0;
+    for (int i = 0; i < def->n_in; i++) flags |= in[i]->flags;
+    if (RL_UNLIKELY(flags & RLF_DONATED)) {
+        Tensor *r = into_donated(def, in, params);
+        if (r || PyErr_Occurred()) return r;
     }
     if (def->n_in == 2 && !def->bool_mask) {
         Tensor *r = against_number(def, NULL, in, params);

@@ -46,7 +46,22 @@ static PyObject *overridden_operator(const char *name, PyObject *a, PyObject *b)
     return overridden(name, a, b);
 }
 
-static PyObject *binary(PyObject *a, PyObject *b, const char *name, Binary forward, Binary reflected) {
+/* What an expression leaves to nobody may be overwritten by the operator that takes it.  Nothing is when the result is
+ * recorded: its node may save the operand. */
+#define TEMPORARY_FROM 65536   /* elements: below, finding out costs more */
+
+__attribute__((cold, noinline)) static void donate_temporary(Tensor *x, Tensor *y) {
+    if (rl_any_grad2(x, y) || !RL_IS_TENSOR_EXACT(x) || !RL_IS_TENSOR_EXACT(y)) return;
+    Tensor *t = Py_REFCNT(x) == 1 && x->numel >= TEMPORARY_FROM ? x : y;
+    if (Py_REFCNT(t) != 1 || t->numel < TEMPORARY_FROM) return;
+#if PY_VERSION_HEX >= 0x030E0000
+    if (PyUnstable_Object_IsUniqueReferencedTemporary((PyObject *)t)) t->flags |= RLF_DONATED;
+#else
+    if (rl_called_by_interpreter()) t->flags |= RLF_DONATED;
+#endif
+}
+
+static inline PyObject *binary(PyObject *a, PyObject *b, const char *name, Binary forward, Binary reflected, bool elementwise) {
     if (special(a) || special(b)) return overridden_operator(name, a, b);
     Tensor *x, *y;
     int rx = operand(a, &x), ry = rx > 0 ? operand(b, &y) : 0;
@@ -55,6 +70,7 @@ static PyObject *binary(PyObject *a, PyObject *b, const char *name, Binary forwa
         if (rx < 0 || ry < 0) return NULL;
         Py_RETURN_NOTIMPLEMENTED;
     }
+    if (elementwise && RL_UNLIKELY((x->numel | y->numel) >= TEMPORARY_FROM)) donate_temporary(x, y);
     Tensor *r = RL_UNLIKELY(rx == 2) && reflected ? reflected(y, x) : forward(x, y);
     if (rx == 2) Py_DECREF(x);
     if (ry == 2) Py_DECREF(y);
@@ -74,7 +90,7 @@ static Tensor *f_rdiv(Tensor *a, Tensor *number) {
 static Tensor *f_add_(Tensor *a, Tensor *b) { return rl_add_(a, b, RL_ONE); }
 static Tensor *f_sub_(Tensor *a, Tensor *b) { return rl_sub_(a, b, RL_ONE); }
 
-#define SLOT(NAME, METHOD, F, R) static PyObject *NAME(PyObject *a, PyObject *b) { return binary(a, b, METHOD, F, R); }
+#define SLOT(NAME, METHOD, F, R) static PyObject *NAME(PyObject *a, PyObject *b) { return binary(a, b, METHOD, F, R, R != NULL); }
 SLOT(nb_add, "add", f_add, f_add)
 SLOT(nb_sub, "sub", f_sub, f_rsub)
 SLOT(nb_mul, "mul", f_mul, f_mul)
@@ -103,22 +119,22 @@ static PyObject *nb_pow(PyObject *a, PyObject *b, PyObject *m) {
     Scalar s;
     if (RL_IS_TENSOR_EXACT(a) && !RL_IS_TENSOR(b) && rl_scalar_from_py(b, &s) == 1) return (PyObject *)rl_pow_Tensor_Scalar(T(a), s);
     if (RL_IS_TENSOR_EXACT(b) && !RL_IS_TENSOR(a) && rl_scalar_from_py(a, &s) == 1) return (PyObject *)rl_pow_of_number(s, T(b));
-    return PyErr_Occurred() ? NULL : binary(a, b, "pow", rl_pow, NULL);
+    return PyErr_Occurred() ? NULL : binary(a, b, "pow", rl_pow, NULL, false);
 }
 static PyObject *nb_ipow(PyObject *a, PyObject *b, PyObject *m) {
     (void)m;
     Scalar s;
     if (RL_IS_TENSOR_EXACT(a) && !RL_IS_TENSOR(b) && rl_scalar_from_py(b, &s) == 1) return (PyObject *)rl_pow_Tensor_Scalar_(T(a), s);
-    return PyErr_Occurred() ? NULL : binary(a, b, "pow_", rl_pow_, NULL);
+    return PyErr_Occurred() ? NULL : binary(a, b, "pow_", rl_pow_, NULL, false);
 }
 
 /* array / tensor is the one reflected operator that PyTorch gives arrays too; the others raise TypeError. */
 static PyObject *nb_div(PyObject *a, PyObject *b) {
-    PyObject *r = binary(a, b, "div", f_div, f_rdiv);
+    PyObject *r = binary(a, b, "div", f_div, f_rdiv, true);
     if (RL_LIKELY(r != Py_NotImplemented) || !rl_is_numpy(a)) return r;
     Py_DECREF(r);
     PyObject *array = (PyObject *)rl_from_numpy_array(a, false);
-    r = array ? binary(array, b, "div", f_div, f_rdiv) : NULL;
+    r = array ? binary(array, b, "div", f_div, f_rdiv, true) : NULL;
     Py_XDECREF(array);
     return r;
 }
@@ -133,12 +149,12 @@ static PyObject *nb_pos(PyObject *a) { return Py_NewRef(a); }
 static PyObject *richcompare(PyObject *a, PyObject *b, int op) {
     static const char *const names[] = {"lt", "le", "eq", "ne", "gt", "ge"};
     static const Binary f[] = {rl_lt, rl_le, rl_eq, rl_ne, rl_gt, rl_ge};
-    PyObject *r = binary(a, b, names[op], f[op], NULL);
+    PyObject *r = binary(a, b, names[op], f[op], NULL, false);
     if (RL_LIKELY(r != Py_NotImplemented) || (op != Py_EQ && op != Py_NE) || !rl_is_numpy(b)) return r;
     /* Python would compare identities next. */
     Py_DECREF(r);
     PyObject *array = (PyObject *)rl_from_numpy_array(b, false);
-    r = array ? binary(a, array, names[op], f[op], NULL) : NULL;
+    r = array ? binary(a, array, names[op], f[op], NULL, false) : NULL;
     Py_XDECREF(array);
     return r;
 }

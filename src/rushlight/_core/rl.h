@@ -110,6 +110,7 @@ enum {                         /* Tensor.flags */
     RLF_INFERENCE = 16,
     RLF_RETAINS_GRAD = 128,
     RLF_TRACKED = 256,         /* known to the garbage collector: it may be part of a cycle */
+    RLF_DONATED = 512,         /* its one holder drops it after the elementwise operation it goes into next */
 };
 
 enum { RLV_DEFAULT, RLV_NO_GRAD, RLV_MULTI, RLV_CUSTOM_FUNCTION, RLV_INFERENCE }; /* Tensor.creation */
@@ -343,6 +344,14 @@ int rl_check_overlap(Tensor *out, int n, Tensor *const *in);
 #define RL_OVERLAP_TEXT                                                                                                \
     "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "     \
     "location. Please clone() the tensor before performing the operation."
+
+/* Says that t is about to be dropped: the elementwise operation that is called next may write its result there. */
+#define RL_DONATE_FROM 4096    /* elements: below, the look costs more than the memory */
+static inline void rl_donate(Tensor *t) {
+    if (RL_UNLIKELY(t->numel >= RL_DONATE_FROM) && Py_REFCNT(t) == 1 && !rl_grad_mode) t->flags |= RLF_DONATED;
+}
+bool rl_called_by_interpreter(void);                        /* temporary.c: an operator of Python's, on operands of its stack */
+
 /* walk.c: leads a kernel over all elements.  Strides are in bytes, 0 along broadcast dimensions. */
 #define RL_MAXOPS 5
 void rl_walk(RLKernel kernel, int n_ops, int ndim, const int64_t *shape, const int64_t *const *strides, char *const *data,
