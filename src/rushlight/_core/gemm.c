@@ -69,12 +69,16 @@ static void *scratch(size_t size) {
 
 #define RL_SIDE 2048                    /* rows of A and columns of B packed at a time */
 #define RL_UNIT_STRIPS 12               /* strips of A that a unit of work runs over: they fit a second-level cache */
-#define RL_FEW 8                        /* rows or columns up to which dots win over turning an operand */
-#define RL_STEP 384                     /* where C may be cut in place: a multiple of all the steps that kernels take */
+#define RL_FEW 8                        /* rows or columns up to which dots win over turning an operand, */
+#define RL_FEW_DEEP 32                  /* and where sums are at least so long: */
+#define RL_DEEP 256
+#define RL_DOTS_STEP 16                 /* where C may be cut: multiples of the kernels' own steps */
+#define RL_ROWS_STEP 24
+#define RL_COLUMNS_STEP 128
 #define RL_SHARED (96.0 * 96 * 96)      /* below, waking a thread costs more than it brings */
 #define RL_WORK_GRAIN ((int64_t)1 << 18)
 #define RL_READ_GRAIN ((int64_t)1 << 17) /* for products that do little more than read their operands */
-#define RL_PACK_GRAIN ((int64_t)1 << 16) /* elements copied */
+#define RL_PACK_GRAIN ((int64_t)1 << 14) /* elements copied */
 #define RL_PACKED_FROM (96.0 * 96 * 96)
 #define RL_PACKED_SIDE 24
 #define RL_PARTS 16                     /* into which a long k is cut */

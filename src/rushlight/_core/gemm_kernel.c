@@ -20,6 +20,7 @@
 #define NR (2 * VL)            /* columns of a tile */
 #define RL_KC RL_GEMM_DEPTH
 #define RL_KC_DOTS 2048        /* sums along k are cut here, which bounds their rounding errors */
+#define RL_DOTS_WIDE 16        /* vectors of the longer side that meet all of the shorter at a time */
 #define RL_NV_WIDE 8           /* vectors of columns held for a single row */
 #define INLINE static inline __attribute__((always_inline))
 

@@ -5,26 +5,21 @@
  * with zeros: tiles may read what lies there, and a NaN or a denormal left from before could cost time.
  */
 
-/* strip(k, width) from count <= width vectors that are contiguous along k and `ld` apart. */
+/* strip(k, width) from count <= width vectors that are contiguous along k and `ld` apart.  A cache line of each vector is
+ * used up before the next vector: where ld is a large power of two, their lines would drive each other out. */
 INLINE void NAME(turn_strip)(const int width, int count, int64_t k, const T *src, int64_t ld, T *strip) {
+    enum { LINE = 64 / sizeof(T) };
     int64_t p = 0;
-    if (count == width) {
-        for (; p + W <= k; p += W, strip += W * width) {
+    for (; p + LINE <= k; p += LINE, src += LINE, strip += LINE * width) {
+        int i = 0;
+        for (; i + W <= count; i += W)
 #pragma GCC unroll 8
-            for (int i = 0; i + W <= width; i += W) NAME(turn_square)(src + i * ld + p, ld, strip + i, width);
-            if (width % W) /* the last square overlaps its neighbour */
-                NAME(turn_square)(src + (width - W) * ld + p, ld, strip + (width - W), width);
-        }
-    } else {
-        for (; p + W <= k; p += W, strip += W * width) {
-            int i = 0;
-            for (; i + W <= count; i += W) NAME(turn_square)(src + i * ld + p, ld, strip + i, width);
-            for (; i < width; i++)
-                for (int q = 0; q < W; q++) strip[q * width + i] = i < count ? src[i * ld + p + q] : 0;
-        }
+            for (int q = 0; q < LINE; q += W) NAME(turn_square)(src + i * ld + q, ld, strip + q * width + i, width);
+        for (; i < width; i++)
+            for (int q = 0; q < LINE; q++) strip[q * width + i] = i < count ? src[i * ld + q] : 0;
     }
-    for (; p < k; p++, strip += width)
-        for (int i = 0; i < width; i++) strip[i] = i < count ? src[i * ld + p] : 0;
+    for (; p < k; p++, src++, strip += width)
+        for (int i = 0; i < width; i++) strip[i] = i < count ? src[i * ld] : 0;
 }
 
 /* The same from vectors that lie side by side, steps of k being `ld` apart. */

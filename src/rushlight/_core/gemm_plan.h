@@ -118,11 +118,12 @@ static void NAME(product)(const NAME(Product) *p) {
     const double work = (double)p->m * (double)p->n * (double)p->k;
     const bool alone = work < RL_SHARED;
     const bool along_k = (p->a_col == 1 || p->k == 1) && (p->b_row == 1 || p->k == 1) && p->k >= KERNELS->nr;
+    const int64_t few = p->k >= RL_DEEP ? RL_FEW_DEEP : RL_FEW;
     NAME(Product) *ctx = (NAME(Product) *)p;
-    if (along_k && p->m <= RL_FEW) {
-        share(alone, p->n, align_up(RL_READ_GRAIN / (p->m * p->k), RL_STEP), NAME(dots_of_columns), ctx);
-    } else if (along_k && p->n <= RL_FEW) {
-        share(alone, p->m, align_up(RL_READ_GRAIN / (p->n * p->k), RL_STEP), NAME(dots_of_rows), ctx);
+    if (along_k && p->m <= few) {
+        share(alone, p->n, align_up(RL_READ_GRAIN / (p->m * p->k), RL_DOTS_STEP), NAME(dots_of_columns), ctx);
+    } else if (along_k && p->n <= few) {
+        share(alone, p->m, align_up(RL_READ_GRAIN / (p->n * p->k), RL_DOTS_STEP), NAME(dots_of_rows), ctx);
     } else if (p->n == 1 && p->a_row == 1 && p->ldc == 1 && !p->bias && p->m > 1) { /* as the row b.T A.T */
         NAME(Product) row = *p;
         row.m = 1;
@@ -133,13 +134,13 @@ static void NAME(product)(const NAME(Product) *p) {
         row.b_row = p->a_col;
         row.b_col = 1;
         row.ldc = p->m;
-        share(alone, row.n, align_up(RL_READ_GRAIN / p->k, RL_STEP), NAME(some_columns), &row);
+        share(alone, row.n, align_up(RL_READ_GRAIN / p->k, RL_COLUMNS_STEP), NAME(some_columns), &row);
     } else if (p->m >= RL_PACKED_SIDE && p->n >= KERNELS->nr && work >= RL_PACKED_FROM && NAME(packed)(p)) {
         /* done */
     } else if (p->m > p->n) {
-        share(alone, p->m, align_up(RL_WORK_GRAIN / (p->n * p->k), RL_STEP), NAME(some_rows), ctx);
+        share(alone, p->m, align_up(RL_WORK_GRAIN / (p->n * p->k), RL_ROWS_STEP), NAME(some_rows), ctx);
     } else {
-        share(alone, p->n, align_up(RL_WORK_GRAIN / (p->m * p->k), RL_STEP), NAME(some_columns), ctx);
+        share(alone, p->n, align_up(RL_WORK_GRAIN / (p->m * p->k), RL_COLUMNS_STEP), NAME(some_columns), ctx);
     }
 }
 

@@ -1,5 +1,11 @@
 /* gemm_product.h -- whole products on one thread, made of the tiles and dots of gemm_tile.h. */
 
+/* Asks for the rows of the next tile: processors foresee long streams, but not a new one every few lines. */
+INLINE void NAME(fetch)(int64_t k, const T *a, int64_t a_row) {
+    for (int r = 0; r < RL_MR_PLACE; r++, a += a_row)
+        for (int64_t p = 0; p < k; p += 64 / (int)sizeof(T)) __builtin_prefetch(a + p);
+}
+
 /* C = alpha * A B + beta * C + bias with A read in place, at any strides.  B is read in place too if its columns lie
  * side by side (b_col is 1); otherwise (b_row is 1) NR columns at a time are turned into a strip on the stack. */
 static void NAME(in_place)(int64_t m, int64_t n, int64_t k, T alpha, const T *a, int64_t a_row, int64_t a_col,
@@ -28,6 +34,7 @@ static void NAME(in_place)(int64_t m, int64_t n, int64_t k, T alpha, const T *a,
             T *out = c + j;
             for (int64_t i = 0; i < m; i += RL_MR_PLACE, rows += RL_MR_PLACE * a_row, out += RL_MR_PLACE * ldc) {
                 const int mr = m - i < RL_MR_PLACE ? (int)(m - i) : RL_MR_PLACE;
+                if (j == 0 && a_col == 1 && i + 2 * RL_MR_PLACE <= m) NAME(fetch)(kc, rows + RL_MR_PLACE * a_row, a_row);
                 NAME(tiles)[mr - 1][two][part](lanes, kc, rows, a_row, a_col, columns, step, alpha, beta_p, bias_j, out, ldc);
             }
         }
@@ -40,11 +47,14 @@ static void NAME(dot_rows)(int64_t m, int64_t n, int64_t k, T alpha, const T *x,
     for (int64_t p = 0; p < k; p += RL_KC_DOTS) {
         const int64_t kc = k - p < RL_KC_DOTS ? k - p : RL_KC_DOTS;
         const T beta_p = p ? 1 : beta, *bias_p = p + kc == k ? bias : NULL;
-        for (int64_t i = 0, step; i < m; i += step) {
-            step = m - i >= 4 ? 4 : m - i >= 2 ? 2 : 1;
-            (step == 4 ? NAME(dots_4) : step == 2 ? NAME(dots_2) : NAME(dots_1))(
-                n, kc, x + i * ldx + p, ldx, w + p, ldw, alpha, beta_p, by_row && bias_p ? bias_p + i : bias_p, by_row,
-                c + i * c_row, c_row, c_col);
+        for (int64_t j = 0; j < n; j += RL_DOTS_WIDE) { /* which stay in cache for all rows */
+            const int64_t wide = n - j < RL_DOTS_WIDE ? n - j : RL_DOTS_WIDE;
+            for (int64_t i = 0, step; i < m; i += step) {
+                step = m - i >= 4 ? 4 : m - i >= 2 ? 2 : 1;
+                (step == 4 ? NAME(dots_4) : step == 2 ? NAME(dots_2) : NAME(dots_1))(
+                    wide, kc, x + i * ldx + p, ldx, w + j * ldw + p, ldw, alpha, beta_p,
+                    bias_p ? bias_p + (by_row ? i : j) : NULL, by_row, c + i * c_row + j * c_col, c_row, c_col);
+            }
         }
     }
 }
