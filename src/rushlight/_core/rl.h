@@ -333,8 +333,8 @@ typedef struct EwDef {
     uint8_t n_in, in_rule, out_rule;
     uint8_t bool_mask;         /* inputs read as bool and left out of promotion (where's condition) */
     uint8_t cost;              /* of an element against that of an addition, as a power of two */
-    RLKernel kernel[RL_NDTYPES];
     bool wide_number;          /* a 0-dim second operand of half-precision arithmetic keeps float32's digits */
+    RLKernel kernel[RL_NDTYPES];
 } EwDef;
 Tensor *rl_ew(const EwDef *def, Tensor *const *in, const EwParam *params);
 Tensor *rl_ew_into(const EwDef *def, Tensor *out, Tensor *const *in, const EwParam *params); /* in-place or out= */
