@@ -14,7 +14,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from harness import HERE, Contest, engines_installed, geometric_mean, number, table
+from harness import HERE, Contest, engines_installed, environment, geometric_mean, number, table
 
 
 @dataclass
@@ -228,15 +228,18 @@ SECTIONS = {
 
 def instructions(case: Case) -> int:
     """Counts a loop of 2000 calls against one of 1000, so that start-up cancels out."""
-    body = "\n".join("    " + line for line in case.statement.split("\n"))
-    engine = "import sys, rushlight; sys.modules['torch'] = rushlight"
-    imports = "import torch, torch.nn.functional as F, torch.optim, torch.utils.data"
+    fixed = {**environment(1), "PYTHONHASHSEED": "0"}  # or the dicts of two runs would differ
+    program = (
+        "import sys, timeit, rushlight; sys.modules['torch'] = rushlight\n"
+        "import torch, torch.nn.functional as F, torch.optim, torch.utils.data\n"
+        f"timeit.Timer({case.statement!r}, {case.setup!r}, globals=globals()).timeit(int(sys.argv[1]))"
+    )
 
     def count(n: int) -> int:
-        code = f"{engine}\n{imports}\n{case.setup}\nfor _ in range({n}):\n{body}\n"
-        command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable, "-c", code]
-        out = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=600, check=True).stderr
-        return int(next(line for line in out.splitlines() if "Collected" in line).split()[-1])
+        valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+        command = [*valgrind, sys.executable, "-c", program, str(n)]
+        done = subprocess.run(command, cwd=HERE, env=fixed, capture_output=True, text=True, timeout=600, check=True)
+        return int(next(line for line in done.stderr.splitlines() if "Collected" in line).split()[-1])
 
     return (count(2000) - count(1000)) // 1000
 

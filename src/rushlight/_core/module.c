@@ -595,6 +595,7 @@ static PyMethodDef module_methods[] = {
     {"_count", rl_module_count, METH_NOARGS, NULL},
     {"_iterate", rl_module_iterate, METH_NOARGS, NULL},
     {"_at", rl_module_at, METH_O, NULL},
+    {"_hooks_are_plain", rl_module_hooks_are_plain, METH_NOARGS, NULL},
     {"_save_tree", FAST(rl_module_save_tree), METH_FASTCALL, NULL},
     {"_peek", module_peek, METH_O, NULL},
     {"_drop", module_drop, METH_O, NULL},

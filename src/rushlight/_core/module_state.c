@@ -111,6 +111,23 @@ PyObject *rl_module_at(PyObject *self, PyObject *index)
     return child;
 }
 
+/* ---------------------------------------------------------------- hooks */
+
+/* _hooks_are_plain() -> whether no hook of this module wants gradients, keyword arguments, or to be called after
+ * an error. Looks at the instance alone. */
+PyObject *rl_module_hooks_are_plain(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    PyObject *const others[] = {rl_s__backward_hooks, rl_s__backward_pre_hooks, rl_s__forward_hooks_always_called,
+                                rl_s__forward_hooks_with_kwargs, rl_s__forward_pre_hooks_with_kwargs};
+    PyObject *dict = ((Module *)self)->dict;
+    for (int k = 0; dict && k < 5; k++) {
+        PyObject *own = PyDict_GetItemWithError(dict, others[k]);
+        int any = own ? PyObject_IsTrue(own) : PyErr_Occurred() ? -1 : 0;
+        if (any) return any < 0 ? NULL : Py_NewRef(Py_False);
+    }
+    Py_RETURN_TRUE;
+}
+
 /* ---------------------------------------------------------------- state_dict */
 
 typedef struct {

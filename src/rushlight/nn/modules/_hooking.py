@@ -370,18 +370,8 @@ class HookMethods(_Base):
         return [*_global_backward_pre_hooks.values(), *self._backward_pre_hooks.values()]
 
     def _call_with_hooks(self, /, *args, **kwargs):
-        peek = self._peek
-        if not (
-            peek("_backward_hooks")
-            or peek("_backward_pre_hooks")
-            or peek("_forward_hooks_always_called")
-            or peek("_forward_hooks_with_kwargs")
-            or peek("_forward_pre_hooks_with_kwargs")
-            or _global_forward_hooks
-            or _global_forward_pre_hooks
-            or _global_backward_hooks
-            or _global_backward_pre_hooks
-        ):
+        common = _global_forward_hooks or _global_forward_pre_hooks
+        if not (common or _global_backward_hooks or _global_backward_pre_hooks) and self._hooks_are_plain():
             return self._call_with_plain_hooks(args, kwargs)
         call = _HookedCall(self, args, kwargs)
         try:
@@ -401,12 +391,9 @@ class HookMethods(_Base):
         result = self.forward(*args, **kwargs)
         hooks = self._peek("_forward_hooks")
         if hooks:
-            with_kwargs = self._peek("_forward_hooks_with_kwargs")  # forward may have registered one
+            with_kwargs = self._peek("_forward_hooks_with_kwargs") or ()  # forward may have added to them
             for hook_id, hook in tuple(hooks.items()):
-                wanted = (
-                    (self, args, kwargs, result) if with_kwargs and hook_id in with_kwargs else (self, args, result)
-                )
-                new = hook(*wanted)
+                new = hook(self, args, kwargs, result) if hook_id in with_kwargs else hook(self, args, result)
                 if new is not None:
                     result = new
         return result

@@ -305,6 +305,8 @@ class ParameterList(Module):
             self += values
 
     def __getitem__(self, idx: int | slice) -> Any:
+        if type(idx) is int and 0 <= idx < self._size:
+            return getattr(self, str(idx))
         if isinstance(idx, slice):
             return type(self)([self[i] for i in range(len(self))[idx]])
         return getattr(self, str(_position(idx, len(self))))
