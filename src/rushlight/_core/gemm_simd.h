@@ -7,6 +7,7 @@
  *     V, VL        the vector type and its lanes
  *     RL_MR        rows of the register tile: RL_MR x 2 accumulators, two vectors of B and one of A fit the registers
  *     RL_MR_PLACE  the same where A is read in place: each row is an address of its own, and those must fit too
+ *     RL_DOTS      sums held for each of four rows along k
  *     RL_FREE_MASKS  whether load_part and store_part cost no more than load and store
  */
 #undef V
@@ -15,6 +16,7 @@
 #undef RL_VECTOR_BYTES
 #undef RL_MR
 #undef RL_MR_PLACE
+#undef RL_DOTS
 #undef RL_FREE_MASKS
 #define V NAME(vec)
 #define VU NAME(vec_unaligned)
@@ -24,19 +26,23 @@
 #define RL_VECTOR_BYTES 64
 #define RL_MR 14
 #define RL_MR_PLACE 8
+#define RL_DOTS 4
 #define RL_FREE_MASKS 1
 #elif defined(__AVX2__) && defined(__FMA__)
 #define RL_VECTOR_BYTES 32
 #define RL_MR 6
 #define RL_MR_PLACE 6
+#define RL_DOTS 2
 #elif defined(__aarch64__)
 #define RL_VECTOR_BYTES 16
 #define RL_MR 14
 #define RL_MR_PLACE 8
+#define RL_DOTS 4
 #else
 #define RL_VECTOR_BYTES 16
 #define RL_MR 4
 #define RL_MR_PLACE 4
+#define RL_DOTS 2
 #endif
 
 #ifndef RL_FREE_MASKS

@@ -183,5 +183,5 @@ INLINE void NAME(dots)(const int mr, const int nr, int64_t k, const T *x, int64_
     }
 DOTS(1, 8)
 DOTS(2, 4)
-DOTS(4, 4)
+DOTS(4, RL_DOTS)
 #undef DOTS
