@@ -180,6 +180,70 @@ static int check_unit(const LossKernels *k, Tensor *t, const char *which)
 
 /* ---------------------------------------------------------------- forward and backward */
 
+/* ---------------------------------------------------------------- one pass over the operands, shared between threads */
+
+#define GRAIN 16384            /* elements that repay a thread's waking */
+
+typedef struct {
+    const LossKernels *k;
+    LossKind kind;
+    const char *x, *t, *p, *w, *g; /* p: pos_weight, w: weight, or NULL; g: one number, or one for each */
+    bool g_each;
+    char *out;
+    int64_t item;              /* bytes of an element */
+    double count, q;
+    int64_t numel;
+    double part[64];           /* sums of the blocks */
+} Pass;
+
+static inline const char *from(const Pass *s, const char *p, int64_t at) { return p ? p + at * s->item : NULL; }
+
+static void some_values(void *ctx, int64_t begin, int64_t end)
+{
+    const Pass *s = ctx;
+    char *out = s->out + begin * s->item;
+    s->k->value[s->kind](from(s, s->x, begin), from(s, s->t, begin), from(s, s->p, begin), out, end - begin, s->q);
+    if (s->w) s->k->multiply(out, from(s, s->w, begin), end - begin);
+}
+
+static void some_slopes(void *ctx, int64_t begin, int64_t end)
+{
+    const Pass *s = ctx;
+    char *out = s->out + begin * s->item;
+    const char *g = s->g_each ? from(s, s->g, begin) : s->g;
+    s->k->slope[s->kind](from(s, s->x, begin), from(s, s->t, begin), from(s, s->p, begin), g, s->g_each, s->count, out, end - begin, s->q);
+    if (s->w) s->k->multiply(out, from(s, s->w, begin), end - begin);
+}
+
+static void go_over(Pass *s, void (*some)(void *, int64_t, int64_t))
+{
+    if (RL_LIKELY(s->numel < 2 * GRAIN)) some(s, 0, s->numel);
+    else rl_parallel_for(s->numel, GRAIN, some, s);
+}
+
+/* Blocks are cut by the number of elements alone, so that the sum does not depend on who finds its parts. */
+static inline int64_t block_of(const Pass *s) { return (s->numel / 64 / GRAIN + 1) * GRAIN; }
+
+static void some_totals(void *ctx, int64_t begin, int64_t end)
+{
+    Pass *s = ctx;
+    const int64_t block = block_of(s);
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t at = i * block, n = s->numel - at < block ? s->numel - at : block;
+        s->part[i] = s->k->total(s->k->value[s->kind], from(s, s->x, at), from(s, s->t, at), from(s, s->p, at), from(s, s->w, at), n, s->q);
+    }
+}
+
+static double total_of(Pass *s)
+{
+    const int64_t block = block_of(s), blocks = (s->numel + block - 1) / block;
+    double total = 0;
+    if (RL_LIKELY(blocks <= 1)) some_totals(s, 0, 1);
+    else rl_parallel_for(blocks, 1, some_totals, s);
+    for (int64_t i = 0; i < (blocks ? blocks : 1); i++) total += s->part[i];
+    return total;
+}
+
 Tensor *rl_loss_forward(LossKind kind, const char *name, Tensor *input, Tensor *target, Tensor *weight, Tensor *pos_weight,
                         int reduction, double q)
 {
@@ -195,11 +259,11 @@ Tensor *rl_loss_forward(LossKind kind, const char *name, Tensor *input, Tensor *
     if (kind == LOSS_BCE && (check_unit(k, o.v[X], "input") < 0 || check_unit(k, o.v[T], "target") < 0)) goto done;
     if (!(out = rl_empty(each ? o.ndim : 0, o.size, o.compute, RL_CPU))) goto done;
     const void *x = o.v[X]->data, *t = o.v[T]->data, *p = data_of(o.v[P]);
+    Pass pass = {k, kind, x, t, p, data_of(o.v[W]), .out = out->data, .item = RL_ITEMSIZE(o.compute), .q = q, .numel = o.numel};
     if (each) {
-        k->value[kind](x, t, p, out->data, o.numel, q);
-        if (o.v[W]) k->multiply(out->data, o.v[W]->data, o.numel);
+        go_over(&pass, some_values);
     } else {
-        double total = k->total(k->value[kind], x, t, p, data_of(o.v[W]), o.numel, q);
+        double total = total_of(&pass);
         if (reduction == LOSS_MEAN) total /= (double)o.numel;
         if (o.compute == RL_F32) *(float *)out->data = (float)total;
         else *(double *)out->data = total;
@@ -221,8 +285,9 @@ Tensor *rl_loss_backward(LossKind kind, Tensor *grad, Tensor *input, Tensor *tar
     Tensor *g = each ? fitted(grad, &o) : rl_to_dtype_raw(grad, o.compute);
     Tensor *out = g ? rl_empty(o.ndim, o.size, o.compute, input->device) : NULL;
     if (out && input->device == RL_CPU) {
-        k->slope[kind](o.v[X]->data, o.v[T]->data, data_of(o.v[P]), g->data, each, count, out->data, o.numel, q);
-        if (o.v[W]) k->multiply(out->data, o.v[W]->data, o.numel);
+        Pass pass = {k, kind, o.v[X]->data, o.v[T]->data, data_of(o.v[P]), data_of(o.v[W]), g->data, each, out->data,
+                     RL_ITEMSIZE(o.compute), count, q, o.numel};
+        go_over(&pass, some_slopes);
     }
     Py_XDECREF(g);
     out = as_dtype(out, o.dtype);

@@ -6,6 +6,8 @@
 
 #define TILE 256
 #define LANES 16
+/* A call in a loop keeps it from becoming vector code. */
+#define INLINE static inline __attribute__((always_inline))
 
 #define REAL float
 #define NAME(f) f##_f32
@@ -13,6 +15,7 @@
 #define EXP vm_expf
 #define LOG vm_logf
 #define LOG1P vm_log1pf
+#define SOFTPLUS vm_softplusf
 #include "loss_kernel.h"
 #undef REAL
 #undef NAME
@@ -20,6 +23,7 @@
 #undef EXP
 #undef LOG
 #undef LOG1P
+#undef SOFTPLUS
 
 #define REAL double
 #define NAME(f) f##_f64
@@ -27,6 +31,7 @@
 #define EXP vm_exp
 #define LOG vm_log
 #define LOG1P vm_log1p
+#define SOFTPLUS vm_softplus
 #include "loss_kernel.h"
 
 const LossKernels *const RL_ISA_NAME(rl_loss_kernels)[2] = {&kernels_f32, &kernels_f64};

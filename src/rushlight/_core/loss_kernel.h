@@ -1,7 +1,7 @@
 /* loss_kernel.h -- elementwise losses.  A template: loss_kernel.c includes it once for each REAL, with
  *     REAL                float or double
  *     NAME(f)             f with a suffix for that type
- *     FABS, EXP, LOG, LOG1P   of that type
+ *     FABS, EXP, LOG, LOG1P, SOFTPLUS   of that type
  */
 
 #define VALUE(loss, EXPR)                                                                                           \
@@ -43,13 +43,13 @@ VALUE(huber, FABS(x - t) <= q ? (REAL)0.5 * (x - t) * (x - t) : q * (FABS(x - t)
 SLOPE(huber, x - t <= -q ? -(1 / count) * g * q : x - t >= q ? 1 / count * g * q : 1 / count * (x - t) * g)
 
 /* Logarithms are held above -100 and the quotient's denominator above 1e-12, as in PyTorch. */
-static inline REAL NAME(held)(REAL y) { return y < -100 ? -100 : y; }
+INLINE REAL NAME(held)(REAL y) { return y < -100 ? -100 : y; }
 VALUE(bce, (t - 1) * NAME(held)(LOG1P(-x)) - t * NAME(held)(LOG(x)))
-static inline REAL NAME(spread)(REAL x) { const REAL v = (1 - x) * x; return v < (REAL)1e-12 ? (REAL)1e-12 : v; }
+INLINE REAL NAME(spread)(REAL x) { const REAL v = (1 - x) * x; return v < (REAL)1e-12 ? (REAL)1e-12 : v; }
 SLOPE(bce, g * (x - t) / NAME(spread)(x) / count)
 
-static inline REAL NAME(log_sigmoid)(REAL x) { return (x < 0 ? x : 0) - LOG1P(EXP(-FABS(x))); }
-static inline REAL NAME(sigmoid)(REAL x) { return 1 / (1 + EXP(-x)); }
+INLINE REAL NAME(log_sigmoid)(REAL x) { return -SOFTPLUS(-x); }
+INLINE REAL NAME(sigmoid)(REAL x) { return 1 / (1 + EXP(-x)); }
 VALUE(logits, (1 - t) * x - NAME(log_sigmoid)(x))
 SLOPE(logits, (NAME(sigmoid)(x) - t) * g / count)
 VALUE(logits_pos, (1 - t) * x - ((ps[i] - 1) * t + 1) * NAME(log_sigmoid)(x))

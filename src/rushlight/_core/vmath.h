@@ -53,6 +53,7 @@ VM_INLINE double vm_from(uint64_t u) { double x; memcpy(&x, &u, sizeof x); retur
 
 #include "vmath_f64.h"
 #include "vmath_f32.h"
+#include "vmath_units.h"
 
 #undef VM_ROUNDF
 #undef VM_ROUND

@@ -149,8 +149,7 @@ _activation("silu", {**_real("x / (1 + exp(-x))"), "complex": "DIV(x, (1 + exp(-
             {**_real("a * (1 / (1 + exp(-b))) * (1 + b * (1 - 1 / (1 + exp(-b))))"),
              "complex": f"MUL(a, conj(MUL({_GATE}, 1 + MUL(b, 1 - {_GATE}))))"},
             "sigmoid(input) * (1 - sigmoid(input)) * (2 + input * (1 - 2 * sigmoid(input)))", doc="input * sigmoid(input).")  # fmt: skip
-_activation("mish", "x * tanh(log1p(exp(x)))",
-            "a * (tanh(log1p(exp(b))) + b * (1 / (1 + exp(-b))) * (1 - tanh(log1p(exp(b))) * tanh(log1p(exp(b)))))",
+_activation("mish", "mish(x)", "a * mish_slope(b)",
             "sigmoid(input) * (1 - square(tanh(softplus(input)))) * "
             "(2 + input * (1 - sigmoid(input) - 2 * tanh(softplus(input)) * sigmoid(input)))",
             doc="input * tanh(log(1 + exp(input))).")  # fmt: skip
@@ -158,28 +157,25 @@ _activation("hardsigmoid", "(x + 3 < 0 ? 0 : x + 3 > 6 ? 6 : x + 3) / 6", "b > -
             doc="min(max(input + 3, 0), 6) / 6.")  # fmt: skip
 _activation("hardswish", "x * (x + 3 < 0 ? 0 : x + 3 > 6 ? 6 : x + 3) / 6", "b <= -3 ? 0 : b < 3 ? a * (b / 3 + 0.5) : a",
             "where(logical_and(input > -3, input < 3), 1.0 / 3.0, 0.0)", doc="input * min(max(input + 3, 0), 6) / 6.")  # fmt: skip
-_activation("softplus", "x * beta > threshold ? x : log1p(exp(x * beta)) / beta",
+_activation("softplus", "x * beta > threshold ? x : softplus(x * beta) / beta",
             "b * beta > threshold ? a : a * exp(b * beta) / (exp(b * beta) + 1)",
             "where(input * beta > threshold, 0.0, sigmoid(input * beta) * (1 - sigmoid(input * beta)) * beta)",
             params=", float beta=1.0, float threshold=20.0", switch=False,
             doc="log(1 + exp(beta * input)) / beta; input itself where beta * input exceeds threshold.")  # fmt: skip
-_activation("logsigmoid", "(x < 0 ? x : 0) - log1p(exp(-fabs(x)))", None, derivative="log_sigmoid_backward(grad, input)", switch=False,
+_activation("logsigmoid", "-softplus(-x)", None, derivative="log_sigmoid_backward(grad, input)", switch=False,
             node="LogSigmoidBackward0", error="log_sigmoid_cpu", doc="log(sigmoid(input)), exact for large input.")  # fmt: skip
 _backward("log_sigmoid", "a * ((b < 0 ? 1 : 0) - (b < 0 ? 1 : -1) * (exp(-fabs(b)) / (1 + exp(-fabs(b)))))",
           "-(sigmoid(input) * (1 - sigmoid(input)))")  # fmt: skip
 
-# gelu'' is (2 - x^2) times the normal density; of the tanh form, with u = beta (x + kappa x^3) and t = tanh(u),
-# it is (1 - t^2) (u' + x / 2 (u'' - 2 t u'^2)).
-_INNER = "0.7978845608028654 * (b + 0.044715 * (b * b * b))"
+# (1 + tanh(u)) / 2 is sigmoid(2 u). gelu'' is (2 - x^2) times the normal density; of the tanh form, with
+# u = beta (x + kappa x^3) and t = tanh(u), it is (1 - t^2) (u' + x / 2 (u'' - 2 t u'^2)).
+_TANH_GATE = "sigmoid(1.5957691216057308 * (b + 0.044715 * (b * b * b)))"
 _T = "tanh(0.7978845608028654 * (input + 0.044715 * input * square(input)))"
 _U1 = "((square(input) * 0.134145 + 1) * 0.7978845608028654)"
 for _form, _kernel, _slope, _curve in (
-    ("erf", "x * 0.5 * (1 + erf(x * 0.7071067811865476))",
-     "a * (0.5 * (1 + erf(b * 0.7071067811865476)) + b * (0.3989422804014327 * exp(b * b * -0.5)))",
-     "(2 - square(input)) * exp(square(input) * -0.5) * 0.3989422804014327"),
-    ("tanh", "0.5 * x * (1 + tanh(0.7978845608028654 * (x + 0.044715 * (x * x * x))))",
-     f"a * (0.5 * (1 + tanh({_INNER})) + 0.5 * b * (1 - tanh({_INNER}) * tanh({_INNER})) * "
-     "(0.7978845608028654 * (1 + 3 * 0.044715 * (b * b))))",
+    ("erf", "gelu(x)", "a * gelu_slope(b)", "(2 - square(input)) * exp(square(input) * -0.5) * 0.3989422804014327"),
+    ("tanh", "x * sigmoid(1.5957691216057308 * (x + 0.044715 * (x * x * x)))",
+     f"a * ({_TANH_GATE} + b * ({_TANH_GATE} * (1 - {_TANH_GATE}) * (1.5957691216057308 * (1 + 3 * 0.044715 * (b * b)))))",
      f"(1 - square({_T})) * ({_U1} + input * 0.5 * (input * 0.21406444881780676 - 2 * {_T} * square({_U1})))"),
 ):  # fmt: skip
     op(f"gelu_{_form}(Tensor input) -> Tensor", kind="unary", kernel=_real(_kernel), derivative=f"gelu_{_form}_backward(grad, input)",
