@@ -474,7 +474,8 @@ def inplace(op: Op) -> str:
     head = f"Tensor *rl_{op.cname}_({c_params(op)})"
     lines = [f"{head} {{"]
     if op.view:
-        lines += [f"    return rl_inplace_view({self}, rl_{op.cname}({call_args(op)}));", "}", ""]
+        lines += [f"    if (rl_check_inplace({self}, rl_any_grad1({self})) < 0) return NULL;",
+                  f"    return rl_inplace_view({self}, rl_{op.cname}({call_args(op)}));", "}", ""]  # fmt: skip
         return "\n".join(lines)
     gradient = Gradient(op) if op.derivative else None
     if not op.kernel:
@@ -488,16 +489,18 @@ def inplace(op: Op) -> str:
                   "    Py_DECREF(before);",
                   f"    return rl_inplace_finish({self}, result);", "}", ""]  # fmt: skip
         return "\n".join(lines)
-    if op.check:
-        lines.append(f"    if ({op.check} < 0) return NULL;")
-    lines.append("    Tensor *y_ = NULL;")
+    # What autograd forbids comes before what the operation forbids, as in PyTorch.
+    check = [f"    if ({op.check} < 0) return NULL;"] if op.check else []
     if gradient:
-        lines += ["    Node *n = NULL;", f"    const bool record = {any_grad(op, gradient)} && RL_IS_INEXACT({self}->dtype);",
-                  f"    if (RL_UNLIKELY(record || {self}->base)) {{",
-                  f"        if (rl_check_inplace({self}, record) < 0) return NULL;", "    }",
+        lines += [f"    const bool asked = {any_grad(op, gradient)}, record = asked && RL_IS_INEXACT({self}->dtype);",
+                  f"    if (rl_check_inplace({self}, asked) < 0) return NULL;", *check, "    Tensor *y_ = NULL;", "    Node *n = NULL;",
                   "    if (record) {", *gradient.record("        ", inplace=True), "    }"]  # fmt: skip
     else:
-        lines.append(f"    if (rl_check_inplace({self}, rl_any_grad1({self})) < 0) return NULL;")
+        lines += [
+            f"    if (rl_check_inplace({self}, rl_any_grad1({self})) < 0) return NULL;",
+            *check,
+            "    Tensor *y_ = NULL;",
+        ]
     lines += ew_call(op, into=self)
     if gradient:
         lines += ["    if (!y_) goto fail;", f"    rl_bump({self});", "    if (n) {", *gradient.record_results("        ", out=self),

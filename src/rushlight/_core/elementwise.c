@@ -47,12 +47,6 @@ static void extent(Tensor *t, char **lo, char **hi) {
     *hi += (reach + 1) * RL_ITEMSIZE(t->dtype);
 }
 
-static bool dense(Tensor *t) {
-    char *lo, *hi;
-    extent(t, &lo, &hi);
-    return hi - lo == t->numel * RL_ITEMSIZE(t->dtype);
-}
-
 int rl_check_overlap(Tensor *out, int n, Tensor *const *in) {
     if (RL_UNLIKELY(!RL_IS_CONTIGUOUS(out))) {
         for (int i = 0; i < out->ndim; i++) {
@@ -69,11 +63,11 @@ int rl_check_overlap(Tensor *out, int n, Tensor *const *in) {
         if (!t || t == out || t->storage != out->storage || t->numel == 0 || out->numel == 0) continue;
         if (t->data == out->data && rl_same_shape(t, out) && t->dtype == out->dtype &&
             memcmp(t->stride, out->stride, t->ndim * sizeof(int64_t)) == 0) continue;
-        if (!dense(t) || !dense(out)) continue; /* too hard to tell, as in PyTorch */
+        if (!rl_is_dense(t) || !rl_is_dense(out)) continue; /* too hard to tell, as in PyTorch */
         char *a, *b, *c, *d;
         extent(t, &a, &b);
         extent(out, &c, &d);
-        if (a == c && b == d && memcmp(t->stride, out->stride, t->ndim * sizeof(int64_t)) == 0) continue;
+        if (a == c && b == d && t->ndim == out->ndim && memcmp(t->stride, out->stride, t->ndim * sizeof(int64_t)) == 0) continue;
         if (a < d && c < b) {
             PyErr_SetString(PyExc_RuntimeError, RL_OVERLAP_TEXT);
             return -1;

@@ -404,7 +404,9 @@ end:
     return rc;
 }
 
-static int before_node(Node *node, Tensor **in) {
+/* What tensors asked for: it sees the gradient that autograd.grad() hands out. The node's own hooks come later, and only
+ * when the node runs. */
+static int tensor_hooks(Node *node, Tensor **in) {
     NodeHooks *h = node->hooks;
     if (h->tensor_pre && PyDict_GET_SIZE(h->tensor_pre)) {
         for (int i = 0; i < node->n_outputs; i++) {
@@ -413,10 +415,9 @@ static int before_node(Node *node, Tensor **in) {
             PyObject *d = PyDict_GetItemWithError(h->tensor_pre, key);
             Py_DECREF(key);
             if (!d) { if (PyErr_Occurred()) return -1; continue; }
-            if (in[i] && run_tensor_hooks(d, &in[i]) < 0) return -1;
+            if (run_tensor_hooks(d, &in[i]) < 0) return -1; /* with None, where only other outputs have a gradient */
         }
     }
-    if (h->pre && PyObject_Length(h->pre) > 0 && run_node_hooks(h->pre, in, node->n_outputs, NULL) < 0) return -1;
     for (int i = 0; i < h->n_retain; i++) {
         Tensor *t = h->retain[i].t, *g = in[h->retain[i].output_nr];
         if (!g) continue;
@@ -505,7 +506,7 @@ static int run_node(Task *t, Node *node) {
     for (int i = 0; i < n_out; i++) out[i] = NULL;
     take_pending(t, node, in);
 
-    if (RL_UNLIKELY(node->hooks != NULL) && before_node(node, in) < 0) goto end;
+    if (RL_UNLIKELY(node->hooks != NULL) && tensor_hooks(node, in) < 0) goto end;
     bool leaf = node->def == &rl_accumulate_def;
     if (leaf && node->variable && node->variable->extra && node->variable->extra->hooks &&
         PyObject_Length(node->variable->extra->hooks) > 0 && in[0] &&
@@ -524,6 +525,8 @@ static int run_node(Task *t, Node *node) {
             if (!on && !(leaf && t->accumulate)) { rc = 0; goto end; }
         }
     }
+    if (RL_UNLIKELY(node->hooks != NULL) && node->hooks->pre && PyObject_Length(node->hooks->pre) > 0 &&
+        run_node_hooks(node->hooks->pre, in, n_in, NULL) < 0) goto end;
     if (leaf) {
         rc = t->accumulate ? run_accumulate(node, in, t->create_graph) : 0;
         goto end;

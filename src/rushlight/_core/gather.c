@@ -461,10 +461,31 @@ static int apply_index(Node *n, Tensor **in, Tensor **out) {
 
 static const NodeDef index_def = {"IndexBackward0", apply_index, 0, 1, NULL};
 
+/* What is read from a permuted tensor lies in memory in the order of the dimensions that stayed: PyTorch's loop gives
+ * its output that order, and dimensions of indices, on which the input does not move, keep their place. */
+static Tensor *as_input_lies(Tensor *out, const RLPlan *p) {
+    int64_t step[RL_MAXDIM] = {0}, stride[RL_MAXDIM], at = 1;
+    const int64_t *strides[] = {step};
+    int perm[RL_MAXDIM], first_post = p->ndim - p->n_post;
+    memcpy(step, p->pre_stride, (size_t)p->n_pre * sizeof(int64_t));
+    memcpy(step + first_post, p->post_stride, (size_t)p->n_post * sizeof(int64_t));
+    rl_iter_order(1, p->ndim, p->size, strides, perm);
+    for (int i = 0; i < p->ndim; i++) {
+        stride[perm[i]] = at;
+        at *= p->size[perm[i]] > 1 ? p->size[perm[i]] : 1;
+    }
+    if (memcmp(stride, out->stride, (size_t)p->ndim * sizeof(int64_t)) == 0) return out;
+    Tensor *ordered = rl_empty_strided(p->ndim, p->size, stride, (RLDType)out->dtype, out->device);
+    if (ordered && rl_copy_raw(ordered, out) < 0) Py_CLEAR(ordered);
+    Py_DECREF(out);
+    return ordered;
+}
+
 Tensor *rl_index(Tensor *input, Tensors indices) {
     RLPlan p;
     if (rl_plan_index(&p, input, indices) < 0) return NULL;
     Tensor *out = rl_plan_read(&p, input, "index_cpu");
+    if (out && !RL_IS_CONTIGUOUS(input)) out = as_input_lies(out, &p);
     rl_plan_free(&p);
     if (!out || !rl_any_grad1(input)) return out;
     Node *n = rl_node_new(&index_def, 1);
@@ -518,17 +539,29 @@ static Node *index_put_node(Tensor *self, Tensors indices, Tensor *values, bool 
     return n;
 }
 
+/* Unlike elementwise writes, this may neither read what it writes nor be told where by it. */
+static int check_apart(Tensor *self, Tensor *t) {
+    if (!t || t->storage != self->storage || !t->numel || !self->numel || !rl_is_dense(t) || !rl_is_dense(self)) return 0;
+    if (t->data >= self->data + self->numel * RL_ITEMSIZE(self->dtype) || self->data >= t->data + t->numel * RL_ITEMSIZE(t->dtype)) return 0;
+    PyErr_SetString(PyExc_RuntimeError, "unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
+                    "single memory location. Please clone() the tensor before performing the operation.");
+    return -1;
+}
+
 static int index_put_raw(Tensor *self, Tensors indices, Tensor *values, bool accumulate) {
     RLPlan p;
     int64_t shape[RL_MAXDIM];
+    int rc = -1;
+    if (rl_plan_index(&p, self, indices) < 0) return -1;
     if (self->dtype != values->dtype) {
         PyErr_Format(PyExc_RuntimeError, "Index put requires the source and destination dtypes match, got %s for the destination and "
                      "%s for the source.", rl_dtypes[self->dtype].legacy, rl_dtypes[values->dtype].legacy);
-        return -1;
+        goto done;
     }
-    if (rl_check_overlap(self, 1, &values) < 0 || rl_plan_index(&p, self, indices) < 0) return -1;
+    if (check_apart(self, values) < 0) goto done;
+    for (int i = 0; i < indices.n; i++) if (check_apart(self, indices.v[i]) < 0) goto done;
     Tensor like = {.ndim = (uint8_t)p.ndim, .size = p.size}, *both[2] = {&like, values};
-    int nd = rl_broadcast_shapes(2, both, shape), rc = -1;
+    int nd = rl_broadcast_shapes(2, both, shape);
     if (nd != p.ndim || memcmp(shape, p.size, (size_t)nd * sizeof(int64_t)) != 0) {
         PyErr_Clear();
         rl_shape_error(PyExc_RuntimeError, "shape mismatch: value tensor of shape %S cannot be broadcast to indexing result of shape %S",
@@ -536,6 +569,7 @@ static int index_put_raw(Tensor *self, Tensors indices, Tensor *values, bool acc
     } else {
         rc = rl_plan_write(&p, accumulate ? PT_ADD : PT_PUT, self, values, "index_put");
     }
+done:
     rl_plan_free(&p);
     return rc;
 }

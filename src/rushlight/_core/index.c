@@ -278,27 +278,27 @@ static Tensor *value_tensor(Tensor *t, PyObject *value) {
 static Tensor *without_leading_ones(Tensor *v) {
     int k = 0;
     while (k < v->ndim && v->size[k] == 1) k++;
-    return k ? rl_view(v, (Ints){v->size + k, v->ndim - k}) : (Tensor *)Py_NewRef((PyObject *)v);
-}
-
-static bool fits(const Tensor *place, const Tensor *v) {
-    int shift = place->ndim - v->ndim;
-    for (int d = 0; d < v->ndim; d++) if (shift < 0 || (v->size[d] != 1 && v->size[d] != place->size[d + shift])) return false;
-    return true;
+    return rl_view(v, (Ints){v->size + k, v->ndim - k});
 }
 
 static int assign(Tensor *place, Tensor *value) {
-    Tensor *v = place->ndim < value->ndim ? without_leading_ones(value) : (Tensor *)Py_NewRef((PyObject *)value);
-    /* expand has the message that is wanted where the shapes do not agree */
-    if (v && RL_UNLIKELY(!fits(place, v))) Py_SETREF(v, rl_expand(v, (Ints){place->size, place->ndim}, false));
-    Tensor *done = !v ? NULL : v->ndim ? rl_copy_(place, v, false) : rl_fill_(place, v);
+    Tensor *v = NULL, *done = NULL;
+    if (rl_same_shape(place, value)) {
+        done = rl_copy_(place, value, false);
+    } else if (value->ndim == 0) {
+        done = rl_fill_(place, value);
+    } else if ((v = without_leading_ones(value))) {
+        if (!rl_same_shape(place, v)) Py_SETREF(v, rl_expand(v, (Ints){place->size, place->ndim}, true));
+        if (v) done = rl_copy_(place, v, false);
+    }
     Py_XDECREF(v);
     Py_XDECREF(done);
     return done ? 0 : -1;
 }
 
 static int assign_found(State *s, Tensor *value) {
-    Tensor *list[RL_MAXDIM], *v = without_leading_ones(value);
+    Tensor *list[RL_MAXDIM];
+    Tensor *v = value->ndim && value->size[0] == 1 ? without_leading_ones(value) : (Tensor *)Py_NewRef((PyObject *)value);
     Tensor *done = v ? rl_index_put_(s->view, index_list(s, list), v, false) : NULL;
     Py_XDECREF(v);
     Py_XDECREF(done);

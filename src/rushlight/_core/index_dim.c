@@ -36,7 +36,8 @@ Tensor *impl_index_select(Tensor *input, int64_t dim, Tensor *index) {
 /* A copy of input with `source` written or folded in at the places of index. */
 static Tensor *write_along(Tensor *input, int64_t dim, Tensor *index, Tensor *source, int mode, const char *op, const char *out_of_range) {
     RLPlan p;
-    Tensor *out = rl_clone_raw(input), *t = out ? rl_one_dim(out) : NULL;
+    /* contiguous, but for index_fill, whose value is a number */
+    Tensor *out = rl_clone(input, source->ndim ? RL_CONTIGUOUS_FORMAT : RL_PRESERVE_FORMAT), *t = out ? rl_one_dim(out) : NULL;
     int rc = -1;
     if (t && rl_plan_dim(&p, t, dim, index, out_of_range) == 0) {
         rc = rl_plan_write(&p, mode, t, source, op);

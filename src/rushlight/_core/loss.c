@@ -138,7 +138,7 @@ static int gather_operands(Operands *o, const char *name, Tensor *const given[N_
     int n = 0;
     memset(o->v, 0, sizeof o->v);
     for (int i = 0; i < N_OPERANDS; i++) if (given[i]) part[n++] = given[i];
-    o->dtype = x->dtype == t->dtype ? (RLDType)x->dtype : rl_result_type(2, part);
+    o->dtype = rl_promote((RLDType)x->dtype, (RLDType)t->dtype); /* after broadcasting, no operand counts as a mere number */
     if (RL_UNLIKELY(!RL_IS_FLOAT(o->dtype) || RL_ITEMSIZE(o->dtype) == 1)) return rl_not_implemented(name, o->dtype);
     o->compute = o->dtype == RL_F64 ? RL_F64 : RL_F32;
     if (RL_LIKELY(n == 2 && rl_same_shape(x, t))) {

@@ -50,17 +50,10 @@ Tensor *impl_masked_fill(Tensor *input, Tensor *mask, Tensor *value) {
     if (!v) return NULL;
     int ndim = rl_broadcast_shapes(2, both, size);
     if (ndim < 0) goto done;
-    out = ndim == input->ndim && memcmp(size, input->size, (size_t)ndim * sizeof(int64_t)) == 0
-              ? rl_clone_raw(input) : rl_empty(ndim, size, (RLDType)input->dtype, input->device);
-    if (!out || (!rl_same_shape(out, input) && rl_copy_raw(out, input) < 0)) { Py_CLEAR(out); goto done; }
+    out = rl_empty(ndim, size, (RLDType)input->dtype, input->device); /* contiguous whatever the input is */
+    if (!out || rl_copy_raw(out, input) < 0) { Py_CLEAR(out); goto done; }
     if (out->device != RL_CPU) goto done;
-    if (RL_IS_CONTIGUOUS(out)) {
-        if ((m = rl_broadcast_raw(mask, ndim, size))) rl_masked_fill_bytes(out->data, m->data, out->numel, v->data, RL_ITEMSIZE(out->dtype));
-    } else if ((m = rl_empty_strided(ndim, size, out->stride, RL_BOOL, RL_CPU))) {
-        /* in the order in which a clone lies in memory, which is dense */
-        if (rl_copy_raw(m, mask) < 0) Py_CLEAR(m);
-        else rl_masked_fill_bytes(out->data, m->data, out->numel, v->data, RL_ITEMSIZE(out->dtype));
-    }
+    if ((m = rl_broadcast_raw(mask, ndim, size))) rl_masked_fill_bytes(out->data, m->data, out->numel, v->data, RL_ITEMSIZE(out->dtype));
     if (!m) Py_CLEAR(out);
 done:
     Py_XDECREF(m);

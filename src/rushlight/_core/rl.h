@@ -174,6 +174,7 @@ Tensor *rl_from_storage(Storage *s, int64_t offset_bytes, int ndim, const int64_
 /* Shares storage and version; no history. Geometry may differ (a view); `base` is not set. */
 Tensor *rl_alias(Tensor *t, int ndim, const int64_t *size, const int64_t *stride, char *data);
 Tensor *rl_shallow(Tensor *t);                              /* the same geometry: detach() */
+int rl_own_version(Tensor *t);                              /* before t leaves its storage; its version goes on */
 void rl_set_geometry(Tensor *t, int ndim, const int64_t *size, const int64_t *stride);
 int64_t rl_count_elements(int ndim, const int64_t *size);    /* -1 and an error when they overflow */
 int rl_resize_for_out(Tensor *out, int ndim, const int64_t *size);
@@ -308,6 +309,7 @@ static inline void rl_bump(Tensor *t) { t->version->value++; }
 /* Marks `view` as a differentiable view of `self` (sets base); then set its history as usual. */
 int rl_make_view(Tensor *view, Tensor *self);
 
+Node *rl_as_strided_node(Tensor *base, Ints size, Ints stride, int64_t offset); /* view.c */
 struct Node *rl_grad_fn(Tensor *t);                         /* borrowed; a stale view's is made anew, or refused: NULL and an error */
 static inline bool rl_any_grad1(Tensor *a) { return RL_REQUIRES_GRAD(a) && rl_grad_mode; }
 static inline bool rl_any_grad2(Tensor *a, Tensor *b) {

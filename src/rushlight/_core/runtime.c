@@ -116,6 +116,12 @@ int rl_minus_allows(Tensor *a, Tensor *b) {
     return -1;
 }
 
+int rl_no_bool(Tensor *t, const char *what) {
+    if (RL_LIKELY(t->dtype != RL_BOOL)) return 0;
+    PyErr_Format(PyExc_RuntimeError, "%s", what);
+    return -1;
+}
+
 /* Some of PyTorch's messages name dtypes as C++ does. */
 const char *rl_cpp_name(RLDType dt) {
     switch (dt) {
@@ -177,7 +183,6 @@ fail:
 
 Tensor *rl_inplace_view(Tensor *self, Tensor *view) {
     if (!view) return NULL;
-    if (RL_REQUIRES_GRAD(self) && rl_grad_mode && rl_check_inplace(self, true) < 0) { Py_DECREF(view); return NULL; }
     rl_set_geometry(self, view->ndim, view->size, view->stride);
     self->data = view->data;
     rl_bump(self);

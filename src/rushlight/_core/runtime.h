@@ -27,6 +27,7 @@ static inline Scalar rl_scalar_as(Scalar s, RLDType dt) {
     const int64_t i = rl_scalar_int(s);
     return dt == RL_BOOL ? (Scalar){'b', {.i = i != 0}, 0} : (Scalar){'i', {.i = i}, 0};
 }
+int rl_no_bool(Tensor *t, const char *what);
 Tensor *rl_clone_raw(Tensor *t);
 const char *rl_cpp_name(RLDType dt);
 int rl_check_divisor(Tensor *a, Tensor *b);                 /* ZeroDivisionError of integers */

@@ -129,7 +129,7 @@ static Tensor *scatter_any(Tensor *input, int64_t dim, Tensor *index, Tensor *sr
         PyErr_Format(PyExc_RuntimeError, "%s(): Expected self.dtype to be equal to src.dtype", op);
         return NULL;
     }
-    Tensor *out = rl_clone_raw(input);
+    Tensor *out = rl_clone(input, RL_CONTIGUOUS_FORMAT);
     if (out && scatter_into(out, dim, index, src, single, mode, op) < 0) Py_CLEAR(out);
     return out;
 }

@@ -158,6 +158,11 @@ int impl_sort_stable(Tensor *input, int stable, int64_t dim, bool descending, Te
     Order o;
     Rows r;
     if (order_begin(&o, input, dim, input->ndim ? input->size[dim] : 1, "sort") < 0) return -1;
+    if (!RL_IS_CONTIGUOUS(input)) { /* the results lie in memory as the input does */
+        Py_SETREF(o.values, rl_empty_like(input, (RLDType)input->dtype));
+        Py_SETREF(o.indices, rl_empty_like(input, RL_I64));
+        if (!o.values || !o.indices) { Py_XDECREF(o.values); Py_XDECREF(o.indices); order_end(&o); return -1; }
+    }
     EACH_ROW(o, r) {
         o.keys(r.p[0], r.step[0], o.n, descending, o.items);
         sort_items(o.items, o.spare, o.n);

@@ -309,8 +309,8 @@ static int put_on(Tensor *t, Storage *s, int64_t offset, int ndim, const int64_t
     if (offset < 0) { PyErr_Format(PyExc_RuntimeError, "Tensor: invalid storage offset %lld", (long long)offset); return -1; }
     if (need > s->nbytes && rl_storage_resize(s, need) < 0) return -1;
     if (s != t->storage) {
+        if (rl_own_version(t) < 0) return -1; /* a write to t is none to what else is on s */
         s->refs++;
-        if (!(t->flags & RLF_OWN_VERSION)) t->version = &s->version;
         rl_storage_decref(t->storage);
         t->storage = s;
         t->device = s->device;
@@ -363,7 +363,9 @@ Tensor *impl_resize_(Tensor *input, Ints size, int memory_format) {
     if (RL_REQUIRES_GRAD(input)) { PyErr_SetString(PyExc_RuntimeError, "cannot resize variables that require grad"); return NULL; }
     for (int i = 0; i < size.n; i++)
         if (size.v[i] < 0) { PyErr_Format(PyExc_RuntimeError, "Trying to resize a tensor to the negative size %lld", (long long)size.v[i]); return NULL; }
-    return rl_resize_for_out(input, size.n, size.v) < 0 ? NULL : (Tensor *)Py_NewRef((PyObject *)input);
+    if (rl_resize_for_out(input, size.n, size.v) < 0) return NULL;
+    rl_bump(input);
+    return (Tensor *)Py_NewRef((PyObject *)input);
 }
 
 Tensor *impl_resize_as_(Tensor *input, Tensor *the_template, int memory_format) {

@@ -289,6 +289,16 @@ Tensor *rl_alias(Tensor *from, int ndim, const int64_t *size, const int64_t *str
     return t;
 }
 
+int rl_own_version(Tensor *t) {
+    if (t->flags & RLF_OWN_VERSION) return 0;
+    Version *own = malloc(sizeof *own);
+    if (!own) { PyErr_NoMemory(); return -1; }
+    *own = (Version){1, t->version->value};
+    t->version = own;
+    t->flags |= RLF_OWN_VERSION;
+    return 0;
+}
+
 Tensor *rl_shallow(Tensor *t) { return rl_alias(t, t->ndim, t->size, t->stride, t->data); }
 
 Tensor *rl_tensor_of_type(PyTypeObject *type, Tensor *src) {

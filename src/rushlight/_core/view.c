@@ -110,7 +110,7 @@ Tensor *rl_reshape(Tensor *self, Ints want) {
 Tensor *impl__reshape_alias(Tensor *self, Ints want) { return impl_view(self, want); }
 Tensor *impl__unsafe_view(Tensor *self, Ints want) { return impl_view(self, want); }
 
-Tensor *impl_as_strided(Tensor *self, Ints size, Ints stride, int64_t offset) {
+static Tensor *impl_as_strided(Tensor *self, Ints size, Ints stride, int64_t offset) {
     if (size.n != stride.n) {
         PyErr_SetString(PyExc_RuntimeError, "mismatch in length of strides and shape");
         return NULL;
@@ -190,16 +190,39 @@ Tensor *impl_as_strided_backward(Tensor *grad, Ints in_size, Ints in_stride, int
     return result;
 }
 
-Node *rl_as_strided_node(Tensor *base, Tensor *view) {
-    int mode = rl_grad_mode;
-    rl_grad_mode = 1;
-    Tensor *v = rl_as_strided(base, (Ints){view->size, view->ndim}, (Ints){view->stride, view->ndim}, RL_OFFSET(view));
-    rl_grad_mode = mode;
-    if (!v) return NULL;
-    Node *n = v->grad_fn;
-    Py_XINCREF(n);
-    Py_DECREF(v);
+/* args: the view's size, stride and offset, then the input's. */
+static int as_strided_apply(Node *n, Tensor **in, Tensor **out) {
+    const Arg *a = n->args;
+    if (!in[0] || !n->edges[0].node) return 0;
+    out[0] = rl_as_strided_backward(in[0], a[3].ints, a[4].ints, a[5].i, a[0].ints, a[1].ints, a[2].i);
+    return out[0] ? 0 : -1;
+}
+
+static const NodeDef as_strided_def = {"AsStridedBackward0", as_strided_apply, 0, 6, NULL};
+
+/* Also the history of a view whose base was written: it needs no more than the two geometries, and an input without
+ * gradients leaves the node without an edge. */
+Node *rl_as_strided_node(Tensor *input, Ints size, Ints stride, int64_t offset) {
+    Node *n = rl_node_new(&as_strided_def, 1);
+    if (!n) return NULL;
+    n->args[2].i = offset;
+    n->args[5].i = RL_OFFSET(input);
+    if (rl_node_edge(n, 0, input) < 0 || rl_node_save_ints(n, 0, size) < 0 || rl_node_save_ints(n, 1, stride) < 0 ||
+        rl_node_save_ints(n, 3, (Ints){input->size, input->ndim}) < 0 || rl_node_save_ints(n, 4, (Ints){input->stride, input->ndim}) < 0)
+        Py_CLEAR(n);
     return n;
+}
+
+Tensor *rl_as_strided(Tensor *input, Ints size, Ints stride, int64_t offset) {
+    Tensor *v = impl_as_strided(input, size, stride, offset);
+    if (!v) return NULL;
+    rl_make_view(v, input);
+    if (!rl_any_grad1(input)) return v;
+    Node *n = rl_as_strided_node(input, size, stride, RL_OFFSET(v));
+    if (!n) { Py_DECREF(v); return NULL; }
+    rl_set_history(v, n, 0);
+    Py_DECREF(n);
+    return v;
 }
 
 Tensor *impl_transpose(Tensor *self, int64_t d0, int64_t d1) {

@@ -47,16 +47,17 @@ Tensor *rl_{name}_switch(Tensor *input{c_params}, bool inplace) {{{check}
 
 def _activation(name: str, kernel: str | dict[str, str], slope: str | dict[str, str] | None, curve: str = "", *, params: str = "",
                 public: bool = False, switch: bool = True, method: bool = False, derivative: str = "", check: str = "",
-                node: str = "", error: str = "", doc: str) -> None:  # fmt: skip
+                node: str = "", error: str = "", no_bool: str = "", doc: str) -> None:  # fmt: skip
     """f as one kernel, with f_ and the function that switches between them, and its backward operation.
 
-    Without `slope` the derivative is a formula given as `derivative`.
+    Without `slope` the derivative is a formula given as `derivative`.  `no_bool` is what bool is refused with.
     """
     if switch:
         _switch(name, params, public=public, check=check, doc=doc)
     op(f"{name}(Tensor input{params}) -> Tensor", kind="unary", kernel=_real(kernel) if isinstance(kernel, str) else kernel,
        derivative=derivative or f"{name}_backward(grad, input{_names(params)})", node=node, function=not switch, method=method,
-       inplace=switch, out=not switch, namespaces=() if public else ("nn.functional",), doc=doc, extra={"error_name": error or f"{name}_cpu"})  # fmt: skip
+       inplace=switch, out=not switch, namespaces=() if public else ("nn.functional",), doc=doc,
+       check=f'rl_no_bool(input, "{no_bool}")' if no_bool else "", extra={"error_name": error or f"{name}_cpu"})  # fmt: skip
     if slope:
         _backward(name, slope, curve, params=_without_defaults(params))
 
@@ -65,6 +66,7 @@ def _activation(name: str, kernel: str | dict[str, str], slope: str | dict[str, 
 
 # The derivative reads the result, so that the input need not be kept; NaN counts as positive.
 _activation("relu", {"default": "x < 0 ? 0 : x"}, None, derivative="threshold_backward(grad, result, 0.0)", public=True, method=True,
+            no_bool="Boolean inputs not supported for relu",
             doc="""max(0, input); NaN stays.
 
             >>> import rushlight as torch
@@ -76,7 +78,7 @@ _activation("threshold", {"default": "x <= threshold ? value : x"}, None, deriva
 op("threshold_backward(Tensor grad_output, Tensor input, float threshold) -> Tensor", kind="binary", kernel="b <= threshold ? 0 : a",
    derivative={"grad_output": "threshold_backward(grad, input, threshold)", "input": _FLAT}, function=False, method=False)  # fmt: skip
 _activation("hardtanh", {"default": "x < min_val ? min_val : x > max_val ? max_val : x"}, "b <= min_val || b >= max_val ? 0 : a",
-            params=", float min_val=-1.0, float max_val=1.0", check="""
+            params=", float min_val=-1.0, float max_val=1.0", no_bool="Bool inputs not supported for hardtanh", check="""
     if (min_val > max_val) {
         PyErr_SetString(PyExc_ValueError, "min_val cannot be greater than max_val");
         return NULL;

@@ -241,7 +241,7 @@ def broadcast_tensors(tensors):
     from rushlight import _C
 
     shape = _C.broadcast_shapes(*[t.shape for t in tensors])
-    return tuple(t.expand(shape) for t in tensors)
+    return tuple(t if t.shape == shape else t.expand(shape) for t in tensors)
 
 
 @python("broadcast_shapes.of(object shapes) -> object", method=False, extra=_TENSORS, doc="The shape that operands of the given shapes have together.")

@@ -20,7 +20,7 @@ reduction("prod.dim(Tensor input, int dim, bool keepdim=False, *, dtype? dtype=N
           step={"default": "a * x", "complex": "MUL(a, x)"}, acc="wide", rule="sum", node="ProdBackward1", out=True,
           derivative="prod_dim_backward(grad, input, result, dim, keepdim)")  # fmt: skip
 composite("prod_backward(Tensor grad, Tensor input, Tensor result) -> Tensor",
-          "reshape(prod_dim_backward(grad, reshape(input, [-1]), result, 0, False), input.shape)", function=False, method=False)  # fmt: skip
+          "contiguous(grad) if input.ndim == 0 else grad * conj(reshape(prod_of_others(reshape(input, [-1]), 0), input.shape))", function=False, method=False)  # fmt: skip
 composite("prod_dim_backward(Tensor grad, Tensor input, Tensor result, int dim, bool keepdim) -> Tensor", """
 if input.ndim == 0:
     return clone(grad)
@@ -38,7 +38,7 @@ after = flip(cumprod(cat([ones_like(narrow(input, dim, 0, 1)), narrow(flip(input
 return before * after
 """, function=False, method=False)  # fmt: skip
 
-native("mean(Tensor input, *, dtype? dtype=None) -> Tensor", out=True, derivative="expand(grad / input.numel, input.shape)", code="""
+native("mean(Tensor input, *, dtype? dtype=None) -> Tensor", out=True, derivative="expand(grad, input.shape) / input.numel", code="""
 static Tensor *mean_of(Tensor *t, Ints dim, bool keepdim, RLDType dtype) {
     RLDType dt = dtype == RL_NODTYPE ? (RLDType)t->dtype : dtype;
     if (!RL_IS_INEXACT(dt)) {

@@ -147,7 +147,7 @@ if p == 1:
     return sgn(x) * g
 r = expand_reduced(result, x.shape, dim, keepdim)
 if p == 2:
-    return x * masked_fill(g / r, r == 0, 0.0)
+    return g * masked_fill(x / r, r == 0, 0.0)
 a = abs(x)
 if p == inf or p == -inf:
     top = logical_or(a == r, logical_and(isnan(a), isnan(r)))

@@ -10,7 +10,7 @@ view("_reshape_alias(Tensor input, int[] size) -> Tensor", "reshape(grad, input.
 native("reshape(Tensor input, int[] shape) -> Tensor", records=True,
        doc="The same elements in another shape: a view where the strides allow it, else a copy.")  # fmt: skip
 view("as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
-     "as_strided_backward(grad, input.shape, input.stride, input.offset, size, stride, storage_offset)",
+     "as_strided_backward(grad, input.shape, input.stride, input.offset, size, stride, storage_offset)", records=True, inplace=True,
      doc="A view with given sizes, strides and offset, all in elements; it must stay inside the storage.")  # fmt: skip
 native("as_strided_backward(Tensor grad, int[] in_size, int[] in_stride, int in_offset, int[] size, int[] stride, int? storage_offset) -> Tensor", function=False, method=False,
        derivative={"grad": "as_strided_of(grad, in_size, in_stride, in_offset, size, stride, storage_offset)"}, edges=["grad"])
@@ -268,7 +268,7 @@ static const NodeDef copy_def = {"CopyBackwards", copy_apply, 0, 0, NULL};
 Tensor *rl_copy_(Tensor *self, Tensor *src, bool non_blocking) {
     (void)non_blocking;
     const bool record = rl_any_grad2(self, src) && RL_IS_INEXACT(self->dtype);
-    if (RL_UNLIKELY(record || self->base) && rl_check_inplace(self, record) < 0) return NULL;
+    if (rl_check_inplace(self, record) < 0) return NULL;
     int64_t shape[RL_MAXDIM];
     Tensor *both[] = {self, src};
     int nd = rl_broadcast_shapes(2, both, shape);
@@ -306,12 +306,14 @@ static int fill_apply(Node *n, Tensor **in, Tensor **out) {
 static const NodeDef fill_def = {"FillBackward0", fill_apply, 0, 0, NULL};
 
 Tensor *rl_fill_(Tensor *self, Tensor *value) {
+    const bool record = rl_any_grad2(self, value) && RL_IS_INEXACT(self->dtype);
+    if (rl_check_inplace(self, record) < 0) return NULL;
     if (value->ndim != 0) {
         PyErr_Format(PyExc_RuntimeError, "fill_ only supports 0-dimension value tensor but got tensor with %d dimensions.", value->ndim);
         return NULL;
     }
-    const bool record = rl_any_grad2(self, value) && RL_IS_INEXACT(self->dtype);
-    if (RL_UNLIKELY(record || self->base) && rl_check_inplace(self, record) < 0) return NULL;
+    /* of a number it does not matter how often an element is written; of a tensor, this is copy_() */
+    if (!(value->flags & RLF_WRAPPED) && rl_check_overlap(self, 1, &value) < 0) return NULL;
     if (RL_IS_COMPLEX(value->dtype) && !RL_IS_COMPLEX(self->dtype) && self->dtype != RL_BOOL) {
         PyErr_Format(PyExc_RuntimeError, "value cannot be converted to type %s without overflow", rl_dtypes[self->dtype].name);
         return NULL;
@@ -341,7 +343,7 @@ static const NodeDef zero_def = {"ZeroBackward0", zero_apply, 0, 0, NULL};
 
 Tensor *rl_zero_(Tensor *self) {
     const bool record = rl_any_grad1(self) && RL_IS_INEXACT(self->dtype);
-    if (RL_UNLIKELY(record || self->base) && rl_check_inplace(self, record) < 0) return NULL;
+    if (rl_check_inplace(self, record) < 0) return NULL;
     Node *n = NULL;
     if (record) {
         if (!(n = rl_node_new(&zero_def, 1))) return NULL;
