@@ -186,6 +186,34 @@ def test_gathered_batches_equal_collated_ones(name, size, shuffle, drop_last):
     assert results[0] == results[1]
 
 
+@pytest.mark.parametrize("name", datasets())
+def test_gathered_batches_of_other_samplers(name):
+    dataset = datasets()[name]
+    last = len(dataset) - 1
+
+    def options():
+        yield {"sampler": SubsetRandomSampler([last, 0, 0, 1])}
+        yield {"sampler": SubsetRandomSampler(range(last))}
+        yield {"sampler": WeightedRandomSampler([0.5] * len(dataset), 7)}
+        yield {"sampler": [last, 0, -1]}
+        yield {"batch_sampler": [[last], [0, 1, 1]]}
+
+    for given in options():
+        results = []
+        for change in (lambda loader: loader, slow):
+            torch.manual_seed(4)
+            batches = [[t.tolist() for t in batch] for batch in change(DataLoader(dataset, **given))]
+            results.append([batches, torch.rand(1).item()])
+        assert results[0] == results[1]
+
+
+def test_indices_out_of_range_are_refused():
+    data = TensorDataset(torch.arange(3))
+    for sampler in ([0, 3], SubsetRandomSampler([5])):
+        with pytest.raises(IndexError):
+            list(DataLoader(data, sampler=sampler))
+
+
 def test_what_is_gathered():
     def is_gathered(dataset, **options):
         loader = DataLoader(dataset, batch_size=2, **options)
