@@ -12,11 +12,9 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.oracle
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
-import torch
-
-from rushlight import tabular
+from rushlight import tabular  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("RUSHLIGHT_SHARED", ROOT.parent / "shared"))

@@ -154,7 +154,7 @@ class Run:
         return self.values(outputs), self.probabilities(outputs) if self.target.classes else None
 
     def predict_rows(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """For rows as dicts by column: `{"prediction": value, "probabilities": {class: p}}`, the latter of classifiers.
+        """For rows as dicts by column: `{"prediction": value, "probabilities": {class: p}}`; the latter for classes.
 
         A value that is None or "" is missing; a column that is absent, unknown or of the wrong kind is a DataError that
         names it and the row.
