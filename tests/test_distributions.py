@@ -105,6 +105,70 @@ RECORDED = [
         None,
         None,
     ),
+    ("Gumbel(L, S)", [-0.822135, 1.33303, 0.671248, -1.35272, -0.165117, 3.17927], -7.19237, 4.44396, 2.73165, 5.75727),
+    ("HalfCauchy(S)", [5.29886, 0.764767, 0.192449, 1.96654, 0.489989, 1.94826], -11.3462, 5.22595, None, None),
+    (
+        "InverseGamma(S * 5, S)",
+        [0.09401, 0.246241, 0.323433, 0.723404, 0.304975, 0.244291],
+        3.01095,
+        -2.33577,
+        0.814103,
+        0.252738,
+    ),
+    (
+        "Kumaraswamy(S * 2, S + 1)",
+        [0.373188, 0.35145, 0.853123, 0.740712, 0.66749, 0.55024],
+        1.29248,
+        -0.503081,
+        1.5407,
+        0.152573,
+    ),
+    ("Pareto(S, S * 6)", [1.6101, 1.2276, 1.60609, 1.16403, 1.18841, 1.78511], -2.37467, -1.76417, 3.6375, 0.292701),
+    ("Weibull(S, S)", [6.15418, 1.23038, 1.08483, 3.21341, 1.03571, 2.02291], -12.6886, 2.61519, 3.35412, 6.8453),
+    ("LogisticNormal(L, S)", [0.209471, 0.214699, 0.126434, 0.449396, 0.140108, 0.124333], 1.75275, None, None, None),
+    (
+        "FisherSnedecor(S * 6, S * 12)",
+        [5.00391, 0.508688, 0.653655, 0.128914, 0.502245, 0.495804],
+        -5.73886,
+        None,
+        3.825,
+        6.71223,
+    ),
+    ("NegativeBinomial(5, S / 2)", [3.0, 4.0, 9.0, 1.0, 4.0, 15.0], -13.1693, None, 21.6667, 72.2222),
+    (
+        "ContinuousBernoulli(torch.tensor([0.1, 0.5, 0.8]))",
+        [0.264795, 0.768222, 0.169815, 0.0568164, 0.307423, 0.768582],
+        0.860242,
+        -0.256045,
+        1.44211,
+        0.22574,
+    ),
+    (
+        "GeneralizedPareto(L, S, L / 10)",
+        [-0.668646, 1.46197, 2.14025, -0.9297, 0.367336, 3.6703],
+        -3.31608,
+        2.81232,
+        4.32955,
+        7.03155,
+    ),
+    ("VonMises(L, S * 3)", [2.37426, 1.05443, 1.59162, 2.74397, -0.864465, 0.790086], -14.4661, None, 1.0, 0.71355),
+    ("LKJCholesky(3, S)", [1.0, 0.0, 0.0, -0.20728, 0.978282, 0.0], -9.46895, None, None, None),
+    (
+        "Wishart(torch.tensor(4.0), C)",
+        [4.03591, -0.667267, -0.667267, 2.51577, 2.52395, -1.61168],
+        -12.5301,
+        7.14081,
+        16.0,
+        58.0,
+    ),
+    (
+        "LowRankMultivariateNormal(L, torch.ones(3, 1), S)",
+        [-0.999641, 2.10943, 2.21273, -2.28239, 0.109918, 2.73294],
+        -9.87836,
+        4.8832,
+        1.0,
+        6.0,
+    ),
 ]
 
 
@@ -149,6 +213,41 @@ def test_draws_are_differentiable(kind):
     assert loc.grad is not None and scale.grad is not None
 
 
+# After manual_seed(0): gradients by S of 100 draws, weighted with sin(0), sin(1), ...
+SLOPES = [
+    ("Gamma(S, 2.0)", [7.8188, 0.711, 1.8692]),
+    ("Gamma(S * 20, 2.0)", [11.939, 0.12995, -4.3027]),
+    ("Beta(S, 2.0)", [1.33, -0.10334, -0.17616]),
+    ("Beta(S * 20, 20.0)", [0.31209, 0.12517, 0.30509]),
+    ("Dirichlet(S)", [2.9522, -1.5438, -1.0212]),
+    ("StudentT(S * 4)", [20.669, 4.3808, -1.6279]),
+    ("Chi2(S)", [13.803, 6.0534, 1.8909]),
+]
+
+
+@pytest.mark.parametrize(("expression", "slopes"), SLOPES, ids=[e for e, _ in SLOPES])
+def test_draws_move_with_their_concentration(expression, slopes):
+    s = S.clone().requires_grad_()
+    torch.manual_seed(0)
+    draws = eval(expression, {**vars(D), "S": s}).rsample((100,))
+    (draws * torch.arange(float(draws.numel())).sin().reshape(draws.shape)).sum().backward()
+    assert_close(s.grad, torch.tensor(slopes), rtol=1e-3, atol=1e-3)
+
+
+def test_mean_of_gamma_slopes():
+    """The mean of Gamma(a, 1) is a, so that draws move with it by 1 on average."""
+    a = torch.tensor([0.3, 2.0, 9.0, 50.0], dtype=torch.float64).requires_grad_()
+    torch.manual_seed(1)
+    D.Gamma(a, 1.0).rsample((20000,)).mean(0).sum().backward()
+    assert_close(a.grad, torch.ones(4, dtype=torch.float64), rtol=0.05, atol=0.05)
+
+
+def test_wishart_draws_are_differentiable():
+    scale = C.clone().requires_grad_()
+    D.Wishart(4.0, scale).rsample((3,)).sum().backward()
+    assert scale.grad.isfinite().all()
+
+
 def test_policy_gradient():
     logits = torch.zeros(3, requires_grad=True)
     d = D.Categorical(logits=logits)
@@ -162,6 +261,17 @@ KL = [
     ("Bernoulli(S / 2)", "Bernoulli(S / 3)", 0.212049),
     ("Exponential(S)", "Exponential(S * 2)", 0.920558),
     ("Uniform(L, L + S)", "Uniform(L - 1, L + 3)", 4.44657),
+    ("Gumbel(L, S)", "Gumbel(L + 1, S * 2)", 1.48727),
+    ("Pareto(S, S)", "Pareto(S / 2, S * 2)", 5.07944),
+    ("ContinuousBernoulli(S / 2)", "ContinuousBernoulli(S / 3)", 0.0788035),
+    ("InverseGamma(S, S)", "InverseGamma(S * 2, S)", 1.7458),
+    (
+        "LowRankMultivariateNormal(L, torch.ones(3, 1), S)",
+        "LowRankMultivariateNormal(L, L.unsqueeze(-1), S * 2)",
+        0.846484,
+    ),
+    ("LowRankMultivariateNormal(L, torch.ones(3, 1), S)", "MultivariateNormal(L, 2 * torch.eye(3))", 0.413339),
+    ("MultivariateNormal(L, 2 * torch.eye(3))", "LowRankMultivariateNormal(L, torch.ones(3, 1), S)", 0.586661),
 ]
 
 
@@ -232,3 +342,62 @@ def test_transforms(name):
     assert_close(transform.inv(y), x, rtol=1e-4, atol=1e-4)
     slope = torch.func.vmap(torch.func.grad(transform._call))(x)
     assert_close(transform.log_abs_det_jacobian(x, y), slope.log(), rtol=1e-4, atol=1e-4)
+
+
+X = torch.tensor([[0.3, -0.7, 1.2], [0.1, 2.0, -1.0]], dtype=torch.float64)
+VECTORS = ["StickBreakingTransform()", "CorrCholeskyTransform()"]
+
+
+@pytest.mark.parametrize("expression", VECTORS)
+def test_transforms_of_vectors(expression):
+    transform = eval(expression, vars(D))
+    y = transform(X)
+    assert transform.codomain.check(y).all() and y.shape == transform.forward_shape(X.shape)
+    assert_close(transform.inv(y), X)
+
+    def free(x):
+        """As many numbers of the result as went in."""
+        y = transform(x)
+        return y[:-1] if y.dim() == 1 else torch.stack([y[1, 0], y[2, 0], y[2, 1]])
+
+    volumes = [torch.autograd.functional.jacobian(free, x).det().abs().log() for x in X]
+    assert_close(transform.log_abs_det_jacobian(X, y), torch.stack(volumes))
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        D.CatTransform([D.ExpTransform(), D.TanhTransform()], -1, [1, 2]),
+        D.StackTransform([D.ExpTransform(), D.TanhTransform()], 0),
+        D.CumulativeDistributionTransform(D.Normal(0.0, 1.0)),
+    ],
+)
+def test_transforms_made_of_others(transform):
+    y = transform(X)
+    assert transform.codomain.check(y).all()
+    assert_close(transform.inv(y), X)
+    slope = torch.autograd.functional.jacobian(transform, X).flatten(2).flatten(0, 1).diagonal()
+    assert_close(transform.log_abs_det_jacobian(X, y).flatten(), slope.log())
+
+
+@pytest.mark.parametrize("registry", [D.biject_to, D.transform_to])
+def test_constraints_lead_to_transforms(registry):
+    for region in (
+        constraints.positive,
+        constraints.greater_than(2.0),
+        constraints.less_than(-1.0),
+        constraints.interval(-1.0, 2.0),
+        constraints.unit_interval,
+        constraints.simplex,
+        constraints.real_vector,
+        constraints.corr_cholesky,
+        constraints.stack([constraints.positive, constraints.real], 0),
+    ):
+        transform = registry(region)
+        y = transform(X)
+        assert region.check(y).all()
+        assert registry is D.transform_to or torch.allclose(transform.inv(y), X)
+    with pytest.raises(NotImplementedError, match="Cannot transform _IntegerInterval constraints"):
+        registry(constraints.integer_interval(0, 2))
+    square = torch.tensor([[0.3, 1.0], [-0.5, 0.2]])
+    assert constraints.positive_definite.check(D.transform_to(constraints.positive_definite)(square))

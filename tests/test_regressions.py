@@ -299,3 +299,21 @@ def test_linspace_between_tensors():
 
 def test_view_copy_of_spread_memory():
     assert torch.view_copy(torch.arange(6).reshape(2, 3).t(), [6]).tolist() == [0, 3, 1, 4, 2, 5]
+
+
+# ---------------------------------------------------------------- layers
+
+
+def test_batch_norm_asks_for_a_positive_eps_in_training():
+    layer = torch.nn.BatchNorm1d(2, eps=-1.0)
+    with pytest.raises(ValueError, match="batch_norm eps must be positive during training, but got -1.0"):
+        layer(torch.ones(3, 2))
+    layer.eval()(torch.ones(3, 2))
+
+
+def test_fractional_pooling_without_a_batch_reads_the_first_samples():
+    samples = torch.rand(2, 4, 3)
+    x = torch.rand(4, 5, 5, 5)
+    pooled = torch.nn.functional.fractional_max_pool3d(x, 2, 3, _random_samples=samples)
+    batched = torch.nn.functional.fractional_max_pool3d(x.unsqueeze(0), 2, 3, _random_samples=samples[:1])
+    assert torch.equal(pooled, batched.squeeze(0))

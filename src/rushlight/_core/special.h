@@ -25,6 +25,8 @@ double sf_k1(double x);
 double sf_k0e(double x);
 double sf_k1e(double x);
 double sf_airy_ai(double x);
+double sf_gamma_slope(double a, double x);   /* the derivatives of draws by their distributions' parameters */
+double sf_dirichlet_slope(double x, double a, double total);
 /* orthogonal polynomials: the degree is a whole number, below 0 the value is 0 */
 double sf_chebyshev_t(double x, double degree);
 double sf_chebyshev_u(double x, double degree);

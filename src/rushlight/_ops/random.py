@@ -4,7 +4,7 @@ The streams are PyTorch's (`_core/random.h`).  `_core/fill.c` holds the methods,
 `_core/dropout.c` the layers; what they return has no gradient, or one of zeros where PyTorch says so.
 """
 
-from rushlight._ops.define import Op, native
+from rushlight._ops.define import Op, composite, native, op
 
 
 def fill(schema: str, doc: str) -> Op:
@@ -105,9 +105,19 @@ native("poisson(Tensor input, Generator? generator=None) -> Tensor", out=True, m
 native("binomial(Tensor count, Tensor prob, Generator? generator=None) -> Tensor", out=True, method=False,
        doc="Successes in count trials of probability prob, element by element; float32 or float64.")  # fmt: skip
 native("_standard_gamma(Tensor input, Generator? generator=None) -> Tensor", method=False,
+       derivative="grad * _standard_gamma_grad(input, result)",
        doc="Draws from Gamma(input, 1), element by element (Marsaglia & Tsang, 2000).")  # fmt: skip
 native("_sample_dirichlet(Tensor input, Generator? generator=None) -> Tensor", method=False,
+       derivative="sample_dirichlet_backward(grad, input, result)",
        doc="A point of the Dirichlet distribution for each row of concentrations.")  # fmt: skip
+op("_standard_gamma_grad(Tensor input, Tensor output) -> Tensor", kind="binary", kernel={"float": "sf_gamma_slope(a, b)"}, method=False,
+   doc="How _standard_gamma()'s draws move with the concentration.")  # fmt: skip
+op("_dirichlet_grad(Tensor x, Tensor alpha, Tensor total) -> Tensor", kind="ternary", kernel={"float": "sf_dirichlet_slope(a, b, c)"}, method=False,
+   doc="How a component of _sample_dirichlet()'s draws moves with its concentration, divided by 1 - x.")  # fmt: skip
+composite("sample_dirichlet_backward(Tensor grad, Tensor input, Tensor x) -> Tensor", """
+slope = _dirichlet_grad(x, input, expand(sum_dim(input, [-1], True), input.shape))
+return slope * (grad - sum_dim(x * grad, [-1], True))
+""", function=False, method=False)  # fmt: skip
 
 # ---------------------------------------------------------------- dropout
 

@@ -8,7 +8,6 @@ from .. import _C
 from .._C import Tensor
 from . import constraints
 from .distribution import ExponentialFamily
-from .utils import differentiable
 
 __all__ = ["Dirichlet"]
 
@@ -45,8 +44,7 @@ class Dirichlet(ExponentialFamily):
         return self.concentration * (total - self.concentration) / (total.pow(2) * (total + 1))
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
-        concentration = self.concentration.expand(self._extended_shape(sample_shape))
-        return differentiable(_C._sample_dirichlet(concentration), concentration)
+        return _C._sample_dirichlet(self.concentration.expand(self._extended_shape(sample_shape)))
 
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:

@@ -33,7 +33,9 @@ class Distribution:
             raise ValueError
         Distribution._validate_args = value
 
-    def __init__(self, batch_shape: Any = (), event_shape: Any = (), validate_args: bool | None = None) -> None:
+    def __init__(
+        self, batch_shape: Any = _C.Size(), event_shape: Any = _C.Size(), validate_args: bool | None = None
+    ) -> None:
         self._batch_shape = _C.Size(batch_shape)
         self._event_shape = _C.Size(event_shape)
         if validate_args is not None:

@@ -9,7 +9,7 @@ from .._C import Tensor
 from .._functions import finfo
 from . import constraints
 from .distribution import ExponentialFamily
-from .utils import broadcast_all, differentiable
+from .utils import broadcast_all
 
 __all__ = ["Gamma"]
 
@@ -40,7 +40,7 @@ class Gamma(ExponentialFamily):
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         shape = self._extended_shape(sample_shape)
         concentration = self.concentration.expand(shape)
-        value = differentiable(_C._standard_gamma(concentration), concentration) / self.rate.expand(shape)
+        value = _C._standard_gamma(concentration) / self.rate.expand(shape)
         value.detach().clamp_(min=finfo(value.dtype).tiny)  # zero is outside the support; gradients stay as they are
         return value
 

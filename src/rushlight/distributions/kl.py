@@ -12,20 +12,25 @@ from .beta import Beta
 from .binomial import Binomial
 from .categorical import Categorical
 from .cauchy import Cauchy
+from .continuous_bernoulli import ContinuousBernoulli
 from .dirichlet import Dirichlet
 from .distribution import Distribution
 from .exponential import Exponential
 from .gamma import Gamma
 from .geometric import Geometric
+from .gumbel import Gumbel
 from .half_normal import HalfNormal
 from .independent import Independent, sum_rightmost
 from .laplace import Laplace
-from .log_normal import LogNormal
+from .lowrank_multivariate_normal import LowRankMultivariateNormal
 from .multivariate_normal import MultivariateNormal
 from .normal import Normal
 from .one_hot_categorical import OneHotCategorical
+from .pareto import Pareto
 from .poisson import Poisson
+from .transformed_distribution import TransformedDistribution
 from .uniform import Uniform
+from .utils import EULER
 
 __all__ = ["kl_divergence", "register_kl"]
 
@@ -79,8 +84,11 @@ def _normal(p: Normal, q: Normal) -> Tensor:
     return 0.5 * (ratio + away - 1 - ratio.log())
 
 
-@register_kl(LogNormal, LogNormal)
-def _base(p: Any, q: Any) -> Tensor:
+@register_kl(TransformedDistribution, TransformedDistribution)
+def _transformed(p: TransformedDistribution, q: TransformedDistribution) -> Tensor:
+    """Of the bases, where the same things are done to both."""
+    if [repr(t) for t in p.transforms] != [repr(t) for t in q.transforms] or p.event_shape != q.event_shape:
+        raise NotImplementedError
     return kl_divergence(p.base_dist, q.base_dist)
 
 
@@ -178,6 +186,26 @@ def _one_hot(p: OneHotCategorical, q: OneHotCategorical) -> Tensor:
     return _categorical(p._categorical, q._categorical)
 
 
+@register_kl(ContinuousBernoulli, ContinuousBernoulli)
+def _continuous_bernoulli(p: ContinuousBernoulli, q: ContinuousBernoulli) -> Tensor:
+    normalisers = p._log_normaliser() + _C.log1p(-p.probs) - q._log_normaliser() - _C.log1p(-q.probs)
+    return p.mean * (p.logits - q.logits) + normalisers
+
+
+@register_kl(Gumbel, Gumbel)
+def _gumbel(p: Gumbel, q: Gumbel) -> Tensor:
+    ratio, away = p.scale / q.scale, (p.loc - q.loc) / q.scale
+    return -ratio.log() + away + ratio * EULER + (-away + (1 + ratio).lgamma()).exp() - (1 + EULER)
+
+
+@register_kl(Pareto, Pareto)
+def _pareto(p: Pareto, q: Pareto) -> Tensor:
+    # Rached, Alajaji and Campbell, Renyi's divergence and entropy rates (2001)
+    ratio = q.alpha / p.alpha
+    kl = q.alpha * (p.scale / q.scale).log() - ratio.log() + ratio - 1
+    return _where_possible(kl, p.scale < q.scale)
+
+
 @register_kl(Geometric, Geometric)
 def _geometric(p: Geometric, q: Geometric) -> Tensor:
     return -p.entropy() - _C.log1p(-q.probs) / p.probs - q.logits
@@ -190,10 +218,7 @@ def _poisson(p: Poisson, q: Poisson) -> Tensor:
 
 @register_kl(MultivariateNormal, MultivariateNormal)
 def _multivariate_normal(p: MultivariateNormal, q: MultivariateNormal) -> Tensor:
-    if p.event_shape != q.event_shape:
-        raise ValueError(
-            "KL-divergence between two Multivariate Normals with different event shapes cannot be computed"
-        )
+    _check_events(p, q)
     n = p.event_shape[0]
     batch = _C.broadcast_shapes(p.batch_shape, q.batch_shape)
     factor = q.scale_tril.expand((*batch, n, n))
@@ -202,6 +227,38 @@ def _multivariate_normal(p: MultivariateNormal, q: MultivariateNormal) -> Tensor
     trace = scaled.pow(2).sum((-2, -1))
     distance = away.squeeze(-1).pow(2).sum(-1)
     return q._half_log_det() - p._half_log_det() + 0.5 * (trace + distance - n)
+
+
+def _check_events(p: Any, q: Any) -> None:
+    if p.event_shape != q.event_shape:
+        raise ValueError(
+            "KL-divergence between two Multivariate Normals with different event shapes cannot be computed"
+        )
+
+
+def _trace_of_ratio(q: LowRankMultivariateNormal, factor: Tensor) -> Tensor:
+    """tr(Sigma_q^-1 F F^T)."""
+    scaled = factor * q._d.rsqrt().unsqueeze(-1)
+    return scaled.pow(2).sum((-2, -1)) - (q._narrowed() @ factor).pow(2).sum((-2, -1))
+
+
+@register_kl(LowRankMultivariateNormal, LowRankMultivariateNormal)
+def _low_rank(p: LowRankMultivariateNormal, q: LowRankMultivariateNormal) -> Tensor:
+    _check_events(p, q)
+    trace = _trace_of_ratio(q, p._w) + _trace_of_ratio(q, p._d.sqrt().diag_embed())
+    return 0.5 * (q._log_det() - p._log_det() + trace + q._distance(q.loc - p.loc) - p.event_shape[0])
+
+
+@register_kl(MultivariateNormal, LowRankMultivariateNormal)
+def _full_and_low_rank(p: MultivariateNormal, q: LowRankMultivariateNormal) -> Tensor:
+    _check_events(p, q)
+    trace = _trace_of_ratio(q, p._unbroadcasted_scale_tril)
+    return 0.5 * (q._log_det() - 2 * p._half_log_det() + trace + q._distance(q.loc - p.loc) - p.event_shape[0])
+
+
+@register_kl(LowRankMultivariateNormal, MultivariateNormal)
+def _low_rank_and_full(p: LowRankMultivariateNormal, q: MultivariateNormal) -> Tensor:
+    return _multivariate_normal(MultivariateNormal(p.loc, scale_tril=p.scale_tril, validate_args=False), q)
 
 
 @register_kl(Independent, Independent)

@@ -10,11 +10,13 @@ from .._C import Tensor
 from .._functions import finfo
 from . import constraints
 from .independent import sum_rightmost
+from .utils import tril_matrix_to_vec, vec_to_tril_matrix
 
 __all__ = [
-    "AbsTransform", "AffineTransform", "ComposeTransform", "ExpTransform", "IndependentTransform", "PowerTransform",
-    "ReshapeTransform", "SigmoidTransform", "SoftmaxTransform", "SoftplusTransform", "TanhTransform", "Transform",
-    "identity_transform",
+    "AbsTransform", "AffineTransform", "CatTransform", "ComposeTransform", "CorrCholeskyTransform",
+    "CumulativeDistributionTransform", "ExpTransform", "IndependentTransform", "LowerCholeskyTransform",
+    "PositiveDefiniteTransform", "PowerTransform", "ReshapeTransform", "SigmoidTransform", "SoftmaxTransform",
+    "SoftplusTransform", "StackTransform", "StickBreakingTransform", "TanhTransform", "Transform", "identity_transform",
 ]  # fmt: skip
 
 
@@ -303,6 +305,11 @@ class PowerTransform(Transform):
         return (self.exponent * y / x).abs().log()
 
 
+def _clipped_sigmoid(x: Tensor) -> Tensor:
+    info = finfo(x.dtype)
+    return _C.clamp(_C.sigmoid(x), min=info.tiny, max=1.0 - info.eps)
+
+
 class SigmoidTransform(Transform):
     """y = 1 / (1 + exp(-x))."""
 
@@ -312,8 +319,7 @@ class SigmoidTransform(Transform):
     sign = 1
 
     def _call(self, x: Tensor) -> Tensor:
-        info = finfo(x.dtype)
-        return _C.clamp(_C.sigmoid(x), min=info.tiny, max=1.0 - info.eps)
+        return _clipped_sigmoid(x)
 
     def _inverse(self, y: Tensor) -> Tensor:
         info = finfo(y.dtype)
@@ -431,3 +437,245 @@ class SoftmaxTransform(Transform):
 
     def _inverse(self, y: Tensor) -> Tensor:
         return y.log()
+
+
+# ---------------------------------------------------------------- of vectors and matrices
+
+
+def _shifted(x: Tensor) -> Tensor:
+    """A one, then all of the last dimension but its end."""
+    return _C.constant_pad_nd(x[..., :-1], [1, 0], 1)
+
+
+class StickBreakingTransform(Transform):
+    """Vectors of length K to probabilities of K + 1 kinds: each number is the log-odds of what it takes of the rest."""
+
+    domain = constraints.real_vector
+    codomain = constraints.simplex
+    bijective = True
+
+    def _log_left(self, x: Tensor) -> Tensor:
+        """log(K - k): zeros then break the stick into equal parts."""
+        return (x.shape[-1] + 1 - x.new_ones(x.shape[-1]).cumsum(-1)).log()
+
+    def _call(self, x: Tensor) -> Tensor:
+        part = _clipped_sigmoid(x - self._log_left(x))
+        rest = (1 - part).cumprod(-1)
+        return _C.constant_pad_nd(part, [0, 1], 1) * _C.constant_pad_nd(rest, [1, 0], 1)
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        y = y[..., :-1]
+        rest = (1 - y.cumsum(-1)).clamp(min=finfo(y.dtype).tiny)
+        return y.log() - rest.log() + self._log_left(y)
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        x = x - self._log_left(x)
+        return (-x + _C.logsigmoid(x) + y[..., :-1].log()).sum(-1)
+
+    def forward_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        if len(shape) < 1:
+            raise ValueError("Too few dimensions on input")
+        return (*shape[:-1], shape[-1] + 1)
+
+    def inverse_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        if len(shape) < 1:
+            raise ValueError("Too few dimensions on input")
+        return (*shape[:-1], shape[-1] - 1)
+
+
+class CorrCholeskyTransform(Transform):
+    """Vectors of length D (D - 1) / 2 to Cholesky factors of correlation matrices.
+
+    Each row has length 1, whose square is broken like a stick by the squares of tanh(x).
+    """
+
+    domain = constraints.real_vector
+    codomain = constraints.corr_cholesky
+    bijective = True
+
+    def _call(self, x: Tensor) -> Tensor:
+        eps = finfo(x.dtype).eps
+        r = vec_to_tril_matrix(x.tanh().clamp(min=-1 + eps, max=1 - eps), diag=-1)
+        left = (1 - r**2).sqrt().cumprod(-1)
+        return (r + _C.eye(r.shape[-1], dtype=r.dtype, device=r.device)) * _shifted(left)
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        left = _shifted(1 - (y * y).cumsum(-1))
+        t = tril_matrix_to_vec(y, diag=-1) / tril_matrix_to_vec(left, diag=-1).sqrt()
+        return (t.log1p() - t.neg().log1p()) / 2
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        """From x to the elements below the diagonal of y, of which there are as many."""
+        left = tril_matrix_to_vec(1 - (y * y).cumsum(-1), diag=-2)
+        return 0.5 * left.log().sum(-1) - 2 * (x + _C.softplus(-2 * x) - 0.6931471805599453).sum(-1)
+
+    def forward_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        if len(shape) < 1:
+            raise ValueError("Too few dimensions on input")
+        n = round((0.25 + 2 * shape[-1]) ** 0.5 + 0.5)
+        if n * (n - 1) // 2 != shape[-1]:
+            raise ValueError("Input is not a flattened lower-diagonal number")
+        return (*shape[:-1], n, n)
+
+    def inverse_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        if len(shape) < 2:
+            raise ValueError("Too few dimensions on input")
+        if shape[-2] != shape[-1]:
+            raise ValueError("Input is not square")
+        return (*shape[:-2], shape[-1] * (shape[-1] - 1) // 2)
+
+
+class LowerCholeskyTransform(Transform):
+    """Matrices to lower triangular ones with a positive diagonal, by exp."""
+
+    domain = constraints.independent(constraints.real, 2)
+    codomain = constraints.lower_cholesky
+
+    def _call(self, x: Tensor) -> Tensor:
+        return x.tril(-1) + x.diagonal(dim1=-2, dim2=-1).exp().diag_embed()
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        return y.tril(-1) + y.diagonal(dim1=-2, dim2=-1).log().diag_embed()
+
+
+class PositiveDefiniteTransform(Transform):
+    """Matrices to positive definite ones: L L^T with L from LowerCholeskyTransform."""
+
+    domain = constraints.independent(constraints.real, 2)
+    codomain = constraints.positive_definite
+
+    def _call(self, x: Tensor) -> Tensor:
+        factor = LowerCholeskyTransform()(x)
+        return factor @ factor.mT
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        return LowerCholeskyTransform().inv(_C.linalg_cholesky(y))
+
+
+# ---------------------------------------------------------------- made of others
+
+
+class _Pieces(Transform):
+    """A transform for each piece along a dimension."""
+
+    def __init__(self, tseq: Sequence[Transform], dim: int = 0, cache_size: int = 0) -> None:
+        if not all([isinstance(t, Transform) for t in tseq]):
+            raise AssertionError("All elements of tseq must be Transform instances")
+        super().__init__(cache_size)
+        self.transforms = list(tseq)
+        self.dim = dim
+        self.bijective = all([t.bijective for t in self.transforms])
+
+    def _split(self, x: Tensor) -> Sequence[Tensor]:
+        raise NotImplementedError
+
+    def _join(self, pieces: list[Tensor]) -> Tensor:
+        raise NotImplementedError
+
+    def _call(self, x: Tensor) -> Tensor:
+        return self._join([t(piece) for t, piece in zip(self.transforms, self._split(x))])
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        return self._join([t.inv(piece) for t, piece in zip(self.transforms, self._split(y))])
+
+
+class CatTransform(_Pieces):
+    """Each of several transforms on its part of a dimension; the parts have the given lengths, or 1."""
+
+    def __init__(
+        self, tseq: Sequence[Transform], dim: int = 0, lengths: Sequence[int] | None = None, cache_size: int = 0
+    ) -> None:
+        super().__init__(tseq, dim, cache_size)
+        self.lengths = [1] * len(self.transforms) if lengths is None else list(lengths)
+        if len(self.lengths) != len(self.transforms):
+            raise AssertionError(f"lengths ({len(self.lengths)}) must match transforms ({len(self.transforms)})")
+
+    @property
+    def length(self) -> int:
+        """The size of the dimension."""
+        return sum(self.lengths)
+
+    @property
+    def event_dim(self) -> int:
+        return max([t.event_dim for t in self.transforms])
+
+    @property
+    def domain(self) -> constraints.Constraint:  # type: ignore[override]
+        return constraints.cat([t.domain for t in self.transforms], self.dim, self.lengths)
+
+    @property
+    def codomain(self) -> constraints.Constraint:  # type: ignore[override]
+        return constraints.cat([t.codomain for t in self.transforms], self.dim, self.lengths)
+
+    def _split(self, x: Tensor) -> Sequence[Tensor]:
+        if not -x.dim() <= self.dim < x.dim():
+            raise AssertionError(f"dim {self.dim} out of range for tensor with {x.dim()} dimensions")
+        if x.size(self.dim) != self.length:
+            raise AssertionError(f"x.size({self.dim}) = {x.size(self.dim)} must equal length {self.length}")
+        return x.split(self.lengths, self.dim)
+
+    def _join(self, pieces: list[Tensor]) -> Tensor:
+        return _C.cat(pieces, self.dim)
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        terms = [
+            sum_rightmost(t.log_abs_det_jacobian(a, b), self.event_dim - t.event_dim)
+            for t, a, b in zip(self.transforms, self._split(x), self._split(y))
+        ]
+        dim = (self.dim if self.dim < 0 else self.dim - x.dim()) + self.event_dim
+        if dim < 0:
+            return _C.cat(terms, dim)
+        return _C.stack(terms).sum(0)  # the pieces are parts of one event
+
+
+class StackTransform(_Pieces):
+    """Each of several transforms on its slice of a dimension."""
+
+    @property
+    def domain(self) -> constraints.Constraint:  # type: ignore[override]
+        return constraints.stack([t.domain for t in self.transforms], self.dim)
+
+    @property
+    def codomain(self) -> constraints.Constraint:  # type: ignore[override]
+        return constraints.stack([t.codomain for t in self.transforms], self.dim)
+
+    def _split(self, x: Tensor) -> Sequence[Tensor]:
+        if not -x.dim() <= self.dim < x.dim():
+            raise AssertionError(f"dim {self.dim} out of range for tensor with {x.dim()} dimensions")
+        if x.size(self.dim) != len(self.transforms):
+            raise AssertionError(
+                f"x.size({self.dim}) = {x.size(self.dim)} must equal len(transforms) {len(self.transforms)}"
+            )
+        return x.unbind(self.dim)
+
+    def _join(self, pieces: list[Tensor]) -> Tensor:
+        return _C.stack(pieces, self.dim)
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        pairs = zip(self.transforms, self._split(x), self._split(y))
+        return _C.stack([t.log_abs_det_jacobian(a, b) for t, a, b in pairs], self.dim)
+
+
+class CumulativeDistributionTransform(Transform):
+    """The distribution function of a distribution, which makes its draws uniform."""
+
+    bijective = True
+    codomain = constraints.unit_interval
+    sign = 1
+
+    def __init__(self, distribution: Any, cache_size: int = 0) -> None:
+        super().__init__(cache_size)
+        self.distribution = distribution
+
+    @property
+    def domain(self) -> constraints.Constraint:  # type: ignore[override]
+        return self.distribution.support
+
+    def _call(self, x: Tensor) -> Tensor:
+        return self.distribution.cdf(x)
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        return self.distribution.icdf(y)
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.distribution.log_prob(x)

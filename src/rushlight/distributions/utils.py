@@ -9,9 +9,13 @@ from .. import _C
 from .._C import Tensor
 from .._functions import finfo
 
-__all__ = ["broadcast_all", "clamp_probs", "lazy_property", "logits_to_probs", "probs_to_logits"]
+__all__ = [
+    "broadcast_all", "clamp_probs", "lazy_property", "logits_to_probs", "probs_to_logits", "tril_matrix_to_vec",
+    "vec_to_tril_matrix",
+]  # fmt: skip
 
 HALF_LOG_2PI = 0.9189385332046727
+EULER = 0.57721566490153286060
 
 
 def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
@@ -35,16 +39,6 @@ def standard_normal(shape: Any, like: Tensor) -> Tensor:
     return _C.empty(shape, dtype=like.dtype, device=like.device).normal_()
 
 
-def differentiable(draw: Tensor, parameter: Tensor) -> Tensor:
-    """The draw; NotImplementedError where it should have had a gradient by the parameter and has none."""
-    if parameter.requires_grad and _C.is_grad_enabled() and not draw.requires_grad:
-        raise NotImplementedError(
-            "rushlight cannot differentiate draws of gamma and Dirichlet distributions by their concentration (yet): "
-            "use sample(), or detach the concentration"
-        )
-    return draw
-
-
 def clamp_probs(probs: Tensor) -> Tensor:
     """Probabilities away from 0 and 1 by eps, so that logarithms are finite."""
     eps = finfo(probs.dtype).eps
@@ -60,6 +54,30 @@ def probs_to_logits(probs: Tensor, is_binary: bool = False) -> Tensor:
     """log(p / (1 - p)), or log p."""
     clamped = clamp_probs(probs)
     return clamped.log() - (-clamped).log1p() if is_binary else clamped.log()
+
+
+def vec_to_tril_matrix(vec: Tensor, diag: int = 0) -> Tensor:
+    """Lower triangles, row by row, as the matrices that have them (and zeros above)."""
+    n = (-(1 + 2 * diag) + ((1 + 2 * diag) ** 2 + 8 * vec.shape[-1] + 4 * abs(diag) * (diag + 1)) ** 0.5) / 2
+    if not round(n) - finfo(vec.dtype).eps <= n <= round(n) + finfo(vec.dtype).eps:
+        raise ValueError(
+            f"The size of last dimension is {vec.shape[-1]} which cannot be expressed as "
+            "the lower triangular part of a square D x D matrix."
+        )
+    size = round(n)
+    mat = vec.new_zeros((*vec.shape[:-1], size, size))
+    i, j = _C.tril_indices(size, size, offset=diag)
+    mat[..., i, j] = vec
+    return mat
+
+
+def tril_matrix_to_vec(mat: Tensor, diag: int = 0) -> Tensor:
+    """The lower triangles of matrices, up to a diagonal, row by row."""
+    n = mat.shape[-1]
+    if diag < -n or diag >= n:
+        raise ValueError(f"diag ({diag}) provided is outside [{-n}, {n - 1}].")
+    i, j = _C.tril_indices(n, n, offset=diag)
+    return mat[..., i, j]
 
 
 def exactly_one(probs: Any, logits: Any) -> None:

@@ -218,6 +218,7 @@ def _fractional_max_pool(input, kernel_size, output_size, output_ratio, samples,
     output_size, kernel_size = spread(output_size), spread(kernel_size)
     if samples is None:
         samples = _C.rand(batch, channels, ndim, dtype=input.dtype, device=input.device)
+    samples = samples[:batch]  # of an unbatched input PyTorch reads the first
     # PyTorch's 2-D kernel takes the first sample for the width, its 3-D kernel for the depth.
     order = (1, 0) if ndim == 2 else (0, 1, 2)
     flat = _C.zeros((batch, channels) + (1,) * (2 * ndim), dtype=_C.int64)
