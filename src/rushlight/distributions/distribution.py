@@ -11,6 +11,8 @@ from .utils import lazy_property
 
 __all__ = ["Distribution", "ExponentialFamily"]
 
+_SCALAR = _C.Size()
+
 
 class Distribution:
     """A batch of distributions of one kind. Samples have shape sample_shape + batch_shape + event_shape.
@@ -34,7 +36,7 @@ class Distribution:
         Distribution._validate_args = value
 
     def __init__(
-        self, batch_shape: Any = _C.Size(), event_shape: Any = _C.Size(), validate_args: bool | None = None
+        self, batch_shape: Any = _SCALAR, event_shape: Any = _SCALAR, validate_args: bool | None = None
     ) -> None:
         self._batch_shape = _C.Size(batch_shape)
         self._event_shape = _C.Size(event_shape)
