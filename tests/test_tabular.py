@@ -112,6 +112,11 @@ def test_mean_and_scale_are_exact():
     assert mean_and_scale([0.1] * 10) == (0.1, 1.0)
     assert mean_and_scale([1e16, 1.0, -1e16])[0] == 1 / 3
     assert mean_and_scale([1.0, 3.0]) == (2.0, 1.0)
+    assert mean_and_scale([1e-15, 3e-15]) == pytest.approx((2e-15, 1e-15), abs=0, rel=1e-12)
+    with pytest.raises(DataError, match="column 'a' has values too large"):
+        mean_and_scale([1e300, -1e300], "a")
+    with pytest.raises(DataError, match="column 'a' has values too large for single precision"):
+        tabular.fit({"a": [1e100, 0.0] * 5, "y": [0, 1] * 5}, "y", standardize=False)
 
 
 def test_columns_become_inputs(people):
@@ -236,6 +241,27 @@ def test_parquet(tmp_path):
     parquet.write_table(table, tmp_path / "a.parquet")
     run = tabular.fit(str(tmp_path / "a.parquet"), "y", epochs=1)
     assert run.preprocess.inputs == ["a", "a missing", "t=u", "t=v"] and run.target.task == "binary"
+
+
+def test_objects_in_memory():
+    rows = [{"a": float(i), "y": "pq"[i % 2]} for i in range(20)]
+    columns = {"a": [row["a"] for row in rows], "y": [row["y"] for row in rows]}
+    pair = [[a] for a in columns["a"]], columns["y"]
+    losses = [
+        tabular.fit(data, target, epochs=2).history for data, target in ((rows, "y"), (columns, "y"), (pair, None))
+    ]
+    assert losses[0] == losses[1] == losses[2]
+
+
+def test_data_frames():
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    frame = pandas.DataFrame(
+        {"a": [1.0, None] * 20, "c": pandas.Categorical(["u", "v"] * 20), "y": [0.5, 1.5, 2.5, 4.0] * 10}
+    )
+    run = tabular.fit(frame, "y", epochs=1)
+    assert run.preprocess.inputs == ["a", "a missing", "c=u", "c=v"]
+    assert len(run.predict(frame[["c", "a"]])) == 40
+    assert tabular.fit((frame[["a", "c"]], frame["y"]), epochs=1).preprocess.inputs == run.preprocess.inputs
 
 
 # Models and training

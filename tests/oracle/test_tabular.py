@@ -92,6 +92,18 @@ def test_folders_go_both_ways(tmp_path):
         }
 
 
+def test_a_run_on_pytorch_is_resumed_on_pytorch(tmp_path):
+    from rushlight.tabular.fitting import Fit
+    from rushlight.tabular.settings import Settings
+
+    out, options = str(tmp_path / "m"), {"engine": "torch", "epochs": 6, "batch_size": 100, "hidden": [4]}
+    fit = Fit(torch, "blobs", Settings(**options), out, verbose=False)
+    fit.console.due, fit.console.look = 0.0, lambda trainer: setattr(fit.console, "stopped", trainer.step == 2)
+    assert fit.run(None, False).results["status"] == "interrupted"
+    resumed = tabular.fit(resume=out)
+    assert resumed.history == tabular.fit("blobs", **options).history
+
+
 def test_predict_by_command_on_both(tmp_path):
     tabular.fit("blobs", out=str(tmp_path / "m"), epochs=30)
     rows = []

@@ -89,7 +89,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]
         trained = x[split.train.numpy()]
         self.offset_ = trained.mean(0) if self.standardize else numpy.zeros(x.shape[1])
         scale = trained.std(0) if self.standardize else numpy.ones(x.shape[1])
-        self.scale_ = numpy.where(scale > 1e-12 * numpy.maximum(1, abs(self.offset_)), scale, 1.0)
+        self.scale_ = numpy.where(scale > 1e-12 * abs(self.offset_), scale, 1.0)
         if not classes and self.standardize:
             numbers = codes[split.train].numpy()
             target.offset, target.scale = float(numbers.mean()), float(numbers.std()) or 1.0

@@ -53,7 +53,10 @@ def fit(
     if resume is not None:
         if options or out is not None:
             raise DataError("--resume goes on with the data, settings and folder it had: give nothing else")
-        checkpoint = folders.load_checkpoint(engine.load(), folders.find_checkpoint(resume))
+        path = folders.find_checkpoint(resume)
+        checkpoint = folders.load_checkpoint(engine.load(), path)
+        if checkpoint["settings"]["engine"] != "rushlight":  # its tensors are needed
+            checkpoint = folders.load_checkpoint(engine.load(checkpoint["settings"]["engine"]), path)
         data = checkpoint["data"] if data is None else data
         if data is None:
             raise DataError(f"{resume} was fitted to data in memory: give them again")

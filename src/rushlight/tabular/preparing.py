@@ -51,7 +51,7 @@ def source_of(given: Any, settings: Settings) -> Source:
         return open_source(os.fspath(given), settings)
     if isinstance(given, tuple) and len(given) == 2:
         settings.target = "target"
-        return matrix_source("the data", *given, getattr(given[0], "columns", None))
+        return matrix_source("the data", *given)
     return memory_source("the data", given)
 
 

@@ -7,7 +7,7 @@ deviations are exact sums (math.fsum), so that no engine's order of adding shows
 from __future__ import annotations
 
 from array import array
-from math import fsum, isfinite, nan, sqrt
+from math import fsum, nan, sqrt
 
 from rushlight.tabular.errors import DataError
 from rushlight.tabular.settings import DEFAULT_LOSS, TASK_OF_LOSS
@@ -34,13 +34,19 @@ def integers(torch: Any, codes: array[int]) -> Tensor:
     return torch.frombuffer(codes, dtype=torch.int64) if codes else torch.empty(0, dtype=torch.int64)
 
 
-def mean_and_scale(values: list[float]) -> tuple[float, float]:
-    """Mean and population standard deviation, exactly rounded; the deviation of a constant counts as 1."""
-    if not values:
-        return 0.0, 1.0
-    mean = fsum(values) / len(values)
-    scale = sqrt(fsum([(value - mean) ** 2 for value in values]) / len(values))
-    return mean, scale if scale > 1e-12 * max(1.0, abs(mean)) else 1.0
+def mean_and_scale(values: list[float], name: str = "") -> tuple[float, float]:
+    """Mean and population standard deviation, exactly rounded; the deviation of a constant counts as 1.
+
+    `name` is the column's, for the error that values as large as 1e200 are.
+    """
+    try:
+        mean = fsum(values) / len(values)
+        scale = sqrt(fsum([(value - mean) ** 2 for value in values]) / len(values))
+    except OverflowError:
+        raise DataError(
+            f"column {name!r} has values too large to take a mean of: divide it by a power of ten"
+        ) from None
+    return mean, scale if scale > 1e-12 * abs(mean) else 1.0
 
 
 class NumberFeature:
@@ -70,7 +76,7 @@ class NumberFeature:
             raise DataError(
                 f"column {column.name!r} has no value in any training row: leave it out with --drop {column.name}"
             )
-        mean, scale = mean_and_scale(present)
+        mean, scale = mean_and_scale(present, column.name)
         return cls(column.name, mean, mean if standardize else 0.0, scale if standardize else 1.0, indicator, order)
 
     @staticmethod
@@ -303,7 +309,13 @@ class Preprocess:
                 )
             refuse_infinite(table, column)
             encoded.append(feature.encode(torch, column))
-        return torch.cat(encoded, 1).float()
+        x = torch.cat(encoded, 1).float()
+        if not bool(x.isfinite().all()):
+            worst = int((~x.isfinite()).any(0).int().argmax())
+            raise DataError(
+                f"column {self.inputs[worst]!r} has values too large for single precision: divide it by a power of ten"
+            )
+        return x
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -350,8 +362,4 @@ def refuse_names(table: Table, column: Column, most: int) -> None:
 def learn_scale(target: Target, numbers: list[float], standardize: bool) -> None:
     """Sets a regression target's scale from its training rows."""
     if standardize and target.task == "regression":
-        target.offset, target.scale = mean_and_scale(numbers)
-    if not isfinite(target.offset) or not isfinite(target.scale):
-        raise DataError(
-            f"the target {target.name!r} has values too large to take a mean of: divide it by a power of ten"
-        )
+        target.offset, target.scale = mean_and_scale(numbers, target.name)

@@ -183,10 +183,12 @@ def matrix_source(
     origin: str, x: Any, y: Any, names: Sequence[str] | None = None, target: str = "target"
 ) -> MemorySource:
     """Columns of a two-dimensional array-like and of the target beside it."""
-    rows = _plain(x)
-    columns = list(zip(*rows))
-    names = [f"x{i}" for i in range(len(columns))] if names is None else [str(name) for name in names]
-    return MemorySource(origin, {**dict(zip(names, columns)), target: _plain(y)})
+    if hasattr(x, "columns"):
+        columns: dict[str, Any] = dict(zip(x.columns, memory_source(origin, x).columns))
+    else:
+        values = list(zip(*_plain(x)))
+        columns = dict(zip(names if names is not None else [f"x{i}" for i in range(len(values))], values))
+    return MemorySource(origin, {**columns, target: _plain(y)})
 
 
 def _plain(values: Any) -> Sequence[Any]:
