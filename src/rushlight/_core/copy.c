@@ -15,10 +15,14 @@
         for (int64_t j = 0; j < n1; j++) {                                                        \
             char *o = p[0] + j * s[2];                                                            \
             const char *x = p[1] + j * s[3];                                                      \
+            TD *restrict od = (TD *)o;                                                            \
+            const TS *restrict xs = (const TS *)x;                                                \
             if (s[0] == (int64_t)sizeof(TD) && s[1] == (int64_t)sizeof(TS)) {                     \
-                TD *restrict od = (TD *)o;                                                        \
-                const TS *restrict xs = (const TS *)x;                                            \
                 for (int64_t i = 0; i < n0; i++) { const TS v = xs[i]; od[i] = CONV; }            \
+            } else if (s[0] == (int64_t)sizeof(TD) && s[1] == 0) {                                \
+                const TS v = *xs;                                                                 \
+                const TD number = CONV;                                                           \
+                for (int64_t i = 0; i < n0; i++) od[i] = number;                                  \
             } else {                                                                              \
                 for (int64_t i = 0; i < n0; i++, o += s[0], x += s[1]) {                          \
                     const TS v = *(const TS *)x;                                                  \

@@ -1,8 +1,9 @@
 /* elementwise.h -- the templates of elementwise kernels: RL_EW1 (x), RL_EW2 (a, b), RL_EW3 (a, b, c).
  *
- * One pass over n1 rows of n0 elements.  Dense rows and rows against a single number are separate loops,
- * because only those vectorise; everything else goes element by element.  The output may be one of the
- * inputs: each element is read before it is written.
+ * One pass over n1 rows of n0 elements.  The expression stands in one loop over dense elements, which vectorises; what
+ * lies apart in memory, or is one number for the whole row, is brought to it in blocks on the stack (walk.c).  Two
+ * operands of which one is a number are common enough for loops of their own.  The output may be one of the inputs:
+ * each element is read before it is written.
  */
 #ifndef RL_ELEMENTWISE_H
 #define RL_ELEMENTWISE_H
@@ -14,84 +15,98 @@
 #pragma GCC diagnostic ignored "-Wunused-variable"
 #endif
 
-#define RL_EW1(NAME, TO, ST, TX, LX, AX, PARAMS, EXPR)                                               \
-    static void NAME(char **p, const int64_t *s, int64_t n0, int64_t n1, const void *q_) {           \
-        const EwParam *q = (const EwParam *)q_;                                                      \
-        PARAMS                                                                                       \
-        for (int64_t j = 0; j < n1; j++) {                                                           \
-            char *o = p[0] + j * s[2];                                                               \
-            const char *px = p[1] + j * s[3];                                                        \
-            if (s[0] == (int64_t)sizeof(TO) && s[1] == (int64_t)sizeof(TX)) {                        \
-                TO *od = (TO *)o;                                                                    \
-                const TX *xd = (const TX *)px;                                                       \
-                RL_IVDEP for (int64_t i = 0; i < n0; i++) { const AX x = LX(xd[i]); od[i] = ST(EXPR); } \
-            } else {                                                                                 \
-                for (int64_t i = 0; i < n0; i++, o += s[0], px += s[1]) {                            \
-                    const AX x = LX(*(const TX *)px);                                                \
-                    *(TO *)o = ST(EXPR);                                                             \
-                }                                                                                    \
-            }                                                                                        \
-        }                                                                                            \
+#define RL_EW_BLOCK 512
+
+/* The m elements of an operand from element i on: where they are, or gathered into its block. */
+#define RL_EW_IN(T, DENSE, P, STRIDE, BLOCK) \
+    ((DENSE) ? (const T *)(P) + i : (const T *)rl_pull(BLOCK, (P) + i * (STRIDE), (STRIDE), m, sizeof(T)))
+
+#define RL_EW1(NAME, TO, ST, TX, LX, AX, PARAMS, EXPR)                                                  \
+    static void NAME(char **p, const int64_t *s, int64_t n0, int64_t n1, const void *q_) {              \
+        const EwParam *q = (const EwParam *)q_;                                                         \
+        PARAMS                                                                                          \
+        const bool dense_o = s[0] == (int64_t)sizeof(TO), dense_x = s[1] == (int64_t)sizeof(TX);        \
+        const bool dense = dense_o && dense_x;                                                          \
+        const int64_t step = dense ? n0 : RL_EW_BLOCK;                                                  \
+        TO block_o[RL_EW_BLOCK];                                                                        \
+        TX block_x[RL_EW_BLOCK];                                                                        \
+        for (int64_t j = 0; j < n1; j++) {                                                              \
+            char *o = p[0] + j * s[2];                                                                  \
+            const char *px = p[1] + j * s[3];                                                           \
+            for (int64_t i = 0; i < n0; i += step) {                                                    \
+                const int64_t m = n0 - i < step ? n0 - i : step;                                        \
+                const TX *xd = RL_EW_IN(TX, dense_x, px, s[1], block_x);                                \
+                TO *od = dense_o ? (TO *)o + i : block_o;                                               \
+                RL_IVDEP for (int64_t k = 0; k < m; k++) { const AX x = LX(xd[k]); od[k] = ST(EXPR); }  \
+                if (!dense_o) rl_push(o + i * s[0], s[0], block_o, m, sizeof(TO));                   \
+            }                                                                                           \
+        }                                                                                               \
     }
 
-#define RL_EW2(NAME, TO, ST, TA, LA, AA, TB, LB, AB, PARAMS, EXPR)                                   \
-    static void NAME(char **p, const int64_t *s, int64_t n0, int64_t n1, const void *q_) {           \
-        const EwParam *q = (const EwParam *)q_;                                                      \
-        PARAMS                                                                                       \
-        const bool dense_o = s[0] == (int64_t)sizeof(TO), dense_a = s[1] == (int64_t)sizeof(TA),     \
-                   dense_b = s[2] == (int64_t)sizeof(TB);                                            \
-        for (int64_t j = 0; j < n1; j++) {                                                           \
-            char *o = p[0] + j * s[3];                                                               \
-            const char *pa = p[1] + j * s[4], *pb = p[2] + j * s[5];                                 \
-            TO *od = (TO *)o;                                                                        \
-            const TA *ad = (const TA *)pa;                                                           \
-            const TB *bd = (const TB *)pb;                                                           \
-            if (dense_o && dense_a && dense_b) {                                                     \
-                RL_IVDEP for (int64_t i = 0; i < n0; i++) {                                          \
-                    const AA a = LA(ad[i]); const AB b = LB(bd[i]); od[i] = ST(EXPR);                \
-                }                                                                                    \
-            } else if (dense_o && dense_a && s[2] == 0) {                                            \
-                const AB b = LB(*bd);                                                                \
-                RL_IVDEP for (int64_t i = 0; i < n0; i++) { const AA a = LA(ad[i]); od[i] = ST(EXPR); } \
-            } else if (dense_o && s[1] == 0 && dense_b) {                                            \
-                const AA a = LA(*ad);                                                                \
-                RL_IVDEP for (int64_t i = 0; i < n0; i++) { const AB b = LB(bd[i]); od[i] = ST(EXPR); } \
-            } else {                                                                                 \
-                for (int64_t i = 0; i < n0; i++, o += s[0], pa += s[1], pb += s[2]) {                \
-                    const AA a = LA(*(const TA *)pa);                                                \
-                    const AB b = LB(*(const TB *)pb);                                                \
-                    *(TO *)o = ST(EXPR);                                                             \
-                }                                                                                    \
-            }                                                                                        \
-        }                                                                                            \
+#define RL_EW2(NAME, TO, ST, TA, LA, AA, TB, LB, AB, PARAMS, EXPR)                                             \
+    static void NAME(char **p, const int64_t *s, int64_t n0, int64_t n1, const void *q_) {                     \
+        const EwParam *q = (const EwParam *)q_;                                                                \
+        PARAMS                                                                                                 \
+        const bool dense_o = s[0] == (int64_t)sizeof(TO), dense_a = s[1] == (int64_t)sizeof(TA), dense_b = s[2] == (int64_t)sizeof(TB); \
+        const bool dense = dense_o && dense_a && dense_b;                                                      \
+        const int64_t step = dense ? n0 : RL_EW_BLOCK;                                                         \
+        TO block_o[RL_EW_BLOCK];                                                                               \
+        TA block_a[RL_EW_BLOCK];                                                                               \
+        TB block_b[RL_EW_BLOCK];                                                                               \
+        for (int64_t j = 0; j < n1; j++) {                                                                     \
+            char *o = p[0] + j * s[3];                                                                         \
+            const char *pa = p[1] + j * s[4];                                                                  \
+            const char *pb = p[2] + j * s[5];                                                                  \
+            if (dense_o && dense_a && s[2] == 0) {                                                             \
+                TO *od = (TO *)o;                                                                              \
+                const TA *ad = (const TA *)pa;                                                                 \
+                const AB b = LB(*(const TB *)pb);                                                              \
+                RL_IVDEP for (int64_t i = 0; i < n0; i++) { const AA a = LA(ad[i]); od[i] = ST(EXPR); }        \
+                continue;                                                                                      \
+            }                                                                                                  \
+            if (dense_o && s[1] == 0 && dense_b) {                                                             \
+                TO *od = (TO *)o;                                                                              \
+                const TB *bd = (const TB *)pb;                                                                 \
+                const AA a = LA(*(const TA *)pa);                                                              \
+                RL_IVDEP for (int64_t i = 0; i < n0; i++) { const AB b = LB(bd[i]); od[i] = ST(EXPR); }        \
+                continue;                                                                                      \
+            }                                                                                                  \
+            for (int64_t i = 0; i < n0; i += step) {                                                           \
+                const int64_t m = n0 - i < step ? n0 - i : step;                                               \
+                const TA *ad = RL_EW_IN(TA, dense_a, pa, s[1], block_a);                                       \
+                const TB *bd = RL_EW_IN(TB, dense_b, pb, s[2], block_b);                                       \
+                TO *od = dense_o ? (TO *)o + i : block_o;                                                      \
+                RL_IVDEP for (int64_t k = 0; k < m; k++) { const AA a = LA(ad[k]); const AB b = LB(bd[k]); od[k] = ST(EXPR); } \
+                if (!dense_o) rl_push(o + i * s[0], s[0], block_o, m, sizeof(TO));                          \
+            }                                                                                                  \
+        }                                                                                                      \
     }
 
-#define RL_EW3(NAME, TO, ST, TA, LA, AA, TB, LB, AB, TC, LC, AC, PARAMS, EXPR)                       \
-    static void NAME(char **p, const int64_t *s, int64_t n0, int64_t n1, const void *q_) {           \
-        const EwParam *q = (const EwParam *)q_;                                                      \
-        PARAMS                                                                                       \
-        const bool dense = s[0] == (int64_t)sizeof(TO) && s[1] == (int64_t)sizeof(TA) &&             \
-                           s[2] == (int64_t)sizeof(TB) && s[3] == (int64_t)sizeof(TC);               \
-        for (int64_t j = 0; j < n1; j++) {                                                           \
-            char *o = p[0] + j * s[4];                                                               \
-            const char *pa = p[1] + j * s[5], *pb = p[2] + j * s[6], *pc = p[3] + j * s[7];          \
-            if (dense) {                                                                             \
-                TO *od = (TO *)o;                                                                    \
-                const TA *ad = (const TA *)pa;                                                       \
-                const TB *bd = (const TB *)pb;                                                       \
-                const TC *cd = (const TC *)pc;                                                       \
-                RL_IVDEP for (int64_t i = 0; i < n0; i++) {                                          \
-                    const AA a = LA(ad[i]); const AB b = LB(bd[i]); const AC c = LC(cd[i]);          \
-                    od[i] = ST(EXPR);                                                                \
-                }                                                                                    \
-            } else {                                                                                 \
-                for (int64_t i = 0; i < n0; i++, o += s[0], pa += s[1], pb += s[2], pc += s[3]) {    \
-                    const AA a = LA(*(const TA *)pa);                                                \
-                    const AB b = LB(*(const TB *)pb);                                                \
-                    const AC c = LC(*(const TC *)pc);                                                \
-                    *(TO *)o = ST(EXPR);                                                             \
-                }                                                                                    \
-            }                                                                                        \
-        }                                                                                            \
+#define RL_EW3(NAME, TO, ST, TA, LA, AA, TB, LB, AB, TC, LC, AC, PARAMS, EXPR)                                 \
+    static void NAME(char **p, const int64_t *s, int64_t n0, int64_t n1, const void *q_) {                     \
+        const EwParam *q = (const EwParam *)q_;                                                                \
+        PARAMS                                                                                                 \
+        const bool dense_o = s[0] == (int64_t)sizeof(TO), dense_a = s[1] == (int64_t)sizeof(TA), dense_b = s[2] == (int64_t)sizeof(TB), dense_c = s[3] == (int64_t)sizeof(TC); \
+        const bool dense = dense_o && dense_a && dense_b && dense_c;                                           \
+        const int64_t step = dense ? n0 : RL_EW_BLOCK;                                                         \
+        TO block_o[RL_EW_BLOCK];                                                                               \
+        TA block_a[RL_EW_BLOCK];                                                                               \
+        TB block_b[RL_EW_BLOCK];                                                                               \
+        TC block_c[RL_EW_BLOCK];                                                                               \
+        for (int64_t j = 0; j < n1; j++) {                                                                     \
+            char *o = p[0] + j * s[4];                                                                         \
+            const char *pa = p[1] + j * s[5];                                                                  \
+            const char *pb = p[2] + j * s[6];                                                                  \
+            const char *pc = p[3] + j * s[7];                                                                  \
+            for (int64_t i = 0; i < n0; i += step) {                                                           \
+                const int64_t m = n0 - i < step ? n0 - i : step;                                               \
+                const TA *ad = RL_EW_IN(TA, dense_a, pa, s[1], block_a);                                       \
+                const TB *bd = RL_EW_IN(TB, dense_b, pb, s[2], block_b);                                       \
+                const TC *cd = RL_EW_IN(TC, dense_c, pc, s[3], block_c);                                       \
+                TO *od = dense_o ? (TO *)o + i : block_o;                                                      \
+                RL_IVDEP for (int64_t k = 0; k < m; k++) { const AA a = LA(ad[k]); const AB b = LB(bd[k]); const AC c = LC(cd[k]); od[k] = ST(EXPR); } \
+                if (!dense_o) rl_push(o + i * s[0], s[0], block_o, m, sizeof(TO));                          \
+            }                                                                                                  \
+        }                                                                                                      \
     }
 #endif

@@ -186,7 +186,22 @@ Tensor *rl_reduce(const RedDef *def, Tensor *t, Ints dims, bool keepdim, RLDType
             if (reduce_all(def, &job, in_dt, out_dt, out->numel) < 0) Py_CLEAR(out);
             break;
         }
-        /* several walks: gather them once into rows */
+        /* several walks: one after another where parts may be joined, else gathered once into rows */
+        if (def->joins && n_red && in_dt != RL_F16 && in_dt != RL_BF16 && def->kernel[out_dt]) {
+            int64_t inner = -1, rest[RL_MAXDIM];
+            int left = 0;
+            for (int i = 0; i < src->ndim; i++) {
+                if (!mask[i] || src->size[i] == 1) continue;
+                if (inner < 0 || src->stride[i] < src->stride[inner]) inner = i;
+            }
+            for (int i = 0; i < src->ndim; i++) if (mask[i] && i != inner) rest[left++] = i;
+            Tensor *part = rl_reduce(def, src, (Ints){&inner, 1}, true, dtype);
+            Tensor *whole = part ? rl_reduce(def, part, (Ints){rest, left}, true, dtype) : NULL;
+            Py_XDECREF(part);
+            if (whole) rl_set_geometry(whole, out->ndim, out->size, out->stride);
+            Py_SETREF(out, whole);
+            goto done;
+        }
         int64_t psize[RL_MAXDIM], pstride[RL_MAXDIM];
         int k = 0;
         for (int pass = 0; pass < 2; pass++)

@@ -358,6 +358,9 @@ bool rl_called_by_interpreter(void);                        /* temporary.c: an o
 #define RL_MAXOPS 5
 void rl_walk(RLKernel kernel, int n_ops, int ndim, const int64_t *shape, const int64_t *const *strides, char *const *data,
              const void *params, int64_t grain);
+/* Elements that lie `stride` bytes apart (0: one element, again and again) to a dense block, which is returned, and back. */
+const void *rl_pull(void *block, const char *from, int64_t stride, int64_t n, size_t size);
+void rl_push(char *to, int64_t stride, const void *block, int64_t n, size_t size);
 void rl_walk_dense(RLKernel kernel, int n_ops, char **data, const int64_t *stride, int64_t n, const void *params, int64_t grain);
 void rl_iter_order(int n_ops, int ndim, const int64_t *shape, const int64_t *const *strides, int *perm);
 static inline EwParam rl_ew_param(Scalar s) {

@@ -21,6 +21,36 @@ void rl_iter_order(int n_ops, int ndim, const int64_t *shape, const int64_t *con
     }
 }
 
+/* ---------------------------------------------------------------- blocks */
+
+typedef struct { uint64_t half[2]; } Sixteen;
+
+#define EACH_SIZE(DO) \
+    switch (size) { case 1: DO(uint8_t) case 2: DO(uint16_t) case 4: DO(uint32_t) case 8: DO(uint64_t) default: DO(Sixteen) }
+
+const void *rl_pull(void *block, const char *from, int64_t stride, int64_t n, size_t size) {
+#define GATHER(T) {                                                                                     \
+        T *to = block;                                                                                  \
+        if (stride == 0) { const T v = *(const T *)from; for (int64_t i = 0; i < n; i++) to[i] = v; }   \
+        else for (int64_t i = 0; i < n; i++, from += stride) to[i] = *(const T *)from;                  \
+        return block;                                                                                   \
+    }
+    EACH_SIZE(GATHER)
+#undef GATHER
+}
+
+void rl_push(char *to, int64_t stride, const void *block, int64_t n, size_t size) {
+#define SCATTER(T) {                                                                                    \
+        const T *from = block;                                                                          \
+        for (int64_t i = 0; i < n; i++, to += stride) *(T *)to = from[i];                               \
+        return;                                                                                         \
+    }
+    EACH_SIZE(SCATTER)
+#undef SCATTER
+}
+
+/* ---------------------------------------------------------------- walks */
+
 typedef struct {
     RLKernel kernel;
     const void *params;
