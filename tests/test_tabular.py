@@ -765,7 +765,7 @@ def test_the_live_line(capsys, monkeypatch):
     trainer.run(console)
     console.clear()
     captured = capsys.readouterr()
-    assert "rows/s" in captured.err and "left" in captured.err and "Validation" in captured.err
+    assert "rows/s" in captured.err and "left" in captured.err and "validation" in captured.err
     assert captured.err.endswith("\r") and captured.err.split("\r")[-2].strip() == ""
     assert "\r" not in captured.out
     assert duration(59.6) == "1:00" and duration(3723) == "1:02:03"

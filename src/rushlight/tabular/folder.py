@@ -45,9 +45,9 @@ class Staging:
         return self.path
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
-        from shutil import rmtree
-
         if kind is not None:
+            from shutil import rmtree
+
             rmtree(self.path, ignore_errors=True)
             if isinstance(error, OSError):
                 raise DataError(
@@ -60,6 +60,8 @@ class Staging:
             os.rename(self.folder, old)
         os.rename(self.path, self.folder)
         if replaces:
+            from shutil import rmtree
+
             rmtree(old, ignore_errors=True)
 
 

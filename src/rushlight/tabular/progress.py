@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from time import perf_counter
 
@@ -31,7 +32,6 @@ class Console(Watch):
         self.live = not quiet and sys.stderr.isatty()
         self.drawn = ""
         self.started = perf_counter()
-        self.first_epoch: int | None = None
         self.next_draw = self.started + REDRAW if self.live else float("inf")
         self.next_checkpoint = self.started + CHECKPOINT if checkpoint else float("inf")
         self.due = min(self.next_draw, self.next_checkpoint)
@@ -85,16 +85,27 @@ class Console(Watch):
     def _status(self, trainer: Trainer) -> str:
         steps = -(-len(trainer.train) // trainer.rows_per_step)
         done = trainer.epoch + trainer.step / steps
-        if self.first_epoch is None:
-            self.first_epoch = trainer.epoch
         epochs = trainer.settings.epochs
         rate = done * len(trainer.train) / max(trainer.seconds, 1e-9)
         left = (epochs - done) * trainer.seconds / max(done, 1e-9)
-        numbers = self._numbers(trainer) if trainer.history else "Loss: ..."
-        return f"Epoch: {trainer.epoch + 1}/{epochs} | {numbers} | {rate:,.0f} rows/s | {duration(left)} left"
+        numbers = "..."
+        if trainer.history:
+            record = trainer.history[-1]
+            numbers = f"{record['loss']:.4f}"
+            if trainer.held_out_name:
+                numbers += f", {trainer.held_out_name} {record['held_out_loss']:.4f} ({record['held_out_score']:.4f})"
+        return f"epoch {trainer.epoch + 1}/{epochs}  loss {numbers}  {rate:,.0f} rows/s  {duration(left)} left"
+
+    @staticmethod
+    def _width() -> int:
+        try:
+            return os.get_terminal_size(sys.stderr.fileno()).columns - 1
+        except (OSError, ValueError):  # not a terminal of the system's, as in a test
+            return 200
 
     def _draw(self, text: str) -> None:
         if self.live and text != self.drawn:
+            text = text[: self._width()]
             print(
                 "\r" + text + " " * (len(self.drawn) - len(text)) + ("" if text else "\r"),
                 end="",
