@@ -344,37 +344,31 @@ def paint_shares(axes: Any, classes: list[str], groups: list[str], codes: list[i
 
 
 def paint_images(run: Run) -> Any:
-    """A row of images of each class."""
+    """Eight images of each class in a row, as one image: that is drawn faster than many axes."""
     import numpy
 
-    across, classes = 8, run.target.classes or [run.target.name]
-    canvas = figure(6.4, 0.35 + 0.72 * min(len(classes), MOST_GROUPS))
-    panels = canvas.subplots(min(len(classes), MOST_GROUPS), across, squeeze=False)
+    assert run.data is not None
+    across, labels = 8, (run.target.classes or [run.target.name])[:MOST_GROUPS]
+    channels, height, width = run.preprocess.shape
+    colours = 3 if channels >= 3 else 1
     codes = run.data.y.tolist() if run.target.classes else [0] * len(run.data.y)
-    scale = numpy.reshape(run.preprocess.scale, (-1, 1, 1))
-    offset = numpy.reshape(run.preprocess.offset, (-1, 1, 1))
-    whites = []
-    for code, line in enumerate(panels):
-        rows = [row for row, found in enumerate(codes) if found == code][:across]
-        for axes in line:
-            axes.set_xticks([])
-            axes.set_yticks([])
-            axes.spines[:].set_visible(False)
-        for axes, row in zip(line, rows):
+    scale, offset = (numpy.reshape(values, (-1, 1, 1)) for values in (run.preprocess.scale, run.preprocess.offset))
+    sheet = numpy.full((len(labels), height + 1, across, width + 1, colours), numpy.nan)
+    for code in range(len(labels)):
+        rows = [row for row, found in enumerate(codes) if found == code]
+        for i, row in enumerate(rows[:across]):
             pixels = numpy.array(run.data.x[row].tolist()) * scale + offset
-            whites.append(pixels.max())
-            axes.imshow(_displayable(pixels), cmap="gray", interpolation="nearest", vmin=0)
-        line[0].set_ylabel(short(classes[code], 14), rotation=0, ha="right", va="center")
-    for shown in [image for axes in panels.ravel() for image in axes.images]:
-        shown.set_clim(0, max(whites))
+            sheet[code, :height, i, :width] = pixels[:colours].transpose(1, 2, 0)
+    sheet = (sheet / numpy.nanmax(sheet)).clip(0, 1).reshape(-1, across * (width + 1), colours)
+    canvas = figure(6.4, 0.3 + 0.72 * len(labels) * height / width)
+    axes = canvas.subplots()
+    axes.imshow(numpy.nan_to_num(sheet, nan=1.0).repeat(3 // colours, axis=2), interpolation="nearest", aspect="auto")
+    axes.set_xticks([])
+    axes.set_yticks([i * (height + 1) + height / 2 for i in range(len(labels))], [short(text, 14) for text in labels])
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.grid(visible=False)
     return canvas
-
-
-def _displayable(pixels: Any) -> Any:
-    """(height, width) of one channel, else (height, width, 3) within 0..1."""
-    if len(pixels) < 3:
-        return pixels[0]
-    return (pixels[:3].transpose(1, 2, 0) / (255 if pixels.max() > 1.5 else 1)).clip(0, 1)
 
 
 def describe_data(run: Run) -> str:
@@ -655,7 +649,7 @@ def describe_predicted(run: Run) -> str:
     measured = run.results["after"][part]
     return (
         f"A point for each of {measured['rows']} {part} rows; on the dashed line, the prediction is exact. "
-        f"The mean error is {measured['mae']:.4g}."
+        f"On average it is off by {measured['mae']:.4g}."
     )
 
 

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 MOST_CLASSES = 50
 EPOCHS_SHOWN = 20
 NARROW = "\u202f"  # a space that lines are not broken at
-MEASURES = {"accuracy": "accuracy", "r2": "R2", "loss": "loss", "rmse": "root mean square error", "mae": "mean error"}
+MEASURES = {
+    "accuracy": "accuracy",
+    "r2": "R2",
+    "loss": "loss",
+    "rmse": "root mean square error",
+    "mae": "mean absolute error",
+}
 
 STYLE = """
 :root { --ink: #1d2329; --soft: #545e68; --line: #d5dbe1; --page: #ffffff; --raised: #f3f6f9; --mark: #1b4f8a }
@@ -53,8 +59,13 @@ caption { text-align: left; color: var(--soft); padding-bottom: .35rem }
 th, td { text-align: right; padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top }
 th:first-child, .text td { text-align: left }
 .text td, .text thead th { text-align: left }
+td { white-space: nowrap }
+tbody th, .text td { white-space: normal; overflow-wrap: anywhere; min-width: 3.5rem }
+.text tbody th, .text td { min-width: 6.5rem }
+.text td:last-child { min-width: 11rem }
 thead th { color: var(--soft); font-weight: 600 }
 tbody th { font-weight: 500 }
+@media (max-width: 30rem) { th, td { padding: .35rem } }
 figure { margin: 1.2rem 0 }
 figure img { display: block; max-width: 100%; height: auto; margin: 0 auto }
 figcaption { color: var(--soft); font-size: .93rem; margin-top: .4rem }
@@ -144,7 +155,7 @@ def lead(run: Run) -> str:
         good = f"It is right for {shown('accuracy', found['accuracy'])} of {found['rows']} {part} rows."
     else:
         what = f"A network that predicts the number {run.target.name} from {inputs}."
-        good = f"On {found['rows']} {part} rows it is {found['mae']:.4g} off in the mean; R2 is {found['r2']:.3f}."
+        good = f"On {found['rows']} {part} rows it is off by {found['mae']:.4g} on average; R2 is {found['r2']:.3f}."
     caution = "" if part == "test" else " No rows were set aside to test it on: expect less from new ones."
     return f"{what} {good}{caution}"
 
