@@ -13,7 +13,7 @@ def _real(text: str) -> dict[str, str]:
 
 
 def _names(params: str) -> str:
-    """", float alpha=1.0" -> ", alpha"."""
+    """ ", float alpha=1.0" -> ", alpha"."""
     return "".join(f", {p.split('=')[0].split()[-1]}" for p in params.split(",")[1:])
 
 
