@@ -41,7 +41,7 @@ def laid_out(engine, array, layout, dtype=None):
 def spacing(magnitude):
     """The unit of the last place of float32 numbers of that size."""
     limits = np.finfo(np.float32)
-    return np.spacing(np.clip(np.abs(magnitude), limits.tiny, limits.max).astype(np.float32)).astype(np.float64)
+    return np.spacing(np.clip(np.abs(magnitude), limits.tiny, limits.max / 2).astype(np.float32)).astype(np.float64)
 
 
 def worst(result, reference, unit):
