@@ -456,7 +456,7 @@ def test_a_killed_run_leaves_its_checkpoint_beside(tmp_path, line):
     with pytest.raises(SystemExit):
         fit.run(None, False)
     assert sorted(os.listdir(tmp_path)) == ["line.csv", "model.unfinished.pt"]
-    resumed = tabular.fit(resume=out)
+    resumed = tabular.fit(resume=out + "/")
     whole = tabular.fit(line, -1, no_header=True, epochs=20, hidden=[3], batch_size=7)
     assert resumed.history == whole.history
     assert sorted(os.listdir(tmp_path)) == ["line.csv", "model"]

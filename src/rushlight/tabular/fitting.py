@@ -60,10 +60,11 @@ def fit(
         data = checkpoint["data"] if data is None else data
         if data is None:
             raise DataError(f"{resume} was fitted to data in memory: give them again")
-        options, out = checkpoint["settings"], resume.rstrip("/")
+        options, out = checkpoint["settings"], resume
     settings = Settings(**options)
     torch = engine.load(settings.engine)
     if out is not None:
+        out = out.rstrip("/")
         folders.refuse_unwritable(out)
     rng = torch.get_rng_state()
     try:
@@ -103,8 +104,12 @@ class Fit:
                 raise DataError(f"{prepared.origin} is not what it was when the run began: fit anew")
             trainer.restore(checkpoint["trainer"])
             console.say(f"going on after {counted(trainer.epoch, 'epoch')}")
-        with console.listening():
-            trainer.run(console)
+        try:
+            with console.listening():
+                trainer.run(console)
+        except DataError:  # the loss has gone: no checkpoint leads on from there
+            self._remove_unfinished()
+            raise
         interrupted = self.checkpoint(trainer) if not trainer.complete else None
         trainer.keep_best()
         results = {
@@ -124,7 +129,7 @@ class Fit:
         run.checkpoint = interrupted
         if self.out is not None:
             run.save(self.out, pictures)
-            folders.remove_unfinished(self.out)
+            self._remove_unfinished()
         return run
 
     def _find_rate(self, model: Module, part: Part) -> None:
@@ -154,7 +159,15 @@ class Fit:
     def keep_checkpoint(self, trainer: Trainer) -> None:
         """Puts a checkpoint beside the folder, for a run that ends without being asked to."""
         assert self.out is not None
-        folders.save_checkpoint(self.torch, self.out + folders.UNFINISHED, self.checkpoint(trainer))
+        try:
+            os.makedirs(os.path.dirname(os.path.abspath(self.out)), exist_ok=True)
+            folders.save_checkpoint(self.torch, self.out + folders.UNFINISHED, self.checkpoint(trainer))
+        except OSError as error:  # a full disk, say, is no reason to lose the run itself
+            self.console.say(f"no checkpoint could be written ({error.strerror})")
+
+    def _remove_unfinished(self) -> None:
+        if self.out is not None:
+            folders.remove_unfinished(self.out)
 
 
 def describe(settings: Settings, model: Module, parts: dict[str, Part]) -> list[str]:

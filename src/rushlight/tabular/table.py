@@ -7,7 +7,7 @@ bytes, however large the file.
 from __future__ import annotations
 
 from array import array
-from math import isinf, nan
+from math import inf, nan
 
 from rushlight.tabular.errors import DataError
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from rushlight.tabular.source import Source
 
 MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?", "-"))
-FIRST_LINE = 2
 
 
 class Column:
@@ -158,9 +157,9 @@ def refuse_infinite(table: Table, column: Column) -> None:
     """Infinite values have no mean and no place on a scale."""
     if column.numbers is None:
         return
-    for row, number in enumerate(column.numbers):
-        if isinf(number):
+    for infinite in (inf, -inf):
+        if infinite in column.numbers:
             raise DataError(
-                f"column {column.name!r} of {table.origin} has an infinite value on {table.place(row)}: "
-                f"correct it, or leave it empty to have it filled in"
+                f"column {column.name!r} of {table.origin} has an infinite value on "
+                f"{table.place(column.numbers.index(infinite))}: correct it, or leave it empty to have it filled in"
             )
