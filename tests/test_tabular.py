@@ -101,6 +101,8 @@ def test_options_are_checked():
     with pytest.raises(DataError, match="--loss mse is not for binary"):
         Settings(loss="mse", task="binary")
     assert Settings(hidden=(6, 4)).hidden == [6, 4]
+    Settings().hidden.append(5)
+    assert Settings().hidden == [64, 32]
     assert Settings(**Settings(hidden=[3], seed=4).to_dict()).to_dict() == Settings(hidden=[3], seed=4).to_dict()
     assert len({option.flag for option in OPTIONS}) == len(OPTIONS)
 

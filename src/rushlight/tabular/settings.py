@@ -139,7 +139,7 @@ OPTIONS = (
     Option("activation", "relu", str, f"{', '.join(ACTIVATIONS)} (default: relu)", _one_of(*ACTIVATIONS), "NAME", "model"),
     Option("loss", None, str, f"{', '.join(LOSSES)} (default: by task)", _one_of(*LOSSES), "NAME", "model"),
     Option("optimizer", "adamw", str, f"{', '.join(OPTIMIZERS)} (default: adamw)", _one_of(*OPTIMIZERS), "NAME"),
-    Option("lr", None, float, "learning rate (default: by optimizer)", _at_least(0, strictly=True), "RATE"),
+    Option("lr", None, float, "learning rate (default: by optimizer and width)", _at_least(0, strictly=True), "RATE"),
     Option("momentum", 0.0, float, "of sgd and rmsprop (default: 0)", _at_least(0), "M"),
     Option("weight_decay", None, float, "pull of the weights towards zero (default: 1 for adamw, else 0)", _at_least(0), "D"),
     Option("epochs", 100, int, "times through the training rows (default: 100)", _at_least(1), "N"),
@@ -171,7 +171,7 @@ class Settings:
                 wrong = option.check(value)
                 if wrong:
                     raise DataError(f"{option.flag} {value}: {wrong}")
-            setattr(self, option.name, list(value) if isinstance(value, tuple) else value)
+            setattr(self, option.name, list(value) if isinstance(value, (list, tuple)) else value)
         if self.loss and self.task and self.task not in TASK_OF_LOSS[self.loss]:
             raise DataError(f"--loss {self.loss} is not for {self.task}: leave one of them out")
         if self.early_stopping and not given.get("validation_size"):
