@@ -97,7 +97,7 @@ def lenient(what: str, *more: type[BaseException]) -> Iterator[None]:
             raise
         import logging
 
-        reason = str(error) if isinstance(error, DataError) else f"{type(error).__name__}: {error}"
+        reason = str(error) if isinstance(error, DataError) else f"{type(error).__name__}: {error}".rstrip(": ")
         logging.getLogger("rushlight").warning("%s: %s", what, reason)
 
 
@@ -106,7 +106,7 @@ def draw(run: Run, folder: str) -> None:
 
     What cannot be drawn, or not without matplotlib, is left out with a line on the log.  Ctrl-C ends the drawing only.
     """
-    with lenient("no more pictures", KeyboardInterrupt), style():
+    with lenient("drawing ended", KeyboardInterrupt), style():
         for picture in PICTURES:
             if picture.applies(run):
                 with lenient(f"{picture.file} was not drawn"):
@@ -261,7 +261,8 @@ def telling_features(run: Run, rows: list[int]) -> list[Any]:
     features = run.preprocess.features[:MOST_CANDIDATES]
     if len(features) == 1:
         return features
-    x = numpy.array(run.data.x[rows].tolist())
+    width = sum([len(feature.names) for feature in features])
+    x = numpy.array(run.data.x[:, :width][rows].tolist())
     y = numpy.array(run.data.y[rows].tolist())
     if run.target.classes:
         y = numpy.eye(len(run.target.classes))[y]
@@ -478,7 +479,7 @@ def paint_plane(run: Run) -> Any:
     if chances is None:
         heights = numpy.reshape(values, (len(y), len(x)))
         canvas.colorbar(axes.contourf(x, y, heights, 12, cmap="cividis"), ax=axes, label=short(run.target.name))
-        axes.plot(*(column_values(run, name, rows) for name in names), "o", ms=4, mfc="none", mec="white", mew=0.9)
+        axes.plot(*(column_values(run, name, rows) for name in names), "o", ms=4, mfc="white", mec=INK, mew=0.6)
         axes.set_xlabel(short(names[0]))
         axes.set_ylabel(short(names[1]))
         return canvas

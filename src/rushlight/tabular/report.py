@@ -9,7 +9,7 @@ from rushlight.tabular.markup import Html, joined, page, table, tag
 from rushlight.tabular.metrics import score_name
 from rushlight.tabular.pictures import PICTURES, Picture, judged_part, lenient, unscaled
 from rushlight.tabular.preparing import about_target, counted, missing_of, some
-from rushlight.tabular.preprocess import DEFAULT_LOSS
+from rushlight.tabular.preprocess import DEFAULT_LOSS, doubles
 from rushlight.tabular.progress import duration
 from rushlight.tabular.settings import OPTIONS
 
@@ -276,7 +276,7 @@ def columns_table(run: Run) -> Html:
         ]
         if seen:
             column = run.data.table.columns[feature.name]
-            row += [contents(column), missing_of(run.torch, column) or "–"]
+            row += [contents(run.torch, column), missing_of(run.torch, column) or "–"]
         rows.append([*row, encoding(feature)])
     left_out = len(run.preprocess.features) - len(rows)
     caption = "Columns" + (f", the first {len(rows)}; {left_out} more are in preprocess.json" if left_out else "")
@@ -284,12 +284,13 @@ def columns_table(run: Run) -> Html:
     return textual(table(caption, head, rows))
 
 
-def contents(column: Any) -> str:
+def contents(torch: Any, column: Any) -> str:
     """The range of numbers, or the names of categories."""
     if column.numbers is None:
         return f"{len(column.categories)}: {some(sorted(column.categories))}"
-    present = [number for number in column.numbers if number == number]
-    return f"{min(present):.5g} to {max(present):.5g}"
+    numbers = doubles(torch, column.numbers)
+    present = numbers[~numbers.isnan()]
+    return f"{present.min().item():.5g} to {present.max().item():.5g}"
 
 
 def scaling(offset: float, scale: float) -> str:
