@@ -21,6 +21,7 @@ from rushlight.utils.data.sampler import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
     Batches = Iterator[list[_C.Tensor]]
     Chunks = Iterator[_C.Tensor]
@@ -75,7 +76,7 @@ def row_fetcher(dataset: object, otherwise: Callable) -> Callable:
     return fetch
 
 
-def _chunks(sampler: object, size: int) -> Chunks | None:
+def _chunks(sampler: Any, size: int) -> Chunks | None:
     """What a sampler of ours will yield, as vectors of indices, if all of it lies below `size`."""
     kind = type(sampler)
     if kind is SequentialSampler and len(sampler.data_source) <= size:
@@ -132,7 +133,7 @@ def _taker(columns: list[tuple[_C.Tensor, ...]]) -> Callable[[_C.Tensor], list[_
     return lambda index: [_index_select(tensor, 0, index) for tensor in tensors]
 
 
-def _rows(dataset: object) -> _Rows | None:
+def _rows(dataset: Any) -> _Rows | None:
     kind = type(dataset)
     if kind is TensorDataset:
         if not _is_plain(dataset):
@@ -164,7 +165,7 @@ def _is_plain(dataset: TensorDataset) -> bool:
     return True
 
 
-def _index_vector(indices: object, size: int) -> _C.Tensor | None:
+def _index_vector(indices: Any, size: int) -> _C.Tensor | None:
     """Indices as a tensor, if they are integers that count from the front."""
     if type(indices) is range:
         vector = _C.tensor(list(indices), dtype=_C.int64)
