@@ -1,8 +1,6 @@
 """Pictures of a run: the data, what the network makes of them, how it learnt and where it errs.
 
-matplotlib is imported when the first picture is drawn, never before.  Figures are made without pyplot: no window system
-is asked for, and neither the caller's figures nor his matplotlib settings are touched.  Classes differ in marker and
-lightness, lines in their dashes, so that a picture printed in grey still tells them apart.
+Classes differ in marker and lightness, lines in their dashes, so that a picture printed in grey still tells them apart.
 """
 
 from __future__ import annotations
@@ -12,6 +10,7 @@ from contextlib import contextmanager
 from copy import copy
 from math import ceil, isfinite
 
+from rushlight.tabular.canvas import COLOURS, GREY, INK, PALE, colour, figure, marker, plain_ticks, short, style
 from rushlight.tabular.errors import DataError
 from rushlight.tabular.metrics import score_name
 from rushlight.tabular.model import build
@@ -23,53 +22,10 @@ if TYPE_CHECKING:
 
     from rushlight.tabular.run import Run
 
-MISSING = "pictures need matplotlib: pip install 'rushlight[plot]'"
-
-COLOURS = (
-    *("#1b4f8a", "#e07b00", "#2a8f5b", "#9c2f86", "#6d5310"),
-    *("#1aa0b8", "#b8312f", "#707070", "#5a49b0", "#97a51b"),
-)
-MARKERS = ("o", "+", "s", "x", "^", "D", "v", "*", "<", "1")
-INK, GREY, PALE = "#222222", "#8a8a8a", "#dfe8f2"
-
 MOST_POINTS = 2000  # of a scatter plot: more only make it black
 MOST_PANELS = 6
 MOST_GROUPS = 10  # of a panel: classes or categories
 MOST_CANDIDATES = 200  # columns among which the most telling ones are looked for
-
-STYLE = {
-    "text.parse_math": False,  # $ and _ in the names of columns are what they are
-    "font.size": 10.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": GREY,
-    "axes.labelcolor": INK,
-    "axes.titlesize": 10.5,
-    "axes.titlelocation": "left",
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "grid.color": "#e6e6e6",
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "legend.frameon": False,
-    "legend.fontsize": 9.0,
-    "figure.facecolor": "white",
-    "figure.constrained_layout.use": True,
-    "figure.constrained_layout.w_pad": 0.1,
-    "figure.constrained_layout.h_pad": 0.08,
-}
-# Fonts for scripts that matplotlib's own lacks, in the order of preference; those that are installed are used.
-MORE_FONTS = (
-    *(
-        "Noto Sans CJK KR",
-        "Noto Sans CJK JP",
-        "Noto Sans CJK SC",
-        "NanumGothic",
-        "Malgun Gothic",
-        "Apple SD Gothic Neo",
-    ),
-    *("Hiragino Sans", "PingFang SC", "Microsoft YaHei", "Yu Gothic", "Noto Sans Devanagari", "Noto Sans Thai"),
-)
 
 
 class Picture:
@@ -121,52 +77,6 @@ def save(picture: Picture, run: Run, path: str) -> None:
         if os.path.exists(path):
             os.unlink(path)
         raise
-
-
-@contextmanager
-def style() -> Iterator[None]:
-    """Within the block matplotlib has this module's settings; after it, those it had."""
-    try:
-        import matplotlib
-        from matplotlib.font_manager import fontManager
-    except ImportError:
-        raise DataError(MISSING) from None
-    import warnings
-
-    installed = {font.name for font in fontManager.ttflist}
-    family = ["DejaVu Sans", *(name for name in MORE_FONTS if name in installed)]
-    with warnings.catch_warnings(), matplotlib.rc_context():
-        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # it shows as a box
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update({**STYLE, "font.family": family})
-        yield
-
-
-def figure(width: float, height: float) -> Any:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height))
-
-
-def plain_ticks(axis: Any) -> None:
-    """0.01 and so on along a logarithmic axis, where matplotlib would write formulas, which are switched off."""
-    axis.set_major_formatter("{x:g}")
-    axis.set_minor_formatter("")
-
-
-def short(text: str, most: int = 32) -> str:
-    """A name that fits beside an axis."""
-    text = " ".join(text.split())
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def colour(code: int) -> str:
-    return COLOURS[code % len(COLOURS)]
-
-
-def marker(code: int) -> str:
-    """Shifted with each round of the colours, so that a hundred classes have a sign of their own."""
-    return MARKERS[(code + code // len(COLOURS)) % len(MARKERS)]
 
 
 # What there is to draw from
@@ -431,8 +341,8 @@ def paint_line(run: Run) -> Any:
         if rows:
             axes.plot(column_values(run, name, rows), targets(run, rows), sign, ms=5, mfc="none", mec=ink, label=label)
     x = grid(shown, 300)
-    for label, model, style in (("before training", untrained(run), "--"), ("after training", run, "-")):
-        axes.plot(x, evaluate(model, {name: x})[0], style, color=INK, lw=1.6 + (style == "-"), label=label)
+    for label, model, dashes in (("before training", untrained(run), "--"), ("after training", run, "-")):
+        axes.plot(x, evaluate(model, {name: x})[0], dashes, color=INK, lw=1.6 + (dashes == "-"), label=label)
     axes.set_xlabel(short(name))
     axes.set_ylabel(short(run.target.name))
     axes.legend()
