@@ -153,9 +153,9 @@ def test_activations(name, size):
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("size", SIZES)
 def test_losses(name, size):
+    target = (torch.arange(3 * size) % 2).reshape(3, size)
+    function, expansion = (lambda x, f=f: f(x, target.to(x.dtype)) for f in LOSSES[name])
     for layout in ("dense", "spread", "turned"):
-        target = (torch.arange(3 * size) % 2).reshape(3, size)
-        function, expansion = (lambda x, f=f: f(x, target.to(x.dtype)) for f in LOSSES[name])
         same(function, expansion, [sample(3, size, layout=layout)])
 
 
@@ -260,3 +260,20 @@ def test_digits_do_not_depend_on_threads(shape, threads):
         for _ in range(2):
             together = results(function, [x, w, b], torch.float32)
             assert all(torch.equal(p, q) for p, q in zip(alone, together, strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_clipping_natively_equals_clipping_by_operations(dtype):
+    parameters = [torch.nn.Parameter(torch.zeros(shape, dtype=dtype)) for shape in ((3, 5), (17,), ())]
+    parameters.append(torch.nn.Parameter(torch.zeros(2, dtype=dtype)))  # without a gradient
+    grads = [sample(*p.shape, 1).reshape(p.shape).to(dtype) for p in parameters[:3]]
+    for bound in (0.1, 100.0):
+        ends = []
+        for clip in (
+            torch.nn.utils.clip_grad_norm_,
+            lambda p, b: torch.nn.utils.clip_grad_norm_(p, b, error_if_nonfinite=True),
+        ):
+            for p, grad in zip(parameters, grads, strict=False):
+                p.grad = grad.clone()
+            ends.append([clip(parameters, bound), *(p.grad for p in parameters[:3])])
+        assert all(torch.equal(p, q) for p, q in zip(*ends, strict=True))

@@ -3,6 +3,7 @@
  *     _sgd_step(group, state) -> bool       one step of SGD; False: nothing was done
  *     _adam_step(group, state) -> bool      Adam, AdamW, AMSGrad
  *     _zero_grad(param_groups) -> bool      every p.grad = None; False: some were left
+ *     _clip_grad_norm(parameters, max_norm) -> Tensor | None     the norm, after bounding it; None: nothing was done
  *
  * `group` is an entry of Optimizer.param_groups, `state` the optimizer's state; both are read as
  * they are, so that whatever a user writes into them counts from the next step on.
@@ -21,6 +22,7 @@
 
 #include "isa.h"
 #include "optim.h"
+#include "rl_ops.h"
 
 extern const RLOptimKernels rl_optim_kernels_base;
 #if defined(__x86_64__) || defined(_M_X64)
@@ -325,7 +327,76 @@ static PyObject *zero_grad(PyObject *Py_UNUSED(module), PyObject *groups)
     return PyBool_FromLong(all);
 }
 
+/* ---------------------------------------------------------------- clipping */
+
+/* Like nn.utils.clip_grad_norm_ with norm_type 2, with the same operations and so the same digits, but that a factor of 1 is
+ * not multiplied by. */
+static bool clippable(PyObject *params, RLDType *dt, Py_ssize_t *count)
+{
+    *dt = RL_NODTYPE;
+    *count = 0;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(params); i++) {
+        Tensor *p = (Tensor *)PyList_GET_ITEM(params, i);
+        if (!RL_IS_TENSOR_EXACT(p)) return false;
+        if (!p->grad) continue;
+        if (!plain(p->grad) || !RL_IS_LEAF(p->grad) || p->grad->base || (p->grad->dtype != RL_F32 && p->grad->dtype != RL_F64)) return false;
+        if (*dt == RL_NODTYPE) *dt = (RLDType)p->grad->dtype;
+        if (p->grad->dtype != *dt) return false;
+        (*count)++;
+    }
+    return *count > 0;
+}
+
+static Tensor *norm_of(Tensor *t)
+{
+    return rl_linalg_vector_norm(t, (Scalar){'d', {.d = 2}, 0}, (Ints){NULL, -1}, false, RL_NODTYPE);
+}
+
+static Tensor *clip(PyObject *params, double max_norm, RLDType dt, int64_t count)
+{
+    Tensor *norms = rl_empty(1, &count, dt, RL_CPU), *total = NULL, *factor = NULL;
+    const int64_t item = RL_ITEMSIZE(dt);
+    int64_t k = 0;
+    for (Py_ssize_t i = 0; norms && i < PyList_GET_SIZE(params); i++) {
+        Tensor *grad = ((Tensor *)PyList_GET_ITEM(params, i))->grad, *norm = grad ? norm_of(grad) : NULL;
+        if (!grad) continue;
+        if (norm) memcpy(norms->data + k++ * item, norm->data, (size_t)item);
+        else Py_CLEAR(norms);
+        Py_XDECREF(norm);
+    }
+    if (!norms || !(total = norm_of(norms))) goto done;
+    /* max_norm / (total + 1e-6), as a reciprocal and a product: so PyTorch divides a number by a tensor */
+    double scale;
+    if (dt == RL_F32) scale = 1 / (*(float *)total->data + 1e-6f) * (float)max_norm;
+    else scale = 1 / (*(double *)total->data + 1e-6) * max_norm;
+    if (scale >= 1) goto done;
+    if (!(factor = rl_full_scalar(0, NULL, (Scalar){'d', {.d = scale}, 0}, dt, RL_CPU))) Py_CLEAR(total);
+    for (Py_ssize_t i = 0; total && i < PyList_GET_SIZE(params); i++) {
+        Tensor *grad = ((Tensor *)PyList_GET_ITEM(params, i))->grad, *same = grad ? rl_mul_(grad, factor) : NULL;
+        if (grad && !same) Py_CLEAR(total);
+        Py_XDECREF(same);
+    }
+done:
+    Py_XDECREF(norms);
+    Py_XDECREF(factor);
+    return total;
+}
+
+static PyObject *clip_grad_norm(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs)
+{
+    RLDType dt;
+    Py_ssize_t count;
+    double max_norm;
+    if (nargs != 2 || !PyList_CheckExact(args[0]) || !as_number(args[1], &max_norm) || !clippable(args[0], &dt, &count)) Py_RETURN_NONE;
+    const int mode = rl_grad_mode;
+    rl_grad_mode = 0;
+    Tensor *total = clip(args[0], max_norm, dt, count);
+    rl_grad_mode = mode;
+    return (PyObject *)total;
+}
+
 static PyMethodDef methods[] = {
+    {"_clip_grad_norm", (PyCFunction)(void (*)(void))clip_grad_norm, METH_FASTCALL, NULL},
     {"_sgd_step", (PyCFunction)(void (*)(void))sgd_step, METH_FASTCALL, NULL},
     {"_adam_step", (PyCFunction)(void (*)(void))adam_step, METH_FASTCALL, NULL},
     {"_zero_grad", zero_grad, METH_O, NULL},

@@ -77,6 +77,10 @@ def clip_grad_norm_(
         import warnings
 
         warnings.warn("`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=2)
+    if norm_type == 2 and not error_if_nonfinite:
+        total = _C._clip_grad_norm(parameters, max_norm)
+        if total is not None:
+            return total
     grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
     total = get_total_norm(grads, norm_type, error_if_nonfinite, foreach)
     clip_grads_with_norm_(parameters, max_norm, total, foreach)
