@@ -34,6 +34,8 @@ MAY_IMPORT = {
     "serialization": ["_io"],
     **{name: ["_C", "_utils"] for name in ("random", "linalg", "fft", "special", "overrides", "types", "return_types")},
     "_functions": ["nn", "func"],
+    "_signatures": ["nn"],
+    "masked": ["_functions"],
     **{
         name: ["_C", "_functions"]
         for name in ("signal", "accelerator", "amp", "backends", "mps", "xpu", "multiprocessing")
@@ -45,7 +47,17 @@ MAY_IMPORT = {
     "testing": ["_functions"],
     "distributions": ["_functions"],
     "func": ["_transforms", "nn"],
-    "__init__": ["_tensor_str", "_version", "optim", "serialization", "func", "distributions", "cuda"],
+    "__init__": [
+        "_tensor_str",
+        "_version",
+        "optim",
+        "serialization",
+        "func",
+        "masked",
+        "_signatures",
+        "distributions",
+        "cuda",
+    ],
     # Leaves: nothing above may name them.
     "_alias": ["__init__"],
     "tabular": ["__init__"],  # on the public interface: test_tabular holds it to that

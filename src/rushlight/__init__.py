@@ -30,7 +30,8 @@ Tensor = _C.Tensor
 
 _SUBMODULES = frozenset(
     """nn optim autograd utils linalg fft special random cuda backends accelerator amp mps xpu version types
-    overrides testing multiprocessing jit distributions func serialization return_types hub signal profiler""".split()
+    overrides testing masked multiprocessing jit distributions func serialization return_types hub signal
+    profiler""".split()
 )
 
 # Functions written in Python: name -> module.
@@ -48,6 +49,14 @@ _LAZY = {
         pca_lowrank is_storage
         is_deterministic_algorithms_warn_only_enabled""".split(),
         "rushlight._functions",
+    ),
+    **dict.fromkeys(
+        """binary_cross_entropy_with_logits cosine_embedding_loss ctc_loss hinge_embedding_loss kl_div
+        margin_ranking_loss poisson_nll_loss triplet_margin_loss embedding embedding_renorm_
+        embedding_bag grid_sampler grid_sampler_2d grid_sampler_3d affine_grid_generator instance_norm
+        norm_except_dim lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell
+        rnn_relu_cell""".split(),
+        "rushlight._signatures",
     ),
     **dict.fromkeys("fork_rng thread_safe_generator".split(), "rushlight.random"),
     **dict.fromkeys("autocast GradScaler is_autocast_enabled get_autocast_dtype".split(), "rushlight.amp"),

@@ -132,7 +132,7 @@ native("diagonal_scatter(Tensor input, Tensor src, int offset=0, int dim1=0, int
 # ---------------------------------------------------------------- embedding tables
 
 native("embedding(Tensor input, Tensor weight, int? padding_idx=None, float? max_norm=None, float norm_type=2.0, "
-       "bool scale_grad_by_freq=False, bool sparse=False) -> Tensor", records=True, method=False,
+       "bool scale_grad_by_freq=False, bool sparse=False) -> Tensor", records=True, method=False, namespaces=("nn.functional",),
        doc="Rows of weight by index. Rows at padding_idx get no gradient; rows longer than max_norm are shortened in place.")  # fmt: skip
 native("embedding_lookup(Tensor weight, Tensor indices, int padding_idx, bool scale_grad_by_freq) -> Tensor", edges=["weight"],
        derivative={"weight": "embedding_dense_backward(grad, indices, weight.shape[0], padding_idx, scale_grad_by_freq)"},

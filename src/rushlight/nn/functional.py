@@ -13,7 +13,8 @@ from .. import _C
 _SHARED = frozenset(
     "relu relu_ sigmoid tanh hardtanh_ elu_ selu selu_ celu celu_ leaky_relu_ rrelu rrelu_ threshold threshold_ "
     "hardshrink prelu dropout embedding batch_norm layer_norm group_norm rms_norm "
-    "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d avg_pool1d adaptive_avg_pool1d".split()
+    "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d avg_pool1d adaptive_avg_pool1d "
+    "conv_tbc".split()
 )
 _ELSEWHERE = ("linalg_", "special_", "fft_")
 
