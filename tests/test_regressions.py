@@ -308,7 +308,8 @@ def test_batch_norm_asks_for_a_positive_eps_in_training():
     layer = torch.nn.BatchNorm1d(2, eps=-1.0)
     with pytest.raises(ValueError, match="batch_norm eps must be positive during training, but got -1.0"):
         layer(torch.ones(3, 2))
-    layer.eval()(torch.ones(3, 2))
+    with pytest.raises(ValueError, match="batch_norm eps must be non-negative, but got -1.0"):
+        layer.eval()(torch.ones(3, 2))
 
 
 def test_fractional_pooling_without_a_batch_reads_the_first_samples():

@@ -170,12 +170,12 @@ Tensor *rl_batch_norm(Tensor *x, Tensor *mean, Tensor *var, Tensor *w, Tensor *b
                          rl_shape_text(&text, x));
             return NULL;
         }
-        if (eps <= 0) {
-            PyObject *number = PyFloat_FromDouble(eps);
-            if (number) PyErr_Format(PyExc_ValueError, "batch_norm eps must be positive during training, but got %R", number);
-            Py_XDECREF(number);
-            return NULL;
-        }
+    }
+    if (eps < 0 || (training && eps == 0)) {
+        PyObject *number = PyFloat_FromDouble(eps);
+        if (number) PyErr_Format(PyExc_ValueError, "batch_norm eps must be %s, but got %R", training ? "positive during training" : "non-negative", number);
+        Py_XDECREF(number);
+        return NULL;
     }
     return batch_norm(x, mean, var, w, b, training, momentum, eps);
 }
