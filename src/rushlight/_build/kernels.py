@@ -37,10 +37,10 @@ def expression_for(spec: dict[str, str], dtype: str) -> str | None:
 
 
 def cost(op: Op) -> int:
-    """The time of an element against that of an addition, as a power of two: functions cost about eight additions."""
+    """The time of an element against that of an addition, as a power of two: functions cost about four additions."""
     assert op.kernel
     called = {name for text in op.kernel.values() for name in _CALL.findall(text)}
-    return 3 if called - CHEAP else 0
+    return 2 if called - CHEAP else 0
 
 
 class KernelWriter:

@@ -94,8 +94,8 @@ static void operand(Iter *it, int k, Tensor *t, int64_t itemsize) {
     it->data[k] = t->data;
 }
 
-/* How many elements repay handing them to another thread: some microseconds of work. */
-static inline int64_t grain_of(const EwDef *def) { return 16384 >> def->cost; }
+/* A microsecond of work: what threads take at a time. */
+static inline int64_t grain_of(const EwDef *def) { return 8192 >> def->cost; }
 
 static void run(Iter *it, const EwDef *def, RLKernel kernel, const void *params) {
     const int64_t *strides[RL_MAXOPS];
@@ -105,7 +105,7 @@ static void run(Iter *it, const EwDef *def, RLKernel kernel, const void *params)
 
 /* Operands of which each has one stride; p and s as a kernel takes them. */
 static inline void run_dense(const EwDef *def, RLKernel kernel, char **p, const int64_t *s, int64_t n, const EwParam *params) {
-    if (RL_LIKELY(n < 2 * grain_of(def))) kernel(p, s, n, 1, params);
+    if (RL_LIKELY(n < RL_SHARE_FROM * grain_of(def))) kernel(p, s, n, 1, params);
     else rl_walk_dense(kernel, def->n_in + 1, p, s, n, params, grain_of(def));
 }
 

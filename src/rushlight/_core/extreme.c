@@ -102,7 +102,7 @@ int rl_extreme_along(Tensor *t, int64_t dim, bool keepdim, bool top, Tensor **va
     }
     const int64_t runs = inner * outer;
     int rc = 0;
-    if (runs * n < 2 * GRAIN) some_runs(&j, 0, runs);
+    if (runs * n < 4 * GRAIN) some_runs(&j, 0, runs);
     else if (runs == 1 && n >= 2 * PART) rc = in_parts(&j, (RLDType)t->dtype);
     else rl_parallel_for(runs, (GRAIN / n / 64 + 1) * (j.inner_stride == item ? 64 : 1), some_runs, &j);
     Py_DECREF(src);

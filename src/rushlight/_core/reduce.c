@@ -40,7 +40,8 @@ static int merge(Dim *d, int n) {
 
 /* ---------------------------------------------------------------- threads */
 
-#define GRAIN 32768            /* elements read: less is not worth another thread */
+#define GRAIN 16384            /* elements read: a microsecond or less */
+#define SHARE_FROM (8 * GRAIN)
 #define PARTS 64               /* at most: the parts of a long reduction */
 
 typedef struct {
@@ -96,7 +97,7 @@ static void some_parts(void *ctx, int64_t begin, int64_t end) {
 static int reduce_all(const RedDef *def, Job *j, RLDType in_dt, RLDType out_dt, int64_t outputs) {
     const bool columns = j->keep[0].stride == RL_ITEMSIZE(in_dt) && j->red.stride != j->keep[0].stride;
     const int64_t n = j->red.n, unit = columns ? 128 : 1;
-    if (outputs * n < 2 * GRAIN) {
+    if (outputs * n < SHARE_FROM) {
         some_outputs(j, 0, outputs);
         return 0;
     }
@@ -105,7 +106,7 @@ static int reduce_all(const RedDef *def, Job *j, RLDType in_dt, RLDType out_dt, 
         return 0;
     }
     const int64_t width = RL_ITEMSIZE(out_dt), room = outputs * width;
-    int64_t part = (GRAIN / outputs + 511) / 512 * 512, parts = (n + part - 1) / part;
+    int64_t part = (2 * GRAIN / outputs + 511) / 512 * 512, parts = (n + part - 1) / part;
     if (parts > PARTS) {
         part *= (parts + PARTS - 1) / PARTS;
         parts = (n + part - 1) / part;

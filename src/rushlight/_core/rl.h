@@ -356,6 +356,7 @@ bool rl_called_by_interpreter(void);                        /* temporary.c: an o
 
 /* walk.c: leads a kernel over all elements.  Strides are in bytes, 0 along broadcast dimensions. */
 #define RL_MAXOPS 5
+#define RL_SHARE_FROM 10       /* grains: less is done sooner than another thread has begun */
 void rl_walk(RLKernel kernel, int n_ops, int ndim, const int64_t *shape, const int64_t *const *strides, char *const *data,
              const void *params, int64_t grain);
 /* Elements that lie `stride` bytes apart (0: one element, again and again) to a dense block, which is returned, and back. */

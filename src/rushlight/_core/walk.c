@@ -129,7 +129,8 @@ void rl_walk_dense(RLKernel kernel, int n_ops, char **data, const int64_t *strid
         w.data[k] = data[k];
         w.stride[0][k] = stride[k];
     }
-    rl_parallel_for(n, grain, some_columns, &w);
+    if (n < RL_SHARE_FROM * grain) some_columns(&w, 0, n);
+    else rl_parallel_for(n, grain, some_columns, &w);
 }
 
 void rl_walk(RLKernel kernel, int n_ops, int ndim, const int64_t *shape, const int64_t *const *strides, char *const *data,
@@ -159,7 +160,7 @@ void rl_walk(RLKernel kernel, int n_ops, int ndim, const int64_t *shape, const i
     if (nd > 1 && w.shape[0] > 4 && w.shape[1] > 4)
         for (int k = 0; k < n_ops; k++) w.tiled |= w.stride[1][k] != 0 && llabs(w.stride[1][k]) < llabs(w.stride[0][k]);
     const int64_t n0 = w.shape[0], rows = total / n0;
-    if (total < 2 * grain) some_rows(&w, 0, rows);
+    if (total < RL_SHARE_FROM * grain) some_rows(&w, 0, rows);
     else if (rows < 16 && n0 >= 16 * grain / rows) rl_parallel_for(n0, (grain / rows + 64) / 64 * 64, some_columns, &w);
     else rl_parallel_for(rows, (grain / n0 + (w.tiled ? TILE : 1)) / (w.tiled ? TILE : 1) * (w.tiled ? TILE : 1), some_rows, &w);
 }
