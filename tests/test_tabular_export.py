@@ -230,3 +230,115 @@ def test_what_no_program_can_read_is_refused(tmp_path):
     run.results["status"] = "interrupted"
     with pytest.raises(DataError, match="go on with `rushlight fit --resume` first"):
         Program(run)
+
+
+# ONNX
+
+
+def session(path):
+    runtime = pytest.importorskip("onnxruntime", reason="runs the exported graphs")
+    return runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+
+def exported(run, path):
+    """The session of a run that was written to `model`."""
+    pytest.importorskip("onnx", reason="the extra `onnx` is not installed")
+    assert commands.main(["export", "model", "--to", "onnx", "-o", str(path)]) == 0
+    return session(path)
+
+
+def feed(numpy, run, rows):
+    """Rows as dicts as the graph's inputs."""
+    preprocess = run.preprocess
+    texts = [name for name in preprocess.names if name in preprocess.text_columns]
+    numbers = [name for name in preprocess.names if name not in texts]
+    fed = {}
+    if numbers:
+        nan = float("nan")
+        cells = [[nan if row[name] is None else float(row[name]) for name in numbers] for row in rows]
+        fed["numbers"] = numpy.array(cells, dtype=numpy.float64)
+    if texts:
+        fed["texts"] = numpy.array([[row[name] or "" for name in texts] for row in rows], dtype=object)
+    return fed
+
+
+def same_answers(numpy, run, graph, rows):
+    prediction, *probabilities = graph.run(None, feed(numpy, run, rows))
+    answers = run.predict_rows(rows)
+    if not run.target.classes:
+        assert prediction.tolist() == pytest.approx([a["prediction"] for a in answers], rel=1e-5)
+        return
+    assert [p.decode() if isinstance(p, bytes) else p for p in prediction.tolist()] == [
+        a["prediction"] for a in answers
+    ]
+    for chances, answer in zip(probabilities[0].tolist(), answers):
+        assert chances == pytest.approx(list(answer["probabilities"].values()), abs=1e-6)
+
+
+ACTIVATIONS = ["sigmoid", "gelu", "elu", "silu", "leaky_relu", "softplus"]
+
+
+@pytest.mark.parametrize(
+    "case",
+    ["the notes", "raw regression", "linear regression", "two classes", "two logits", "many classes", *ACTIVATIONS],
+)
+def test_graphs_of_numbers(case, tmp_path, monkeypatch, capsys):
+    numpy = pytest.importorskip("numpy")
+    name, options = CASES.get(case, ("numbers.csv", {**NUMBERS, "activation": case}))
+    data = prepare(name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    run = tabular.fit(data, out="model", **{"epochs": 20, **options})
+    graph = exported(run, tmp_path / "m.onnx")
+    with (gzip.open if name.endswith(".gz") else open)(data, "rt") as file:
+        rows = [dict(zip(run.preprocess.names, map(float, row))) for row in csv.reader(file)]
+    same_answers(numpy, run, graph, [*rows, dict.fromkeys(run.preprocess.names)])
+    about = graph.get_modelmeta()
+    assert about.producer_name == "rushlight"
+    assert ast.literal_eval(about.custom_metadata_map["numbers"]) == run.preprocess.names
+
+
+@pytest.mark.parametrize("target", ["buys", "pay", "size"])
+def test_graphs_of_text_and_gaps(target, tmp_path, monkeypatch):
+    numpy = pytest.importorskip("numpy")
+    data = write_people(tmp_path / "people.csv")
+    monkeypatch.chdir(tmp_path)
+    ordinal = [] if target == "size" else ["size=small<medium<large"]
+    run = tabular.fit(data, target, "model", epochs=20, ordinal=ordinal)
+    assert run.preprocess.inputs[:6] == ["age", "age missing", "city=Lima", "city=Oslo", "city=Rome", "city missing"]
+    graph = exported(run, tmp_path / "m.onnx")
+    names = run.preprocess.names
+    rows = [
+        {"age": age, "city": city, "size": size, "pay": 1000 + 7 * i, "buys": buys}
+        for i, (age, city, size, buys) in enumerate(
+            [
+                (3, "Rome", "small", "no"),
+                (None, None, None, None),
+                (29, "Atlantis", "huge", "maybe"),
+                (12.5, "Oslo", "large", "yes"),
+            ]
+        )
+    ]
+    same_answers(numpy, run, graph, [{name: row[name] for name in names} for row in rows])
+
+
+def test_graphs_of_images(tmp_path, monkeypatch, capsys):
+    numpy = pytest.importorskip("numpy")
+    pixels = numpy.random.default_rng(0).integers(0, 256, (60, 3, 9, 8), dtype=numpy.uint8)
+    numpy.savez(tmp_path / "a.npz", images=pixels, labels=numpy.arange(60) % 3)
+    monkeypatch.chdir(tmp_path)
+    run = tabular.fit("a.npz", out="model", epochs=3, hidden=[5], channels=[4, 6])
+    graph = exported(run, tmp_path / "m.onnx")
+    prediction, chances = graph.run(None, {"images": pixels.astype(numpy.float32)})
+    assert prediction.tolist() == run.predict(pixels)
+    expected = run.probabilities(run.outputs(run.preprocess.encode(torch, torch.from_numpy(pixels))))
+    assert chances == pytest.approx(expected.numpy(), abs=1e-5)
+    assert commands.main(["export", "model", "--to", "onnx"]) == 0  # named by its folder
+    assert (tmp_path / "model.onnx").read_bytes() == (tmp_path / "m.onnx").read_bytes()
+
+
+def test_without_its_package_it_names_the_extra(tmp_path, monkeypatch, capsys):
+    fit("two classes", tmp_path, monkeypatch, capsys)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    assert commands.main(["export", "model", "--to", "onnx"]) == 2
+    assert "pip install 'rushlight[onnx]'" in capsys.readouterr().err
+    assert not os.path.exists("model.onnx")

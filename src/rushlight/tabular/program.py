@@ -82,10 +82,11 @@ class Program:
 
     def docstring(self) -> list[str]:
         return [
-            f'"""Trains a network ({outline(self.settings, self.run.model)}) to predict {quoted(self.target.name)} from '
-            f"{quoted(self.run.origin)}.",
+            f'"""Trains a network ({outline(self.settings, self.run.model)}) to predict {quoted(self.target.name)} '
+            f"from {quoted(self.run.origin)}.",
             "",
-            "On PyTorch and on rushlight alike, it gets the losses and weights of the `rushlight fit` that it was exported from.",
+            "On PyTorch and on rushlight alike, it gets the losses and weights of the `rushlight fit` that it was",
+            "exported from.",
             '"""',
         ]
 
@@ -210,10 +211,8 @@ class Program:
             return [f"y = torch.tensor([float(cell) for cell in {cells}], dtype=torch.float64)"]
         classes = self.target.values
         numeric = not isinstance(classes[0], str)
-        return [
-            *listed("classes", classes),
-            f"y = torch.tensor([classes.index({'float(cell)' if numeric else 'str(cell).strip()'}) for cell in {cells}])",
-        ]
+        value = "float(cell)" if numeric else "str(cell).strip()"
+        return [*listed("classes", classes), f"y = torch.tensor([classes.index({value}) for cell in {cells}])"]
 
     def split(self) -> list[str]:
         """`train`, `test`, `validation`: numbers of rows."""
@@ -412,7 +411,9 @@ def number(cell):
 
 NUMBERS = """\
 def numbers(name, order=None):
-    cells = table[name] if order is None else [order.index(c.strip()) if c.strip() in order else nan for c in table[name]]
+    cells = table[name]
+    if order is not None:
+        cells = [order.index(cell.strip()) if cell.strip() in order else nan for cell in cells]
     values = torch.tensor([number(cell) for cell in cells], dtype=torch.float64)
     gaps = values.isnan()
     mean, scale = mean_and_scale(values{train}[~gaps{train}].tolist())
