@@ -1,6 +1,7 @@
 /* gemm.c -- dense products of float32 and float64: the kernels of this processor, and memory and threads for them. */
 #include "gemm.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "gemm_kernel.h"
@@ -42,7 +43,11 @@ static inline int64_t align_up(int64_t a, int64_t b) { return a <= b ? b : ceil_
 /* ---------------------------------------------------------------- room for packed operands */
 
 /* One block a thread, kept from call to call; RL_SIDE bounds it to 8 MB. A thread gives its own back when it ends. */
-static _Thread_local struct { void *memory; size_t size; } kept;
+static _Thread_local struct {
+    void *memory;
+    size_t size;
+    uint64_t number;           /* of the narrow product whose short operand lies there */
+} kept;
 
 #ifndef _WIN32
 static pthread_key_t at_exit;
@@ -50,6 +55,7 @@ __attribute__((constructor)) static void make_key(void) { pthread_key_create(&at
 #endif
 
 static void *scratch(size_t size) {
+    kept.number = 0;
     if (size > kept.size) {
         free(kept.memory);
         kept.memory = NULL;
@@ -69,6 +75,11 @@ static void *scratch(size_t size) {
 
 #define RL_SIDE 2048                    /* rows of A and columns of B packed at a time */
 #define RL_UNIT_STRIPS 12               /* strips of A that a unit of work runs over: they fit a second-level cache */
+#define RL_PANEL ((int64_t)64 << 10)    /* bytes of a strip of the long operand of a narrow product: on the stack */
+#define RL_NARROW 256                   /* rows or columns up to which a product is narrow if its short operand has at most */
+#define RL_NARROW_MOST (1 << 20)        /* so many bytes; */
+#define RL_NARROW_ANY (256 << 10)       /* any product is whose short operand leaves room in a second-level cache */
+#define RL_ROWS_FROM 128
 #define RL_FEW 8                        /* rows or columns up to which dots win over turning an operand, */
 #define RL_FEW_DEEP 32                  /* and where sums are at least so long: */
 #define RL_DEEP 256

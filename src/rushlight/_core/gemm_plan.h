@@ -86,6 +86,96 @@ static bool NAME(packed)(const NAME(Product) *p) {
     return true;
 }
 
+/* ---------------------------------------------------------------- narrow: one operand is packed whole, the other as it is used */
+
+/* Few rows of A use each strip of B for so short that handing it from the core that packed it to another costs more than
+ * the packing; and the same is true of A.  So every thread packs all of A for itself, and the strips of B that it
+ * multiplies, all of k in one go.  Likewise with few columns of B. */
+typedef struct {
+    NAME(Product) p;
+    int64_t strips, side;    /* of the short operand */
+    int64_t group;           /* rows of the long A packed at a time */
+    uint64_t number;         /* of this product, by which a thread knows what it has packed */
+    bool columns;            /* A is the short one */
+} NAME(Narrow);
+
+/* This thread's copy of the short operand: all strips of a block of k, then those of the next.  NULL: no memory. */
+static const T *NAME(whole)(const NAME(Narrow) *w) {
+    const NAME(Product) *p = &w->p;
+    if (kept.number == w->number) return kept.memory;
+    const int64_t block = w->strips * w->side * RL_GEMM_DEPTH;
+    T *to = scratch((size_t)(block * ceil_div(p->k, RL_GEMM_DEPTH)) * sizeof(T));
+    if (!to) return NULL;
+    for (int64_t q = 0; q < p->k; q += RL_GEMM_DEPTH) {
+        const int64_t k = min64(RL_GEMM_DEPTH, p->k - q);
+        T *strips = to + q / RL_GEMM_DEPTH * block;
+        if (w->columns) KERNELS->pack_rows(p->m, k, p->a + q * p->a_col, p->a_row, p->a_col, strips);
+        else KERNELS->pack_columns(p->n, k, p->b + q * p->b_row, p->b_row, p->b_col, strips);
+    }
+    kept.number = w->number;
+    return to;
+}
+
+static void NAME(some_rows)(void *ctx, int64_t begin, int64_t end);
+static void NAME(some_columns)(void *ctx, int64_t begin, int64_t end);
+
+static void NAME(narrow_columns)(void *ctx, int64_t begin, int64_t end) {
+    const NAME(Narrow) *w = ctx;
+    const NAME(Product) *p = &w->p;
+    const int64_t nr = KERNELS->nr, block = w->strips * w->side * RL_GEMM_DEPTH;
+    const T *whole = NAME(whole)(w);
+    if (!whole) NAME(some_columns)((void *)p, begin * nr, min64(end * nr, p->n));
+    _Alignas(64) T panel[RL_PANEL / sizeof(T)];
+    for (; whole && begin < end; begin++) {
+        const int64_t j = begin * nr, columns = min64(nr, p->n - j);
+        const T *a = whole;
+        for (int64_t q = 0; q < p->k; q += RL_GEMM_DEPTH, a += block) {
+            const int64_t k = min64(RL_GEMM_DEPTH, p->k - q);
+            KERNELS->pack_columns(columns, k, p->b + q * p->b_row + j * p->b_col, p->b_row, p->b_col, panel);
+            KERNELS->multiply(p->m, columns, k, p->alpha, a, panel, q ? 1 : p->beta,
+                              p->bias && q + k == p->k ? p->bias + j : NULL, p->c + j, p->ldc);
+        }
+    }
+}
+
+static void NAME(narrow_rows)(void *ctx, int64_t begin, int64_t end) {
+    const NAME(Narrow) *w = ctx;
+    const NAME(Product) *p = &w->p;
+    const int64_t block = w->strips * w->side * RL_GEMM_DEPTH;
+    const T *whole = NAME(whole)(w);
+    if (!whole) NAME(some_rows)((void *)p, begin * w->group, min64(end * w->group, p->m));
+    _Alignas(64) T panel[RL_PANEL / sizeof(T)];
+    for (; whole && begin < end; begin++) {
+        const int64_t i = begin * w->group, rows = min64(w->group, p->m - i);
+        const T *b = whole;
+        for (int64_t q = 0; q < p->k; q += RL_GEMM_DEPTH, b += block) {
+            const int64_t k = min64(RL_GEMM_DEPTH, p->k - q);
+            KERNELS->pack_rows(rows, k, p->a + i * p->a_row + q * p->a_col, p->a_row, p->a_col, panel);
+            KERNELS->multiply(rows, p->n, k, p->alpha, panel, b, q ? 1 : p->beta, p->bias && q + k == p->k ? p->bias : NULL,
+                              p->c + i * p->ldc, p->ldc);
+        }
+    }
+}
+
+static bool NAME(is_narrow)(const NAME(Product) *p) {
+    const int64_t across = min64(p->m, p->n), size = across * p->k * (int64_t)sizeof(T);
+    return size <= RL_NARROW_ANY || (across <= RL_NARROW && size <= RL_NARROW_MOST);
+}
+
+static void NAME(narrow)(const NAME(Product) *p) {
+    static atomic_uint_fast64_t numbers;
+    /* By rows where both ways are open: C is then written in the stretches in which elementwise operations read it. */
+    const bool rows = p->m > p->n || (p->m >= RL_ROWS_FROM && p->n * p->k * (int64_t)sizeof(T) <= RL_NARROW_ANY);
+    const bool columns = !rows, alone = (double)p->m * (double)p->n * (double)p->k < RL_SHARED;
+    const int64_t mr = KERNELS->mr, nr = KERNELS->nr, side = columns ? mr : nr;
+    const int64_t group = max64(1, RL_PANEL / (int64_t)sizeof(T) / RL_GEMM_DEPTH / mr) * mr;
+    /* odd numbers are float32's, even ones float64's: both share a thread's memory */
+    const uint64_t number = (atomic_fetch_add(&numbers, 1) + 1) * 2 + (sizeof(T) == sizeof(float));
+    NAME(Narrow) w = {*p, ceil_div(columns ? p->m : p->n, side), side, group, number, columns};
+    if (columns) share(alone, ceil_div(p->n, nr), RL_WORK_GRAIN / (p->m * nr * p->k), NAME(narrow_columns), &w);
+    else share(alone, ceil_div(p->m, group), RL_WORK_GRAIN / (p->n * group * p->k), NAME(narrow_rows), &w);
+}
+
 /* ---------------------------------------------------------------- in place, and by dots */
 
 static void NAME(some_rows)(void *ctx, int64_t begin, int64_t end) {
@@ -135,6 +225,8 @@ static void NAME(product)(const NAME(Product) *p) {
         row.b_col = 1;
         row.ldc = p->m;
         share(alone, row.n, align_up(RL_READ_GRAIN / p->k, RL_COLUMNS_STEP), NAME(some_columns), &row);
+    } else if (p->m >= RL_PACKED_SIDE && p->n >= KERNELS->nr && work >= RL_PACKED_FROM && NAME(is_narrow)(p)) {
+        NAME(narrow)(p);
     } else if (p->m >= RL_PACKED_SIDE && p->n >= KERNELS->nr && work >= RL_PACKED_FROM && NAME(packed)(p)) {
         /* done */
     } else if (p->m > p->n) {
