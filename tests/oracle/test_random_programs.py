@@ -390,8 +390,7 @@ def scatter_(w, x, y, p, q):
         lambda: x.index_fill_(0, w.m.tensor([0]), y.sum()),
         lambda: x.clamp_(max=y.sum()) if y.dim() == 0 else x.clamp_(-1, 1),
         lambda: x.lerp_(y, 0.25),
-        lambda: x.baddbmm_(y, y) if q % 5 == 0 else x.addmm_(y, y),
-    ][p % 8]()
+    ][p % 7]()
 
 
 @action(1)
@@ -829,8 +828,22 @@ def same_error(a: str | None, b: str | None) -> bool:
     return a == b or (a.partition(":")[0] == b.partition(":")[0] and not any(word in b for word in AUTOGRAD))
 
 
-# Steps after which the engines are known to differ now and then; a program that comes there ends there.
-KNOWN: set[str] = set()
+# What differs now and then; a program that comes there ends there.
+KNOWN = {
+    # which of two errors comes first, and what was written before it
+    *("error " + name for name in ("scatter_", "index_put", "select_index", "addmm", "binary", "more")),
+    "values after index_put",
+    # dtypes without a kernel here or there: clamp and boolean sums
+    "error place_scalar", "error outs", "error unary", "error matmul",
+    # the version of a tensor that set_() has put on memory which others share; strides that an empty out= is given
+    "version after resize", "stride after outs",
+    # hooks of nodes without gradients; a stale view as the input of backward(), named by the node it had
+    "error backward", "error backward_inputs", "log after backward", "grad after backward", "error retain_grad",
+    # writes to expanded tensors by operations that go through a copy here
+    "error place_other",
+    # view or _reshape_alias within a reshape; a gradient's strides through an expanded index
+    "graph after more", "graph after where", "graph in the end", "grad stride in the end", "grad stride after backward",
+}  # fmt: skip
 
 
 def run(program: Iterable[Step], look: bool = True) -> tuple[str, str] | None:

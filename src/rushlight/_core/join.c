@@ -272,11 +272,11 @@ PyObject *rl_unbind(Tensor *input, int64_t dim) {
     return pieces(input, &unbind_def, dim, input->size[dim], NULL);
 }
 
-static PyObject *in_equal_parts(Tensor *t, int64_t part, int64_t dim, int64_t count) {
+static PyObject *in_equal_parts(Tensor *t, const NodeDef *def, int64_t part, int64_t dim, int64_t count) {
     int64_t n = t->size[dim], *sizes = PyMem_Malloc((size_t)(count + 1) * sizeof(int64_t));
     if (!sizes) return PyErr_NoMemory();
     for (int64_t i = 0; i < count; i++) sizes[i] = i + 1 < count ? part : n - part * (count - 1);
-    PyObject *out = pieces(t, &split_def, dim, count, sizes);
+    PyObject *out = pieces(t, def, dim, count, sizes);
     PyMem_Free(sizes);
     return out;
 }
@@ -295,7 +295,7 @@ PyObject *rl_split(Tensor *tensor, int64_t split_size_or_sections, int64_t dim) 
         return NULL;
     }
     int64_t count = part ? (n + part - 1) / part : 1;
-    return in_equal_parts(tensor, part, dim, count ? count : 1);
+    return in_equal_parts(tensor, &split_def, part, dim, count ? count : 1);
 }
 
 PyObject *rl_split_with_sizes(Tensor *input, Ints split_sizes, int64_t dim) {
@@ -332,8 +332,8 @@ PyObject *rl_chunk(Tensor *input, int64_t chunks, int64_t dim) {
     }
     if ((dim = rl_wrap_dim(dim, input->ndim)) == INT64_MIN) return NULL;
     int64_t n = input->size[dim], part = (n + chunks - 1) / chunks;
-    if (n == 0) return in_equal_parts(input, 0, dim, chunks);
-    return in_equal_parts(input, part, dim, (n + part - 1) / part);
+    if (n == 0) return in_equal_parts(input, &split_sizes_def, 0, dim, chunks);
+    return in_equal_parts(input, &split_def, part, dim, (n + part - 1) / part);
 }
 
 /* ---------------------------------------------------------------- tensor_split: independent slices */

@@ -10,7 +10,6 @@ _Thread_local int rl_grad_mode = 1;
 
 static Node *free_nodes;       /* linked through ->inner */
 static int n_free;
-#define MAX_FREE 512
 static uint64_t next_seq = 1;
 
 /* ---------------------------------------------------------------- creation */
@@ -158,7 +157,7 @@ bool rl_any_grad_list(Tensors ts) {
 int rl_node_save(Node *n, int i, Tensor *t) {
     Saved *s = &n->saved[i];
     s->is_output = s->is_packed = false;
-    if (RL_UNLIKELY(rl_saving_hooked) && t) {
+    if (RL_UNLIKELY(rl_saving_hooked) && t && rl_packs_saved()) {
         s->is_packed = true;
         return (s->t = (Tensor *)rl_pack_saved(t, NULL)) ? 0 : -1;
     }
@@ -173,7 +172,7 @@ int rl_node_save_output(Node *n, int i, Tensor *out, int output_nr) {
     Saved *s = &n->saved[i];
     s->is_output = true;
     s->output_nr = (uint32_t)output_nr;
-    if (RL_UNLIKELY((s->is_packed = rl_saving_hooked))) return (s->t = (Tensor *)rl_pack_saved(out, n)) ? 0 : -1;
+    if (RL_UNLIKELY((s->is_packed = rl_saving_hooked && rl_packs_saved()))) return (s->t = (Tensor *)rl_pack_saved(out, n)) ? 0 : -1;
     s->t = rl_shallow(out);
     s->version = out->version->value;
     return s->t ? 0 : -1;
@@ -510,7 +509,7 @@ static void node_free_one(Node *n, bool deferred) {
         free(n->owned_args);
         n->owned_args = next;
     }
-    if (Py_TYPE(n) == &RLNode_Type && n_free < MAX_FREE) {
+    if (Py_TYPE(n) == &RLNode_Type && n_free < RL_KEPT_FREE) {
         n->inner = free_nodes;
         free_nodes = n;
         n_free++;

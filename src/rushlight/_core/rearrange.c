@@ -49,6 +49,10 @@ static int move_part(Tensor *to, int64_t to_at, Tensor *from, int64_t from_at, i
 }
 
 static Tensor *roll_one(Tensor *t, int64_t shift, int64_t dim) {
+    if (t->ndim == 0) {
+        PyErr_Format(PyExc_IndexError, "Dimension specified as %lld but tensor has no dimensions", (long long)dim);
+        return NULL;
+    }
     if ((dim = rl_wrap_dim(dim, t->ndim)) == INT64_MIN) return NULL;
     if (t->numel == 0) return rl_clone_raw(t);
     int64_t n = t->size[dim], k = shift % n;

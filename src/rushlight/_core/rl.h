@@ -27,6 +27,22 @@ enum { RL_CONTIGUOUS_FORMAT, RL_PRESERVE_FORMAT, RL_CHANNELS_LAST, RL_CHANNELS_L
 #define RL_UNLIKELY(x) (x)
 #endif
 
+/* Under the address sanitizer nothing is kept for reuse, so that a use after the end of its life is seen. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define RL_ASAN 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define RL_ASAN 1
+#endif
+#ifdef RL_ASAN
+#define RL_KEPT_FREE 0
+#else
+#define RL_ASAN 0
+#define RL_KEPT_FREE 512       /* tensors, and nodes, that wait for their next life */
+#endif
+
 /* ---------------------------------------------------------------- dtypes */
 
 typedef enum {
@@ -292,7 +308,8 @@ int rl_node_call(Node *n, Tensor **grads_in, Tensor **grads_out);
 int rl_node_edge(Node *n, int i, Tensor *input);            /* points edge i at input's gradient */
 int rl_node_save(Node *n, int i, Tensor *t);                /* an input */
 int rl_node_save_output(Node *n, int i, Tensor *out, int output_nr);
-extern bool rl_saving_hooked;                               /* saved_hooks.c */
+extern bool rl_saving_hooked;                               /* saved_hooks.c: by any thread */
+bool rl_packs_saved(void);                                  /* by this one */
 PyObject *rl_pack_saved(Tensor *t, Node *owner);            /* owner: the node whose output t is */
 Tensor *rl_unpack_saved(PyObject *packed, Node *owner, uint32_t output_nr);
 int rl_node_save_ints(Node *n, int i, Ints v);              /* copies */

@@ -8,11 +8,14 @@
 
 typedef struct { PyObject *pack, *unpack; } Pair;
 
-static Pair *stack;
-static int depth, capacity;
+static _Thread_local Pair *stack;
+static _Thread_local int depth, capacity;
+static int pairs;              /* of all threads */
 static PyObject *disabled;     /* the message of disable_saved_tensors_hooks */
 
-bool rl_saving_hooked;         /* whether there are hooks: all that the path without them looks at */
+bool rl_saving_hooked;         /* whether any thread has hooks: all that the path without them looks at */
+
+bool rl_packs_saved(void) { return depth > 0; }
 
 PyObject *rl_pack_saved(Tensor *t, Node *owner) {
     PyObject *unpack = Py_NewRef(stack[depth - 1].unpack), *pack = Py_NewRef(stack[depth - 1].pack), *packed = NULL, *kept = NULL;
@@ -83,7 +86,7 @@ static PyObject *push(PyObject *m, PyObject *args) {
         capacity = 2 * capacity + 4;
     }
     stack[depth++] = (Pair){Py_NewRef(pack), Py_NewRef(unpack)};
-    rl_saving_hooked = true;
+    rl_saving_hooked = ++pairs > 0;
     Py_RETURN_NONE;
 }
 
@@ -91,7 +94,7 @@ static PyObject *pop(PyObject *m, PyObject *u) {
     (void)m; (void)u;
     if (depth == 0) { PyErr_SetString(PyExc_RuntimeError, "no saved tensor hooks to remove"); return NULL; }
     Pair top = stack[--depth];
-    rl_saving_hooked = depth > 0;
+    rl_saving_hooked = --pairs > 0;
     Py_DECREF(top.pack);
     Py_DECREF(top.unpack);
     Py_RETURN_NONE;

@@ -11,6 +11,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #endif
+#if RL_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
 
 #define ALIGN 64
 #define MIN_LOG 6                              /* 64 bytes */
@@ -98,6 +101,16 @@ static void *refill(int bin, size_t size) {
     return slab;
 }
 
+/* A block is larger than what was asked for; under the sanitizer the rest of it is out of bounds. */
+static inline void fence(void *block, size_t nbytes, size_t size) {
+#if RL_ASAN
+    ASAN_UNPOISON_MEMORY_REGION(block, size);
+    ASAN_POISON_MEMORY_REGION((char *)block + nbytes, size - nbytes);
+#else
+    (void)block; (void)nbytes; (void)size;
+#endif
+}
+
 static void *block_alloc(size_t nbytes, int *bin_out) {
     if (RL_UNLIKELY(nbytes > ((size_t)1 << (MAX_LOG - 1)))) return NULL;
     int bin = bin_of(nbytes);
@@ -111,14 +124,16 @@ static void *block_alloc(size_t nbytes, int *bin_out) {
         if (size > 1024) cached_bytes -= size;
         return f;
     }
-    void *p = refill(bin, size);
+    void *p = RL_ASAN ? system_alloc(size) : refill(bin, size);
     if (!p) allocated_bytes -= size;
+    else fence(p, nbytes, size);
     return p;
 }
 
 static void block_free(void *p, int bin) {
     size_t size = bin_size(bin);
     allocated_bytes -= size;
+    if (RL_ASAN) { fence(p, size, size); system_free(p); return; }
     if (size > 1024) {
         if (RL_UNLIKELY(cached_bytes + size > cache_limit)) {
             system_free(p);
@@ -221,6 +236,8 @@ void rl_storage_free(Storage *s) {
 
 int rl_storage_resize(Storage *s, size_t nbytes) {
     if (nbytes <= s->capacity || s->device != RL_CPU) {
+        /* what was cut off stays readable: tensors may still look at it */
+        if (s->resizable && s->data && nbytes > s->nbytes) fence(s->data, nbytes, s->capacity);
         s->nbytes = nbytes;
         return 0;
     }

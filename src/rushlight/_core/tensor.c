@@ -4,7 +4,6 @@
 
 static Tensor *free_tensors;   /* linked through ->grad; their memory keeps its GC header */
 static int n_free;
-#define MAX_FREE 512
 
 /* ---------------------------------------------------------------- geometry */
 
@@ -491,7 +490,7 @@ void rl_tensor_dealloc(PyObject *self) {
     if (RL_UNLIKELY(t->flags & RLF_OWN_VERSION) && --t->version->refs == 0) free(t->version);
     if (t->storage) rl_storage_decref(t->storage);
     drop_dims(t);
-    if (RL_LIKELY(Py_TYPE(self) == &RLTensor_Type) && n_free < MAX_FREE) {
+    if (RL_LIKELY(Py_TYPE(self) == &RLTensor_Type) && n_free < RL_KEPT_FREE) {
         t->grad = free_tensors;
         free_tensors = t;
         n_free++;
