@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import html
 import http.client
 import json
 import math
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -196,6 +198,59 @@ def test_the_page_needs_nothing_from_elsewhere(served):
     assert response.status == 200 and "POST /predict" in page
     assert not re.search(r'(src|href)="(https?:)?//', page) and "@import" not in page
     assert "default-src 'none'" in policy and "script-src 'sha256-" in policy
+
+
+DRIVE = """<!doctype html><title>drive</title><link rel="icon" href="data:,"><iframe src="docs"></iframe>
+<pre id="found"></pre><script>
+addEventListener("load", async () => {
+  const page = document.querySelector("iframe").contentDocument;
+  const answers = [];
+  for (const text of [page.querySelector("textarea").value, "{"]) {
+    page.querySelector("textarea").value = text;
+    page.querySelector("#answer").textContent = "";
+    page.querySelector("button").click();
+    while (!page.querySelector("#answer").textContent) await new Promise(done => setTimeout(done, 20));
+    answers.push(page.querySelector("#answer").textContent);
+  }
+  document.querySelector("#found").textContent = JSON.stringify(answers);
+});
+</script>"""
+
+
+@pytest.mark.browser
+def test_the_page_asks_in_a_browser(folder, tmp_path):
+    """The form is filled in and sent, in chromium, under the policy that the page is served with."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium on the PATH (apt-get install chromium)")
+    from starlette.responses import HTMLResponse
+
+    from rushlight.tabular.serve import listen, server_for
+    from rushlight.tabular.service import Limits, Service
+
+    async def drive(request):
+        return HTMLResponse(DRIVE)
+
+    application = Service(tabular.load(folder), Limits()).application()
+    application.add_route("/drive", drive)
+    server, listening = server_for(application, 5), listen("127.0.0.1", 0)
+    address = f"http://127.0.0.1:{listening.getsockname()[1]}/drive"
+    thread = threading.Thread(target=server.run, args=([listening],))
+    thread.start()
+    try:
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--enable-logging=stderr"]
+        flags += [f"--user-data-dir={tmp_path}", "--timeout=20000", "--virtual-time-budget=10000", "--dump-dom"]
+        done = subprocess.run([chromium, *flags, address], capture_output=True, text=True, timeout=120)
+    finally:
+        server.should_exit = True
+        thread.join(20)
+    found = re.search(r'<pre id="found">(.+?)</pre>', done.stdout, re.DOTALL)
+    assert found, done.stdout + done.stderr[-2000:]
+    first, second = json.loads(html.unescape(found[1]))
+    assert first.startswith("200 {") and '"probabilities"' in first
+    assert second.startswith("400 {") and "the body is not JSON" in second
+    console = re.findall(r"CONSOLE[^\]]*\] (.*)", done.stderr)
+    assert [line for line in console if "400 (Bad Request)" not in line] == []
 
 
 def test_a_connection_stays_open_for_many_requests(served):

@@ -172,7 +172,8 @@ document.querySelector("form").addEventListener("submit", async event => {
 def docs_page(run: Run, rows: TableRows | ImageRows, limits: Limits) -> tuple[str, str]:
     """The page at /docs, and the policy that lets it run its own script and nothing else."""
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; connect-src 'self'"
+    policy = "default-src 'none'; style-src 'unsafe-inline'; connect-src 'self'; img-src data:; "
+    policy += f"script-src 'sha256-{digest}'"
     properties = rows.schema()["properties"]
     columns: list[list[object]] = [[name, entry["description"]] for name, entry in properties.items()]
     example = rows.example()
@@ -182,6 +183,7 @@ def docs_page(run: Run, rows: TableRows | ImageRows, limits: Limits) -> tuple[st
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        Html('<link rel="icon" href="data:,">'),  # else browsers ask for /favicon.ico
         tag("title", title(run)),
         tag("style", Html(STYLE)),
     )

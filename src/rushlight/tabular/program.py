@@ -12,7 +12,7 @@ import os
 from textwrap import wrap
 
 from rushlight.tabular.errors import DataError
-from rushlight.tabular.examples import SKLEARN
+from rushlight.tabular.examples import EXAMPLES, SKLEARN
 from rushlight.tabular.fitting import outline
 from rushlight.tabular.images import ENDINGS
 from rushlight.tabular.preprocess import CategoryFeature, NumberFeature
@@ -61,8 +61,9 @@ class Program:
         self.features: list[Any] = [] if self.is_image else self.preprocess.features
         # One matrix does, unless a column is text or says beside itself which of its values are missing.
         self.is_matrix = all(isinstance(f, NumberFeature) and not f.order and not f.indicator for f in self.features)
-        # Rows that were not trained on may have gaps that the preprocessing does not tell of.
-        self.has_gaps = self.splits or any(feature.indicator for feature in self.features)
+        # Rows that were not trained on may have gaps that the preprocessing does not tell of; examples have none.
+        may_have = self.splits and run.origin not in EXAMPLES
+        self.has_gaps = may_have or any(feature.indicator for feature in self.features)
 
     def text(self) -> str:
         """The whole program."""
@@ -211,7 +212,7 @@ class Program:
             return [f"y = torch.tensor([float(cell) for cell in {cells}], dtype=torch.float64)"]
         classes = self.target.values
         numeric = not isinstance(classes[0], str)
-        value = "float(cell)" if numeric else "str(cell).strip()"
+        value = "float(cell)" if numeric else "cell" if self.run.origin in EXAMPLES else "str(cell).strip()"
         return [*listed("classes", classes), f"y = torch.tensor([classes.index({value}) for cell in {cells}])"]
 
     def split(self) -> list[str]:
