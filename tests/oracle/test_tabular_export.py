@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
         ("blobs", {"optimizer": "sgd", "momentum": 0.9, "loss": "cross_entropy", "activation": "tanh"}),
         ("iris", {}),
         ("diabetes", {"model": "linear"}),
-        ("digits", {"model": "cnn", "epochs": 2}),
+        ("digits", {"model": "cnn", "channels": [4], "epochs": 1}),
     ],
 )
 def test_programs_on_pytorch(name, options, tmp_path, capsys):

@@ -211,6 +211,8 @@ class Program:
         if not self.target.classes:
             return [f"y = torch.tensor([float(cell) for cell in {cells}], dtype=torch.float64)"]
         classes = self.target.values
+        if classes == [0, 1] and self.settings.loss != "cross_entropy":
+            return [f"y = torch.tensor([float(cell) for cell in {cells}])"]
         numeric = not isinstance(classes[0], str)
         value = "float(cell)" if numeric else "cell" if self.run.origin in EXAMPLES else "str(cell).strip()"
         return [*listed("classes", classes), f"y = torch.tensor([classes.index({value}) for cell in {cells}])"]
@@ -274,18 +276,20 @@ class Program:
     def matrix(self) -> list[str]:
         """All columns at once."""
         cell = "number(cell)" if self.has_gaps else "float(cell)"
-        lines = self.number() if self.has_gaps else []
-        lines.append(
-            f"x = torch.tensor([[{cell} for cell in row] for row in zip(*table.values())], dtype=torch.float64)"
-        )
+        cells = f"[[{cell} for cell in row] for row in zip(*table.values())]"
         standardize = self.settings.standardize
-        if standardize or self.has_gaps:
-            lines.append(f"for i, column in enumerate({self.of_training('x')}.T):")
-            known = "column[~column.isnan()]" if self.has_gaps else "column"
-            filled = "x[:, i].nan_to_num(mean)" if self.has_gaps else "x[:, i]"
-            lines.append(f"    mean, scale = mean_and_scale({known}.tolist())")
-            lines.append(f"    x[:, i] = ({filled} - mean) / scale" if standardize else f"    x[:, i] = {filled}")
-        return [*lines, "x = x.float()"]
+        if not standardize and not self.has_gaps:
+            return [f"x = torch.tensor({cells})"]
+        known = "column[~column.isnan()]" if self.has_gaps else "column"
+        filled = "x[:, i].nan_to_num(mean)" if self.has_gaps else "x[:, i]"
+        return [
+            *(self.number() if self.has_gaps else []),
+            f"x = torch.tensor({cells}, dtype=torch.float64)",
+            f"for i, column in enumerate({self.of_training('x')}.T):",
+            f"    mean, scale = mean_and_scale({known}.tolist())",
+            f"    x[:, i] = ({filled} - mean) / scale" if standardize else f"    x[:, i] = {filled}",
+            "x = x.float()",
+        ]
 
     def columns(self) -> list[str]:
         """Column by column."""
