@@ -2,6 +2,11 @@
 #include "rl.h"
 #include "types.h"
 
+/* Loops over plain memory: at the level at which the rest is compiled, GCC leaves them scalar. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O3")
+#endif
+
 /* Floats become integers through int64, so that negative values wrap as they do in PyTorch. */
 #define TO_int(T, v) ((T)(int64_t)(v))
 #define TO_num(T, v) ((T)(v))

@@ -104,12 +104,26 @@ static const RowKernel logcumsumexp_kernels[RL_NDTYPES] = {
     ENTRY(logcumsumexp, F16), ENTRY(logcumsumexp, BF16), ENTRY(logcumsumexp, F32), ENTRY(logcumsumexp, F64),
     COMPLEX_ENTRIES(logcumsumexp)};
 
+#define SHARE_FROM 16384       /* elements: less is not worth another thread */
+
+typedef struct { RowKernel kernel; Rows rows; } Scan;
+
+static void some_rows(void *ctx, int64_t begin, int64_t end) {
+    const Scan *scan = ctx;
+    Rows r = scan->rows;
+    for (int64_t i = 0; i < begin; i++) rl_rows_next(&r);
+    for (; begin < end; begin++, rl_rows_next(&r)) scan->kernel(&r);
+}
+
 static int run(const RowKernel *kernels, const char *name, int64_t dim, int n, Tensor *const *t) {
     const RowKernel kernel = kernels[t[0]->dtype];
     if (!kernel) return rl_not_implemented(name, (RLDType)t[0]->dtype);
     if (t[0]->device != RL_CPU || t[0]->numel == 0) return 0;
-    Rows r;
-    for (rl_rows_begin(&r, dim, n, t); r.left; rl_rows_next(&r)) kernel(&r);
+    Scan scan = {.kernel = kernel};
+    rl_rows_begin(&scan.rows, dim, n, t);
+    const int64_t rows = scan.rows.left;
+    if (t[0]->numel < SHARE_FROM) some_rows(&scan, 0, rows);
+    else rl_parallel_for(rows, SHARE_FROM / 8 / scan.rows.n + 1, some_rows, &scan);
     return 0;
 }
 

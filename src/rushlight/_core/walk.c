@@ -1,6 +1,11 @@
 /* walk.c -- leads a kernel over the elements of strided operands: order, merging, tiles, threads. */
 #include "rl.h"
 
+/* Loops over plain memory: at the level at which the rest is compiled, GCC leaves them scalar. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O3")
+#endif
+
 /* PyTorch's order of dimensions, innermost first: by stride, the first operand deciding first. */
 void rl_iter_order(int n_ops, int ndim, const int64_t *shape, const int64_t *const *strides, int *perm) {
     for (int i = 0; i < ndim; i++) perm[i] = ndim - 1 - i;
