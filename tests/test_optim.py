@@ -9,8 +9,8 @@ import warnings
 import pytest
 
 import rushlight as torch
-from rushlight import _C, optim
-from rushlight.optim import adam as adam_module, lr_scheduler as schedules, optimizer as base, sgd as sgd_module
+from rushlight import optim
+from rushlight.optim import lr_scheduler as schedules, optimizer as base
 
 # Ten steps of `descend` in PyTorch 2.13: w (three numbers), then b.
 RECORDED = [
@@ -96,6 +96,16 @@ NATIVE = [
     ("Adam", dict(betas=(0.3, 0.9), amsgrad=True)),
     ("AdamW", dict(lr=0.01)),
     ("AdamW", dict(lr=0.01, amsgrad=True, maximize=True)),
+    ("RMSprop", dict()),
+    ("RMSprop", dict(weight_decay=0.1, maximize=True)),
+    ("RMSprop", dict(momentum=0.5, weight_decay=0.01)),
+    ("RMSprop", dict(alpha=0.3, centered=True)),
+    ("RMSprop", dict(lr=0.05, momentum=0.9, centered=True)),
+    ("Adagrad", dict()),
+    ("Adagrad", dict(lr=0.5, lr_decay=0.1, initial_accumulator_value=0.2)),
+    ("Adagrad", dict(lr=0.5, weight_decay=0.1, maximize=True)),
+    ("Adadelta", dict()),
+    ("Adadelta", dict(rho=0.5, weight_decay=0.1, maximize=True)),
 ]
 
 
@@ -118,8 +128,7 @@ def random_steps(name, options, dtype, sizes, steps=20):
 @pytest.mark.parametrize("name, options", NATIVE)
 def test_native_step_equals_composed_to_the_bit(name, options, dtype, sizes, monkeypatch):
     native, optimizer = random_steps(name, options, getattr(torch, dtype), sizes)
-    for module, step in ((sgd_module, "_sgd_step"), (adam_module, "_adam_step")):
-        monkeypatch.setattr(module, step, lambda group, state: False)
+    monkeypatch.setattr(getattr(optim, name), "_native_step", None)
     composed, reference = random_steps(name, options, getattr(torch, dtype), sizes)
     for mine, its in zip(native, composed):
         assert torch.equal(mine, its)
@@ -129,10 +138,10 @@ def test_native_step_equals_composed_to_the_bit(name, options, dtype, sizes, mon
             assert torch.equal(value, reference.state[its][key]), key
 
 
-@pytest.mark.parametrize("name", ["SGD", "Adam"])
+@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop", "Adagrad", "Adadelta"])
 def test_native_step_takes_the_common_case_and_declines_the_rest(name):
     options = dict(momentum=0.9) if name == "SGD" else {}
-    native = _C._sgd_step if name == "SGD" else _C._adam_step
+    native = getattr(optim, name)._native_step
     (p, q), optimizer = random_steps(name, options, torch.float32, [(4, 3), (2,)], steps=2)
     group, state = optimizer.param_groups[0], optimizer.state
     assert native(group, state) is True
@@ -155,7 +164,7 @@ def test_native_step_takes_the_common_case_and_declines_the_rest(name):
     assert native(group, state) is True
 
 
-@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW"])
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta"])
 def test_odd_layouts_and_dtypes_step_too(name):
     for make in (lambda: torch.randn(4, 6).t(), lambda: torch.randn(4).to(torch.bfloat16), lambda: torch.randn(0, 3)):
         p = torch.nn.Parameter(make())
@@ -223,6 +232,17 @@ def test_differentiable_step_carries_gradients_through():
         # Adam's step ignores the gradient's scale.
         expected = 0.7 if name == "SGD" else 1.0
         assert start.grad.tolist() == pytest.approx([expected] * 2, abs=1e-5)
+
+
+def test_gradient_values_are_clipped():
+    p, q, idle = (torch.nn.Parameter(torch.zeros(5)) for _ in range(3))
+    p.grad = torch.tensor([1.0, -3.0, float("nan"), float("inf"), -0.1])
+    q.grad = torch.arange(10.0)[::2]  # strided
+    for parameters in ([p, idle], iter([p]), q):
+        torch.nn.utils.clip_grad_value_(parameters, 0.5)
+    assert str(p.grad.tolist()) == "[0.5, -0.5, nan, 0.5, -0.10000000149011612]"
+    assert q.grad.tolist() == [0, 0.5, 0.5, 0.5, 0.5] and idle.grad is None
+    assert not p.grad.requires_grad and torch.is_grad_enabled()
 
 
 # ---------------------------------------------------------------- groups and errors

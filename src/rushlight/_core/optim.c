@@ -2,8 +2,10 @@
  *
  *     _sgd_step(group, state) -> bool       one step of SGD; False: nothing was done
  *     _adam_step(group, state) -> bool      Adam, AdamW, AMSGrad
+ *     _rmsprop_step, _adagrad_step, _adadelta_step      likewise
  *     _zero_grad(param_groups) -> bool      every p.grad = None; False: some were left
  *     _clip_grad_norm(parameters, max_norm) -> Tensor | None     the norm, after bounding it; None: nothing was done
+ *     _clip_grad_value(parameters, bound) -> bool                every element to [-bound, bound]
  *
  * `group` is an entry of Optimizer.param_groups, `state` the optimizer's state; both are read as
  * they are, so that whatever a user writes into them counts from the next step on.
@@ -11,7 +13,7 @@
  * These calls do the common case only: dense real float32/float64 tensors on the CPU, row-major,
  * of exactly the class Tensor or Parameter, hyperparameters that are Python numbers, state that
  * exists.  They look at the whole group before they write anything; for all else they answer False
- * and the caller takes the step with tensor operations (optim/sgd.py, optim/adam.py), which is also
+ * and the caller takes the step with tensor operations (the `_update` of each class in optim/), which is also
  * how state comes into being and what the arithmetic here is tested against.
  *
  * Between the look and the last write no Python code runs, so borrowed references stay good.
@@ -39,9 +41,11 @@ static const RLOptimKernels *kernels = &rl_optim_kernels_base;
 
 typedef struct {
     Tensor *param, *grad;
-    Tensor *slots[3];          /* SGD: buffer.  Adam: exp_avg, exp_avg_sq, max_exp_avg_sq */
+    /* SGD: buffer.  Adam: exp_avg, exp_avg_sq, max_exp_avg_sq.  RMSprop: square_avg, grad_avg, buffer.
+     * Adagrad: sum.  Adadelta: square_avg, acc_delta. */
+    Tensor *slots[3];
     Tensor *step;
-    union { SgdRule sgd; AdamRule adam; } rule;
+    union { SgdRule sgd; AdamRule adam; RmspropRule rmsprop; AdagradRule adagrad; AdadeltaRule adadelta; } rule;
 } Item;
 
 static inline void *at(const Tensor *t, int64_t element)
@@ -66,10 +70,39 @@ static void adam_chunk(void *ctx, int64_t begin, int64_t end)
     else kernels->adam_f64(p, grad, m, v, vmax, end - begin, &it->rule.adam);
 }
 
-static inline void run(Item *it, void (*chunk)(void *, int64_t, int64_t))
+static void rmsprop_chunk(void *ctx, int64_t begin, int64_t end)
+{
+    const Item *it = ctx;
+    void *p = at(it->param, begin), *grad = at(it->grad, begin);
+    void *square = at(it->slots[0], begin), *mean = at(it->slots[1], begin), *buf = at(it->slots[2], begin);
+    if (it->param->dtype == RL_F32) kernels->rmsprop_f32(p, grad, square, mean, buf, end - begin, &it->rule.rmsprop);
+    else kernels->rmsprop_f64(p, grad, square, mean, buf, end - begin, &it->rule.rmsprop);
+}
+
+static void adagrad_chunk(void *ctx, int64_t begin, int64_t end)
+{
+    const Item *it = ctx;
+    void *p = at(it->param, begin), *grad = at(it->grad, begin), *sum = at(it->slots[0], begin);
+    if (it->param->dtype == RL_F32) kernels->adagrad_f32(p, grad, sum, end - begin, &it->rule.adagrad);
+    else kernels->adagrad_f64(p, grad, sum, end - begin, &it->rule.adagrad);
+}
+
+static void adadelta_chunk(void *ctx, int64_t begin, int64_t end)
+{
+    const Item *it = ctx;
+    void *p = at(it->param, begin), *grad = at(it->grad, begin);
+    void *square = at(it->slots[0], begin), *delta = at(it->slots[1], begin);
+    if (it->param->dtype == RL_F32) kernels->adadelta_f32(p, grad, square, delta, end - begin, &it->rule.adadelta);
+    else kernels->adadelta_f64(p, grad, square, delta, end - begin, &it->rule.adadelta);
+}
+
+static inline void update(Item *it, void (*chunk)(void *, int64_t, int64_t))
 {
     if (it->param->numel < 2 * GRAIN) chunk(it, 0, it->param->numel);
     else rl_parallel_for(it->param->numel, GRAIN, chunk, it);
+    rl_bump(it->param);
+    for (int k = 0; k < 3; k++)
+        if (it->slots[k]) rl_bump(it->slots[k]);
 }
 
 /* ---------------------------------------------------------------- reading groups and state */
@@ -77,12 +110,14 @@ static inline void run(Item *it, void (*chunk)(void *, int64_t, int64_t))
 enum {
     K_params, K_lr, K_momentum, K_dampening, K_weight_decay, K_nesterov, K_maximize, K_differentiable,
     K_capturable, K_betas, K_eps, K_amsgrad, K_decoupled_weight_decay, K_momentum_buffer, K_step,
-    K_exp_avg, K_exp_avg_sq, K_max_exp_avg_sq, N_KEYS
+    K_exp_avg, K_exp_avg_sq, K_max_exp_avg_sq, K_alpha, K_centered, K_square_avg, K_grad_avg,
+    K_lr_decay, K_sum, K_rho, K_acc_delta, N_KEYS
 };
 static const char *const key_names[N_KEYS] = {
     "params", "lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize", "differentiable",
     "capturable", "betas", "eps", "amsgrad", "decoupled_weight_decay", "momentum_buffer", "step",
-    "exp_avg", "exp_avg_sq", "max_exp_avg_sq"
+    "exp_avg", "exp_avg_sq", "max_exp_avg_sq", "alpha", "centered", "square_avg", "grad_avg",
+    "lr_decay", "sum", "rho", "acc_delta"
 };
 static PyObject *keys[N_KEYS];
 
@@ -153,6 +188,18 @@ static bool slot(PyObject *entry, int key, const Tensor *param, Tensor **out)
     return *out && like(*out, param);
 }
 
+/* The state of a parameter with a step count in it, or NULL. */
+static PyObject *counted(PyObject *state, Item *it)
+{
+    PyObject *entry = lookup(state, (PyObject *)it->param);
+    if (!entry || !PyDict_Check(entry)) return NULL;
+    it->step = (Tensor *)lookup(entry, keys[K_step]);
+    const bool counts = it->step && plain(it->step) && it->step->numel == 1
+                        && (it->step->dtype == RL_F32 || it->step->dtype == RL_F64);
+    it->slots[0] = it->slots[1] = it->slots[2] = NULL;
+    return counts ? entry : NULL;
+}
+
 /* The parameters that have a gradient.  Returns how many, or -1 where the group is not for us. */
 static Py_ssize_t collect(PyObject *params, Item *items)
 {
@@ -196,7 +243,7 @@ static bool sgd_try(PyObject *group, PyObject *state, PyObject *params, Item *it
     if (n < 0) return false;
     for (Py_ssize_t i = 0; i < n; i++) {
         Item *it = &items[i];
-        it->slots[0] = NULL;
+        it->slots[0] = it->slots[1] = it->slots[2] = NULL;
         if (rule.momentum != 0) {
             PyObject *entry = lookup(state, (PyObject *)it->param);
             if (!entry || !PyDict_Check(entry) || !slot(entry, K_momentum_buffer, it->param, &it->slots[0]))
@@ -206,9 +253,7 @@ static bool sgd_try(PyObject *group, PyObject *state, PyObject *params, Item *it
     for (Py_ssize_t i = 0; i < n; i++) {
         Item *it = &items[i];
         it->rule.sgd = rule;
-        run(it, sgd_chunk);
-        rl_bump(it->param);
-        if (it->slots[0]) rl_bump(it->slots[0]);
+        update(it, sgd_chunk);
     }
     return true;
 }
@@ -241,15 +286,10 @@ static bool adam_try(PyObject *group, PyObject *state, PyObject *params, Item *i
     if (n < 0) return false;
     for (Py_ssize_t i = 0; i < n; i++) {
         Item *it = &items[i];
-        PyObject *entry = lookup(state, (PyObject *)it->param);
-        if (!entry || !PyDict_Check(entry) || !slot(entry, K_exp_avg, it->param, &it->slots[0])
-            || !slot(entry, K_exp_avg_sq, it->param, &it->slots[1]))
-            return false;
-        it->slots[2] = NULL;
-        if (amsgrad && !slot(entry, K_max_exp_avg_sq, it->param, &it->slots[2])) return false;
-        it->step = (Tensor *)lookup(entry, keys[K_step]);
-        if (!it->step || !plain(it->step) || it->step->numel != 1
-            || (it->step->dtype != RL_F32 && it->step->dtype != RL_F64))
+        PyObject *entry = counted(state, it);
+        if (!entry || !slot(entry, K_exp_avg, it->param, &it->slots[0])
+            || !slot(entry, K_exp_avg_sq, it->param, &it->slots[1])
+            || (amsgrad && !slot(entry, K_max_exp_avg_sq, it->param, &it->slots[2])))
             return false;
     }
 
@@ -263,13 +303,90 @@ static bool adam_try(PyObject *group, PyObject *state, PyObject *params, Item *i
             rule.bias2_sqrt = pow(1 - pow(rule.beta2, t), 0.5);
         }
         it->rule.adam = rule;
-        run(it, adam_chunk);
-        rl_bump(it->param);
+        update(it, adam_chunk);
         if (decoupled && weight_decay != 0) rl_bump(it->param);
-        for (int k = 0; k < 3; k++)
-            if (it->slots[k]) rl_bump(it->slots[k]);
     }
     return true;
+}
+
+static bool rmsprop_try(PyObject *group, PyObject *state, PyObject *params, Item *items)
+{
+    RmspropRule rule;
+    double lr;
+    bool centered;
+    if (!number(group, K_lr, &lr) || !number(group, K_alpha, &rule.alpha) || !number(group, K_eps, &rule.eps)
+        || !number(group, K_weight_decay, &rule.weight_decay) || !number(group, K_momentum, &rule.momentum)
+        || !flag(group, K_centered, &centered) || !flag(group, K_maximize, &rule.maximize)
+        || !is_off(group, K_differentiable) || !is_off(group, K_capturable))
+        return false;
+    rule.neg_lr = -lr;
+    rule.one_minus_alpha = 1 - rule.alpha;
+
+    Py_ssize_t n = collect(params, items);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        Item *it = &items[i];
+        PyObject *entry = counted(state, it);
+        if (!entry || !slot(entry, K_square_avg, it->param, &it->slots[0])
+            || (centered && !slot(entry, K_grad_avg, it->param, &it->slots[1]))
+            || (rule.momentum > 0 && !slot(entry, K_momentum_buffer, it->param, &it->slots[2])))
+            return false;
+    }
+    for (Py_ssize_t i = 0; i < n; i++) {
+        bump_step(items[i].step);
+        items[i].rule.rmsprop = rule;
+        update(&items[i], rmsprop_chunk);
+    }
+    return n >= 0;
+}
+
+static bool adagrad_try(PyObject *group, PyObject *state, PyObject *params, Item *items)
+{
+    AdagradRule rule;
+    double lr, lr_decay;
+    if (!number(group, K_lr, &lr) || !number(group, K_lr_decay, &lr_decay) || !number(group, K_eps, &rule.eps)
+        || !number(group, K_weight_decay, &rule.weight_decay) || !flag(group, K_maximize, &rule.maximize)
+        || !is_off(group, K_differentiable))
+        return false;
+
+    Py_ssize_t n = collect(params, items);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        Item *it = &items[i];
+        PyObject *entry = counted(state, it);
+        if (!entry || !slot(entry, K_sum, it->param, &it->slots[0])) return false;
+    }
+    for (Py_ssize_t i = 0; i < n; i++) {
+        rule.neg_lr = -(lr / (1 + (bump_step(items[i].step) - 1) * lr_decay));
+        items[i].rule.adagrad = rule;
+        update(&items[i], adagrad_chunk);
+    }
+    return n >= 0;
+}
+
+static bool adadelta_try(PyObject *group, PyObject *state, PyObject *params, Item *items)
+{
+    AdadeltaRule rule;
+    double lr;
+    if (!number(group, K_lr, &lr) || !number(group, K_rho, &rule.rho) || !number(group, K_eps, &rule.eps)
+        || !number(group, K_weight_decay, &rule.weight_decay) || !flag(group, K_maximize, &rule.maximize)
+        || !is_off(group, K_differentiable) || !is_off(group, K_capturable))
+        return false;
+    rule.neg_lr = -lr;
+    rule.one_minus_rho = 1 - rule.rho;
+
+    Py_ssize_t n = collect(params, items);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        Item *it = &items[i];
+        PyObject *entry = counted(state, it);
+        if (!entry || !slot(entry, K_square_avg, it->param, &it->slots[0])
+            || !slot(entry, K_acc_delta, it->param, &it->slots[1]))
+            return false;
+    }
+    for (Py_ssize_t i = 0; i < n; i++) {
+        bump_step(items[i].step);
+        items[i].rule.adadelta = rule;
+        update(&items[i], adadelta_chunk);
+    }
+    return n >= 0;
 }
 
 static PyObject *take_step(PyObject *const *args, Py_ssize_t nargs,
@@ -297,6 +414,21 @@ static PyObject *sgd_step(PyObject *Py_UNUSED(module), PyObject *const *args, Py
 static PyObject *adam_step(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs)
 {
     return take_step(args, nargs, adam_try);
+}
+
+static PyObject *rmsprop_step(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs)
+{
+    return take_step(args, nargs, rmsprop_try);
+}
+
+static PyObject *adagrad_step(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs)
+{
+    return take_step(args, nargs, adagrad_try);
+}
+
+static PyObject *adadelta_step(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs)
+{
+    return take_step(args, nargs, adadelta_try);
 }
 
 /* Dropping the last reference to a gradient may run a user's weak reference callback, hence any
@@ -395,10 +527,33 @@ static PyObject *clip_grad_norm(PyObject *Py_UNUSED(module), PyObject *const *ar
     return (PyObject *)total;
 }
 
+static PyObject *clip_grad_value(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs)
+{
+    RLDType dt;
+    Py_ssize_t count;
+    double bound;
+    if (nargs != 2 || !PyList_CheckExact(args[0]) || !as_number(args[1], &bound) || !clippable(args[0], &dt, &count)) Py_RETURN_FALSE;
+    const int mode = rl_grad_mode;
+    rl_grad_mode = 0;
+    bool fine = true;
+    for (Py_ssize_t i = 0; fine && i < PyList_GET_SIZE(args[0]); i++) {
+        Tensor *grad = ((Tensor *)PyList_GET_ITEM(args[0], i))->grad;
+        Tensor *same = grad ? rl_clamp_(grad, (Scalar){'d', {.d = -bound}, 0}, (Scalar){'d', {.d = bound}, 0}) : NULL;
+        fine = same || !grad;
+        Py_XDECREF(same);
+    }
+    rl_grad_mode = mode;
+    return fine ? Py_NewRef(Py_True) : NULL;
+}
+
 static PyMethodDef methods[] = {
     {"_clip_grad_norm", (PyCFunction)(void (*)(void))clip_grad_norm, METH_FASTCALL, NULL},
+    {"_clip_grad_value", (PyCFunction)(void (*)(void))clip_grad_value, METH_FASTCALL, NULL},
     {"_sgd_step", (PyCFunction)(void (*)(void))sgd_step, METH_FASTCALL, NULL},
     {"_adam_step", (PyCFunction)(void (*)(void))adam_step, METH_FASTCALL, NULL},
+    {"_rmsprop_step", (PyCFunction)(void (*)(void))rmsprop_step, METH_FASTCALL, NULL},
+    {"_adagrad_step", (PyCFunction)(void (*)(void))adagrad_step, METH_FASTCALL, NULL},
+    {"_adadelta_step", (PyCFunction)(void (*)(void))adadelta_step, METH_FASTCALL, NULL},
     {"_zero_grad", zero_grad, METH_O, NULL},
     {NULL, NULL, 0, NULL}
 };

@@ -1,4 +1,4 @@
-/* optim_kernel.c -- SGD and Adam for one instruction set (isa.h says how it is compiled for each). */
+/* optim_kernel.c -- the optimizers' arithmetic for one instruction set (isa.h says how it is compiled for each). */
 #include "isa.h"
 #include "optim.h"
 
@@ -18,4 +18,6 @@
 #define SQRT __builtin_sqrt
 #include "optim_kernel.h"
 
-const RLOptimKernels RL_ISA_NAME(rl_optim_kernels) = {sgd_f32, sgd_f64, adam_f32, adam_f64};
+const RLOptimKernels RL_ISA_NAME(rl_optim_kernels) = {
+    sgd_f32, sgd_f64, adam_f32, adam_f64, rmsprop_f32, rmsprop_f64, adagrad_f32, adagrad_f64, adadelta_f32, adadelta_f64
+};

@@ -1,4 +1,4 @@
-/* optim_kernel.h -- the arithmetic of SGD and Adam on raw memory.  A template: optim_kernel.c
+/* optim_kernel.h -- the arithmetic of the optimizers on raw memory.  A template: optim_kernel.c
  * includes it once for each REAL, with
  *     REAL       float or double
  *     NAME(f)    f with a suffix for that type
@@ -12,7 +12,7 @@
  *     x.lerp(y, w), |w| < 1/2         fma(w, y - x, x)
  *     x.lerp(y, w) otherwise          fma(w - 1, y - x, y)
  * Only the products named here may be fused (the build's -ffp-contract=off).  SGD then agrees with
- * PyTorch to the bit.  So does Adam, but for the square root: PyTorch takes MKL's, which is off by
+ * PyTorch to the bit.  So do the others, but for the square root: PyTorch takes MKL's, which is off by
  * one unit in the last place for a fifth of all float32 values; ours is correctly rounded.
  *
  * Where FMA is not an instruction (x86 before AVX2) it is the C library's exact function: slow, and
@@ -81,4 +81,78 @@ static void NAME(adam)(REAL *p, const REAL *grad, REAL *m, REAL *v, REAL *vmax, 
 {
     if (vmax) NAME(adam_kind)(p, grad, m, v, vmax, n, rule, true);
     else NAME(adam_kind)(p, grad, m, v, vmax, n, rule, false);
+}
+
+/* One loop for each kind, as for Adam. */
+static inline __attribute__((always_inline)) void NAME(rmsprop_kind)(REAL *p, const REAL *grad, REAL *square, REAL *mean, REAL *buf,
+                                                                     int64_t n, const RmspropRule *rule, const bool centered,
+                                                                     const bool buffered)
+{
+    const REAL neg_lr = (REAL)rule->neg_lr, alpha = (REAL)rule->alpha, fresh = (REAL)rule->one_minus_alpha;
+    const REAL eps = (REAL)rule->eps, decay = (REAL)rule->weight_decay, momentum = (REAL)rule->momentum;
+    const REAL sign = rule->maximize ? (REAL)-1 : (REAL)1;
+    const bool decays = rule->weight_decay != 0, near = fresh < (REAL)0.5;
+    const REAL lerp_w = near ? fresh : fresh - 1;
+
+    for (int64_t i = 0; i < n; i++) {
+        REAL g = sign * grad[i];
+        if (decays) g = FMA(p[i], decay, g);
+        REAL v = FMA(fresh * g, g, square[i] * alpha);
+        square[i] = v;
+        if (centered) {
+            REAL m = FMA(lerp_w, g - mean[i], near ? mean[i] : g);
+            mean[i] = m;
+            v = FMA(-m, m, v);
+        }
+        REAL root = SQRT(v) + eps;
+        if (buffered) {
+            REAL b = buf[i] * momentum + g / root;
+            buf[i] = b;
+            p[i] = FMA(b, neg_lr, p[i]);
+        } else {
+            p[i] = p[i] + neg_lr * g / root;
+        }
+    }
+}
+
+/* mean NULL: not centered; buf NULL: no momentum. */
+static void NAME(rmsprop)(REAL *p, const REAL *grad, REAL *square, REAL *mean, REAL *buf, int64_t n, const RmspropRule *rule)
+{
+    if (mean && buf) NAME(rmsprop_kind)(p, grad, square, mean, buf, n, rule, true, true);
+    else if (mean) NAME(rmsprop_kind)(p, grad, square, mean, buf, n, rule, true, false);
+    else if (buf) NAME(rmsprop_kind)(p, grad, square, mean, buf, n, rule, false, true);
+    else NAME(rmsprop_kind)(p, grad, square, mean, buf, n, rule, false, false);
+}
+
+static void NAME(adagrad)(REAL *p, const REAL *grad, REAL *sum, int64_t n, const AdagradRule *rule)
+{
+    const REAL neg_lr = (REAL)rule->neg_lr, eps = (REAL)rule->eps, decay = (REAL)rule->weight_decay;
+    const REAL sign = rule->maximize ? (REAL)-1 : (REAL)1;
+    const bool decays = rule->weight_decay != 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        REAL g = sign * grad[i];
+        if (decays) g = FMA(p[i], decay, g);
+        REAL s = FMA(g, g, sum[i]);
+        sum[i] = s;
+        p[i] = p[i] + neg_lr * g / (SQRT(s) + eps);
+    }
+}
+
+static void NAME(adadelta)(REAL *p, const REAL *grad, REAL *square, REAL *delta, int64_t n, const AdadeltaRule *rule)
+{
+    const REAL neg_lr = (REAL)rule->neg_lr, rho = (REAL)rule->rho, fresh = (REAL)rule->one_minus_rho;
+    const REAL eps = (REAL)rule->eps, decay = (REAL)rule->weight_decay;
+    const REAL sign = rule->maximize ? (REAL)-1 : (REAL)1;
+    const bool decays = rule->weight_decay != 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        REAL g = sign * grad[i];
+        if (decays) g = FMA(p[i], decay, g);
+        REAL v = FMA(fresh * g, g, square[i] * rho);
+        REAL d = SQRT(delta[i] + eps) / SQRT(v + eps) * g;
+        square[i] = v;
+        delta[i] = FMA(fresh * d, d, delta[i] * rho);
+        p[i] = FMA(d, neg_lr, p[i]);
+    }
 }

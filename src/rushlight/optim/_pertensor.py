@@ -64,6 +64,8 @@ class PerTensorOptimizer(Optimizer):
 
     # Options that checkpoints written before the option existed lack, with what they then mean.
     _later_options: dict[str, Any] = {"foreach": None, "maximize": False, "differentiable": False}
+    # Takes the step of a whole group, `native(group, state)`, or answers False and has done nothing.
+    _native_step: Callable[[dict[str, Any], Any], bool] | None = None
     # State that is a 0-dimensional tensor now and was a Python number in old checkpoints.
     _scalars: tuple[str, ...] = ("step",)
     _capturable_needs = "params and state_steps"
@@ -84,8 +86,10 @@ class PerTensorOptimizer(Optimizer):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Updates the parameters once; `closure` recomputes the loss, which is then returned."""
         loss = None if closure is None else call_with_grad(closure)
+        native, state = self._native_step, self.state
         for group in self.param_groups:
-            self._step_group(group)
+            if native is None or not native(group, state):
+                self._step_group(group)
         return loss
 
     def _step_group(self, group: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ class Adadelta(PerTensorOptimizer):
     """
 
     _later_options = {"foreach": None, "maximize": False, "differentiable": False, "capturable": False}
+    _native_step = _C._adadelta_step
     _capturable_devices = ["cuda", "xpu", "hpu", "privateuseone"]
 
     def __init__(

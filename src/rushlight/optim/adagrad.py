@@ -23,6 +23,7 @@ class Adagrad(PerTensorOptimizer):
     """
 
     _later_options = {"foreach": None, "maximize": False, "differentiable": False, "fused": None}
+    _native_step = _C._adagrad_step
 
     def __init__(
         self,

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from .. import _C
 from ._pertensor import PerTensorOptimizer, check_betas, check_fused, check_not_negative, scalar_state
-from .optimizer import Tensor, call_with_grad, to_scalar
+from .optimizer import Tensor, to_scalar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from typing import Any
-
-_adam_step = _C._adam_step
 
 
 class Adam(PerTensorOptimizer):
@@ -46,6 +44,7 @@ class Adam(PerTensorOptimizer):
         "decoupled_weight_decay": False,
         "fused": None,
     }
+    _native_step = _C._adam_step
     _sparse_advice = ", please consider SparseAdam instead"
 
     def __init__(
@@ -88,15 +87,6 @@ class Adam(PerTensorOptimizer):
         )
         super().__init__(params, defaults)
         check_fused(fused, foreach, differentiable)
-
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Updates the parameters once; `closure` recomputes the loss, which is then returned."""
-        loss = None if closure is None else call_with_grad(closure)
-        state = self.state
-        for group in self.param_groups:
-            if not _adam_step(group, state):
-                self._step_group(group)
-        return loss
 
     def _init_state(self, p: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
         state["step"] = scalar_state(0.0)

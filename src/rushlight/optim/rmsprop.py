@@ -33,6 +33,7 @@ class RMSprop(PerTensorOptimizer):
         "differentiable": False,
         "capturable": False,
     }
+    _native_step = _C._rmsprop_step
 
     def __init__(
         self,

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from .. import _C
 from ._pertensor import PerTensorOptimizer, add_decay, check_fused
-from .optimizer import Tensor, call_with_grad, to_scalar
+from .optimizer import Tensor, to_scalar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from typing import Any
-
-_sgd_step = _C._sgd_step
 
 
 class SGD(PerTensorOptimizer):
@@ -38,6 +36,7 @@ class SGD(PerTensorOptimizer):
     """
 
     _later_options = {"nesterov": False, "maximize": False, "foreach": None, "differentiable": False, "fused": False}
+    _native_step = _C._sgd_step
 
     def __init__(
         self,
@@ -76,15 +75,6 @@ class SGD(PerTensorOptimizer):
         )
         super().__init__(params, defaults)
         check_fused(fused, foreach, differentiable)
-
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Updates the parameters once; `closure` recomputes the loss, which is then returned."""
-        loss = None if closure is None else call_with_grad(closure)
-        state = self.state
-        for group in self.param_groups:
-            if not _sgd_step(group, state):
-                self._step_group(group)
-        return loss
 
     def _step_one(self, p: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
         # The rule is linear: it holds for complex and sparse gradients as it stands.  State is made

@@ -108,7 +108,10 @@ def clip_grad_norm(
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
     """Limits every element of every gradient to [-clip_value, clip_value]."""
     bound = float(clip_value)
+    parameters = _as_list(parameters)
+    if _C._clip_grad_value(parameters, bound):
+        return
     with no_grad():
-        for parameter in _as_list(parameters):
+        for parameter in parameters:
             if parameter.grad is not None:
                 parameter.grad.clamp_(min=-bound, max=bound)
