@@ -28,6 +28,24 @@ def resident_kib() -> int:
 sanitized = "libasan" in os.environ.get("LD_PRELOAD", "")  # which keeps freed memory, to watch it
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
+# ---------------------------------------------------------------- memory that lies idle
+
+
+@linux
+@pytest.mark.skipif(sanitized, reason="the sanitizer keeps freed memory")
+def test_idle_memory_is_kept_until_it_is_asked_back() -> None:
+    small = [torch.ones(n) for n in range(1, 200)]
+    big = torch.ones(16 << 20)
+    full = resident_kib()
+    del big, small
+    kept = resident_kib()
+    torch.cuda.empty_cache()
+    assert kept > full - 8192
+    assert resident_kib() < full - (48 << 10)
+    assert torch.ones(16 << 20).sum() == 16 << 20  # and there is memory again
+    assert [float(torch.ones(n).sum()) for n in range(1, 200)] == list(range(1, 200))
+
+
 # ---------------------------------------------------------------- depth
 
 

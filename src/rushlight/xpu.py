@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rushlight import _C
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
@@ -31,7 +33,8 @@ def manual_seed_all(seed: int) -> None:
 
 
 def empty_cache() -> None:
-    """Nothing to give back."""
+    """Gives the memory that rushlight keeps for the next tensors back to the system: there is only the CPU's."""
+    _C._empty_cache()
 
 
 def _no_xpu(*args: Any, **kwargs: Any) -> NoReturn:

@@ -532,6 +532,11 @@ static PyObject *set_num_threads(PyObject *m, PyObject *v) {
     rl_num_threads = (int)n;
     Py_RETURN_NONE;
 }
+static PyObject *empty_cache(PyObject *m, PyObject *u) {
+    (void)m; (void)u;
+    rl_memory_trim();
+    Py_RETURN_NONE;
+}
 static PyObject *get_num_threads(PyObject *m, PyObject *u) { (void)m; (void)u; return PyLong_FromLong(rl_num_threads); }
 
 /* ---------------------------------------------------------------- questions about values */
@@ -593,6 +598,7 @@ static PyMethodDef functions[] = {
     {"set_default_device", set_default_device, METH_O, "The device on which tensors are made."},
     {"get_default_device", get_default_device, METH_NOARGS, "The device on which tensors are made."},
     {"set_num_threads", set_num_threads, METH_O, "How many threads an operation may use."},
+    {"_empty_cache", empty_cache, METH_NOARGS, "Gives memory that lies idle back to the system."},
     {"get_num_threads", get_num_threads, METH_NOARGS, "How many threads an operation may use."},
     {"is_tensor", is_tensor, METH_O, "Whether an object is a tensor."},
     {"is_storage", is_storage, METH_O, "Whether an object is a storage."},

@@ -7,6 +7,9 @@
  */
 #include "rl.h"
 #include <stdlib.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 #if defined(__linux__)
 #include <sys/mman.h>
 #include <unistd.h>
@@ -19,6 +22,7 @@
 #define MIN_LOG 6                              /* 64 bytes */
 #define MAX_LOG 40
 #define NBINS ((MAX_LOG - MIN_LOG) * 4 + 1)
+#define SLAB_MOST 1024                         /* bytes: blocks up to here are cut from slabs, and stay */
 #define HUGE_FROM (4u << 20)                   /* ask for huge pages from here */
 
 typedef struct FreeBlock { struct FreeBlock *next; } FreeBlock;
@@ -63,8 +67,10 @@ static void system_free(void *p) {
 #endif
 }
 
+/* Gives idle blocks back to the system, but for the smallest, which are parts of slabs. */
 void rl_memory_trim(void) {
     for (int b = 0; b < NBINS; b++) {
+        if (bin_size(b) <= SLAB_MOST) continue;
         while (bins[b]) {
             FreeBlock *f = bins[b];
             bins[b] = f->next;
@@ -73,6 +79,9 @@ void rl_memory_trim(void) {
         bin_count[b] = 0;
     }
     cached_bytes = 0;
+#if defined(__GLIBC__)
+    malloc_trim(0);
+#endif
 }
 
 size_t rl_memory_cached(void) { return cached_bytes; }
@@ -80,7 +89,7 @@ size_t rl_memory_allocated(void) { return allocated_bytes; }
 
 /* The smallest blocks are cut from slabs: the first of a size costs as little as the thousandth. */
 static void *refill(int bin, size_t size) {
-    if (size > 1024) {
+    if (size > SLAB_MOST) {
         void *p = system_alloc(size);
         if (!p) {
             rl_memory_trim();
@@ -121,7 +130,7 @@ static void *block_alloc(size_t nbytes, int *bin_out) {
     if (RL_LIKELY(f != NULL)) {
         bins[bin] = f->next;
         bin_count[bin]--;
-        if (size > 1024) cached_bytes -= size;
+        if (size > SLAB_MOST) cached_bytes -= size;
         return f;
     }
     void *p = RL_ASAN ? system_alloc(size) : refill(bin, size);
@@ -134,7 +143,7 @@ static void block_free(void *p, int bin) {
     size_t size = bin_size(bin);
     allocated_bytes -= size;
     if (RL_ASAN) { fence(p, size, size); system_free(p); return; }
-    if (size > 1024) {
+    if (size > SLAB_MOST) {
         if (RL_UNLIKELY(cached_bytes + size > cache_limit)) {
             system_free(p);
             return;

@@ -7,6 +7,8 @@ device(type='cpu')
 
 from __future__ import annotations
 
+from rushlight import _C
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType, TracebackType
@@ -106,7 +108,8 @@ def set_rng_state_all(new_states: Any) -> None:
 
 
 def empty_cache() -> None:
-    """Nothing to give back."""
+    """Gives the memory that rushlight keeps for the next tensors back to the system: there is only the CPU's."""
+    _C._empty_cache()
 
 
 def _no_bytes(device: Any = None) -> int:
