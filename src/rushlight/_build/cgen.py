@@ -251,7 +251,10 @@ class Gradient:
 
     def _ends_with_grad(self, k: int) -> bool:
         """Whether formula k names the incoming gradient once, and no later formula names it."""
-        uses = [sum(isinstance(n, ast.Name) and n.id == "grad" for n in ast.walk(ast.parse(text))) for _, text in self.formulas[k:]]
+        uses = [
+            sum(isinstance(n, ast.Name) and n.id == "grad" for n in ast.walk(ast.parse(text)))
+            for _, text in self.formulas[k:]
+        ]
         return not multi(self.op) and uses[0] == 1 and not any(uses[1:])
 
     def record(self, indent: str, inplace: bool = False) -> list[str]:
