@@ -31,6 +31,8 @@ extern const RLOptimKernels rl_optim_kernels_base;
 extern const RLOptimKernels rl_optim_kernels_avx2, rl_optim_kernels_avx512;
 #endif
 
+int rl_optim_groups_init(PyObject *module);         /* optim_groups.c */
+
 static const RLOptimKernels *kernels = &rl_optim_kernels_base;
 
 /* Below this many elements a share of the work is not worth a thread's waking. */
@@ -567,5 +569,6 @@ int rl_optim_init(PyObject *module)
 #endif
     for (int i = 0; i < N_KEYS; i++)
         if (!keys[i] && !(keys[i] = PyUnicode_InternFromString(key_names[i]))) return -1;
+    if (rl_optim_groups_init(module) < 0) return -1;
     return PyModule_AddFunctions(module, methods);
 }

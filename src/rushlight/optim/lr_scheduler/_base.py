@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from _weakref import ref
 
+from ... import _C
 from ..optimizer import Optimizer, Tensor, to_scalar
 
 TYPE_CHECKING = False
@@ -16,6 +17,9 @@ EPOCH_DEPRECATION_WARNING = (
     "None, the closed form is used instead of the new chainable form, where available. Please open an issue "
     "if you are unable to replicate your use case: https://github.com/pytorch/pytorch/issues/new/choose."
 )
+# group_values(groups, key) lists that option of each group, tensors copied; with a third argument, times that.
+group_values = _C._group_values
+_set_group_values = _C._set_group_values
 _ORDER_HELP = "See more details at https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
 
 
@@ -33,10 +37,6 @@ def check_optimizer(optimizer: Any) -> None:
 def copied(value: Any) -> Any:
     """Tensors among options are written in place: keep a copy of what must not change with them."""
     return value.clone() if isinstance(value, Tensor) else value
-
-
-def group_values(optimizer: Optimizer, key: str) -> list[Any]:
-    return [copied(group[key]) for group in optimizer.param_groups]
 
 
 def set_group_value(group: dict[str, Any], key: str, value: float | Tensor) -> None:
@@ -92,7 +92,7 @@ class LRScheduler:
                         "optimizer state\n"
                         "2. You're using last_epoch >= 0 for a fresh training run (not recommended)"
                     )
-        self.base_lrs: list[float | Tensor] = group_values(optimizer, "initial_lr")
+        self.base_lrs: list[float | Tensor] = group_values(optimizer.param_groups, "initial_lr")
         self.last_epoch = last_epoch
         _note_steps(optimizer)
         self._initial_step()
@@ -123,22 +123,27 @@ class LRScheduler:
     def step(self, epoch: int | None = None) -> None:
         """Sets the next learning rates.  Belongs after `optimizer.step()`."""
         if self._step_count == 1:
-            if not hasattr(self.optimizer.step, "_wrapped_by_lr_sched"):
-                warn(
-                    "Seems like `optimizer.step()` has been overridden after learning rate scheduler initialization. "
-                    "Please, make sure to call `optimizer.step()` before `lr_scheduler.step()`. " + _ORDER_HELP
-                )
-            elif not getattr(self.optimizer, "_opt_called", False):
-                warn(
-                    "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 and later, "
-                    "you should call them in the opposite order: `optimizer.step()` before `lr_scheduler.step()`.  "
-                    "Failure to do this will result in PyTorch skipping the first value of the learning rate "
-                    "schedule. " + _ORDER_HELP
-                )
+            self._check_order()
         self._step_count += 1
         if epoch is not None:
             warn(EPOCH_DEPRECATION_WARNING)
         self._update_lr(epoch)
+
+    def _check_order(self) -> None:
+        if not hasattr(self.optimizer.step, "_wrapped_by_lr_sched"):
+            warn(
+                "Seems like `optimizer.step()` has been overridden after learning rate scheduler initialization. "
+                "Please, make sure to call `optimizer.step()` before `lr_scheduler.step()`. " + _ORDER_HELP,
+                stacklevel=4,
+            )
+        elif not getattr(self.optimizer, "_opt_called", False):
+            warn(
+                "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 and later, "
+                "you should call them in the opposite order: `optimizer.step()` before `lr_scheduler.step()`.  "
+                "Failure to do this will result in PyTorch skipping the first value of the learning rate "
+                "schedule. " + _ORDER_HELP,
+                stacklevel=4,
+            )
 
     def _update_lr(self, epoch: int | None = None) -> None:
         self._get_lr_called_within_step = True
@@ -154,13 +159,16 @@ class LRScheduler:
         self._set_lrs(values)
 
     def _set_lrs(self, values: list[float | Tensor]) -> None:
-        for group, lr in zip(self.optimizer.param_groups, values, strict=True):
-            set_group_value(group, "lr", lr)
-        self._last_lr: list[float | Tensor] = group_values(self.optimizer, "lr")
+        groups = self.optimizer.param_groups
+        last = _set_group_values(groups, "lr", values)
+        if last is None:
+            for group, lr in zip(groups, values, strict=True):
+                set_group_value(group, "lr", lr)
+            last = group_values(groups, "lr")
+        self._last_lr: list[float | Tensor] = last
 
     def _warn_outside_step(self) -> None:
-        if not self._get_lr_called_within_step:
-            warn("To get the last learning rate computed by the scheduler, please use `get_last_lr()`.", stacklevel=4)
+        warn("To get the last learning rate computed by the scheduler, please use `get_last_lr()`.", stacklevel=4)
 
 
 class _LRScheduler(LRScheduler):

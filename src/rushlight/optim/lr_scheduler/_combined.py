@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from ..optimizer import Optimizer
 from ._base import LRScheduler, group_values, set_group_value
 from ._plateau import ReduceLROnPlateau
@@ -69,7 +71,7 @@ class SequentialLR(_Combined):
         for group in optimizer.param_groups:
             set_group_value(group, "lr", group["initial_lr"])
         self.recursive_undo()
-        first = schedulers[self._turn(0)]
+        first = schedulers[bisect_right(milestones, 0)]
         first._initial_step()
         self._last_lr = first.get_last_lr()
 
@@ -82,15 +84,10 @@ class SequentialLR(_Combined):
         elif hasattr(scheduler, "last_epoch"):
             scheduler.last_epoch -= 1
 
-    def _turn(self, epoch: int) -> int:
-        from bisect import bisect_right
-
-        return bisect_right(self._milestones, epoch)
-
     def step(self) -> None:
         """Sets the next learning rates."""
         self.last_epoch += 1
-        turn = self._turn(self.last_epoch)
+        turn = bisect_right(self._milestones, self.last_epoch)
         scheduler = self._schedulers[turn]
         if turn > 0 and self._milestones[turn - 1] == self.last_epoch:
             scheduler._update_lr(0)
@@ -111,10 +108,10 @@ class ChainedScheduler(_Combined):
         self._check_schedulers(schedulers, optimizer)
         self._schedulers = schedulers
         self.optimizer = optimizer
-        self._last_lr = group_values(optimizer, "lr")
+        self._last_lr = group_values(optimizer.param_groups, "lr")
 
     def step(self) -> None:
         """Sets the next learning rates."""
         for scheduler in self._schedulers:
             scheduler.step()
-        self._last_lr = group_values(self.optimizer, "lr")
+        self._last_lr = group_values(self.optimizer.param_groups, "lr")

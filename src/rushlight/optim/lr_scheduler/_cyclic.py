@@ -93,7 +93,8 @@ class CyclicLR(_MomentumCycling):
         return 1 / 2.0 ** (x - 1) if self.mode == "triangular2" else self.gamma**x
 
     def get_lr(self) -> list[Any]:
-        self._warn_outside_step()
+        if not self._get_lr_called_within_step:
+            self._warn_outside_step()
         cycle = floor(1 + self.last_epoch / self.total_size)
         x = 1.0 + self.last_epoch / self.total_size - cycle
         position = x / self.step_ratio if x <= self.step_ratio else (x - 1) / (self.step_ratio - 1)
@@ -147,7 +148,8 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[Any]:
-        self._warn_outside_step()
+        if not self._get_lr_called_within_step:
+            self._warn_outside_step()
         return [
             self.eta_min + (base - self.eta_min) * (1 + cos(pi * self.T_cur / self.T_i)) / 2 for base in self.base_lrs
         ]
@@ -255,7 +257,8 @@ class OneCycleLR(_MomentumCycling):
         return (end - start) * part + start
 
     def get_lr(self) -> list[Any]:
-        self._warn_outside_step()
+        if not self._get_lr_called_within_step:
+            self._warn_outside_step()
         step = self.last_epoch
         if step > self.total_steps:
             raise ValueError(f"Tried to step {step} times. The specified number of total steps is {self.total_steps}")

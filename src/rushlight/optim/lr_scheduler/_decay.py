@@ -53,7 +53,8 @@ class LambdaLR(LRScheduler):
                 fn.__dict__.update(attributes)
 
     def get_lr(self) -> list[Any]:
-        self._warn_outside_step()
+        if not self._get_lr_called_within_step:
+            self._warn_outside_step()
         return [base * fn(self.last_epoch) for fn, base in zip(self.lr_lambdas, self.base_lrs, strict=True)]
 
 
@@ -66,9 +67,10 @@ class MultiplicativeLR(LambdaLR):
                 raise TypeError(f"lr_lambda should be a function, but got {type(fn).__name__}")
 
     def get_lr(self) -> list[Any]:
-        self._warn_outside_step()
+        if not self._get_lr_called_within_step:
+            self._warn_outside_step()
         if self._is_initial:
-            return group_values(self.optimizer, "lr")
+            return group_values(self.optimizer.param_groups, "lr")
         groups = self.optimizer.param_groups
         return [group["lr"] * fn(self.last_epoch) for fn, group in zip(self.lr_lambdas, groups, strict=True)]
 
@@ -82,10 +84,11 @@ class StepLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[Any]:
-        self._warn_outside_step()
+        if not self._get_lr_called_within_step:
+            self._warn_outside_step()
         if self.last_epoch == 0 or self.last_epoch % self.step_size != 0:
-            return group_values(self.optimizer, "lr")
-        return [group["lr"] * self.gamma for group in self.optimizer.param_groups]
+            return group_values(self.optimizer.param_groups, "lr")
+        return group_values(self.optimizer.param_groups, "lr", self.gamma)
 
     def _get_closed_form_lr(self) -> list[Any]:
         return [base * self.gamma ** (self.last_epoch // self.step_size) for base in self.base_lrs]
@@ -104,11 +107,12 @@ class MultiStepLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[Any]:
-        self._warn_outside_step()
+        if not self._get_lr_called_within_step:
+            self._warn_outside_step()
         if self.last_epoch not in self.milestones:
-            return group_values(self.optimizer, "lr")
+            return group_values(self.optimizer.param_groups, "lr")
         factor = self.gamma ** self.milestones[self.last_epoch]
-        return [group["lr"] * factor for group in self.optimizer.param_groups]
+        return group_values(self.optimizer.param_groups, "lr", factor)
 
     def _get_closed_form_lr(self) -> list[Any]:
         passed = sum(times for epoch, times in self.milestones.items() if epoch <= self.last_epoch)
@@ -128,12 +132,13 @@ class ConstantLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[Any]:
-        self._warn_outside_step()
+        if not self._get_lr_called_within_step:
+            self._warn_outside_step()
         if self.last_epoch == 0:
-            return [group["lr"] * self.factor for group in self.optimizer.param_groups]
+            return group_values(self.optimizer.param_groups, "lr", self.factor)
         if self.last_epoch != self.total_iters:
-            return group_values(self.optimizer, "lr")
-        return [group["lr"] * (1.0 / self.factor) for group in self.optimizer.param_groups]
+            return group_values(self.optimizer.param_groups, "lr")
+        return group_values(self.optimizer.param_groups, "lr", 1.0 / self.factor)
 
     def _get_closed_form_lr(self) -> list[Any]:
         factor = self.factor + (self.last_epoch >= self.total_iters) * (1 - self.factor)
@@ -161,15 +166,16 @@ class LinearLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[Any]:
-        self._warn_outside_step()
+        if not self._get_lr_called_within_step:
+            self._warn_outside_step()
         groups = self.optimizer.param_groups
         if self.last_epoch == 0:
-            return [group["lr"] * self.start_factor for group in groups]
+            return group_values(groups, "lr", self.start_factor)
         if self._is_initial or self.last_epoch > self.total_iters:
-            return group_values(self.optimizer, "lr")
+            return group_values(self.optimizer.param_groups, "lr")
         rise = self.end_factor - self.start_factor
         factor = 1.0 + rise / (self.total_iters * self.start_factor + (self.last_epoch - 1) * rise)
-        return [group["lr"] * factor for group in groups]
+        return group_values(groups, "lr", factor)
 
     def _get_closed_form_lr(self) -> list[Any]:
         rise = self.end_factor - self.start_factor
@@ -185,10 +191,11 @@ class ExponentialLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[Any]:
-        self._warn_outside_step()
+        if not self._get_lr_called_within_step:
+            self._warn_outside_step()
         if self._is_initial:
-            return group_values(self.optimizer, "lr")
-        return [group["lr"] * self.gamma for group in self.optimizer.param_groups]
+            return group_values(self.optimizer.param_groups, "lr")
+        return group_values(self.optimizer.param_groups, "lr", self.gamma)
 
     def _get_closed_form_lr(self) -> list[Any]:
         return [base * self.gamma**self.last_epoch for base in self.base_lrs]
@@ -203,12 +210,13 @@ class PolynomialLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[Any]:
-        self._warn_outside_step()
+        if not self._get_lr_called_within_step:
+            self._warn_outside_step()
         if self._is_initial or self.last_epoch > self.total_iters:
-            return group_values(self.optimizer, "lr")
+            return group_values(self.optimizer.param_groups, "lr")
         left, left_before = (1.0 - epoch / self.total_iters for epoch in (self.last_epoch, self.last_epoch - 1))
         factor = (left / left_before) ** self.power
-        return [group["lr"] * factor for group in self.optimizer.param_groups]
+        return group_values(self.optimizer.param_groups, "lr", factor)
 
     def _get_closed_form_lr(self) -> list[Any]:
         left = 1.0 - min(self.total_iters, self.last_epoch) / self.total_iters
@@ -228,10 +236,11 @@ class CosineAnnealingLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[Any]:
-        self._warn_outside_step()
+        if not self._get_lr_called_within_step:
+            self._warn_outside_step()
         groups, epoch, low = self.optimizer.param_groups, self.last_epoch, self.eta_min
         if self._is_initial:
-            return group_values(self.optimizer, "lr")
+            return group_values(self.optimizer.param_groups, "lr")
         if self._step_count == 1 and epoch > 0:
             return [low + (base - low) * (1 + cos(epoch * pi / self.T_max)) / 2 for base in self.base_lrs]
         if (epoch - 1 - self.T_max) % (2 * self.T_max) == 0:

@@ -57,7 +57,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.cooldown = cooldown
         self.eps = eps
         self.last_epoch = 0
-        self._last_lr = group_values(optimizer, "lr")
+        self._last_lr = group_values(optimizer.param_groups, "lr")
         self._init_is_better(mode, threshold, threshold_mode)
         self._reset()
 
@@ -87,7 +87,7 @@ class ReduceLROnPlateau(LRScheduler):
             self._reduce_lr(epoch)
             self.cooldown_counter = self.cooldown
             self.num_bad_epochs = 0
-        self._last_lr = group_values(self.optimizer, "lr")
+        self._last_lr = group_values(self.optimizer.param_groups, "lr")
 
     def _reduce_lr(self, epoch: int) -> None:
         groups = self.optimizer.param_groups
