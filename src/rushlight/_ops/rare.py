@@ -110,7 +110,8 @@ def histogramdd(input, bins, range, weight, density):
         hist = hist / hist.sum()
         for d, edge in enumerate(edges):
             hist = hist / edge.diff().reshape([-1 if k == d else 1 for k in builtins.range(n)])
-    return namedtuple("histogramdd", "hist bin_edges")(hist, tuple(edges))
+    # mypy understands namedtuple() only where a name is bound to it
+    return namedtuple("histogramdd", "hist bin_edges")(hist, tuple(edges))  # type: ignore[call-arg]
 
 
 @python("segment_reduce(Tensor data, str reduce, *, Tensor? lengths=None, Tensor? indices=None, Tensor? offsets=None, int axis=0, "
@@ -131,6 +132,8 @@ def segment_reduce(data, reduce, lengths, indices, offsets, axis, unsafe, initia
         raise RuntimeError(f"Expected lengths to have {axis + 1} dimensions, but got {lengths.dim()}")
     rows = data.reshape(-1, *data.shape[axis:])
     start = {"sum": 0.0, "mean": 0.0, "prod": 1.0, "max": -float("inf"), "min": float("inf")}[reduce] if initial is None else float(initial)
+    names = {"sum": "sum add", "mean": "sum add", "prod": "prod mul", "max": "amax clamp_min", "min": "amin clamp_max"}
+    fold, combine = (getattr(_C, name) for name in names[reduce].split())
     out = []
     for row, sizes in zip(rows.unbind(0), lengths.reshape(-1, lengths.shape[-1]).tolist(), strict=True):
         if not unsafe and (min(sizes, default=0) < 0 or sum(sizes) != row.shape[0]):
@@ -140,7 +143,6 @@ def segment_reduce(data, reduce, lengths, indices, offsets, axis, unsafe, initia
                 empty = float("nan") if reduce == "mean" and initial is None else start
                 out.append(row.new_full(row.shape[1:], empty))
                 continue
-            whole = {"sum": part.sum, "mean": part.sum, "prod": part.prod, "max": part.amax, "min": part.amin}[reduce](0)
-            whole = {"max": _C.clamp_min, "min": _C.clamp_max, "prod": _C.mul}.get(reduce, _C.add)(whole, start)
+            whole = combine(fold(part, 0), start)
             out.append(whole / len(part) if reduce == "mean" else whole)
     return _C.stack(out).reshape(*data.shape[:axis], lengths.shape[-1], *data.shape[axis + 1 :])

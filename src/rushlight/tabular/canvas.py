@@ -24,7 +24,7 @@ COLOURS = (
 MARKERS = ("o", "+", "s", "x", "^", "D", "v", "*", "<", "1")
 INK, GREY, PALE = "#222222", "#8a8a8a", "#dfe8f2"
 
-STYLE = {
+STYLE: dict[Any, Any] = {  # Any: matplotlib declares every single name as a type of its own
     "text.parse_math": False,  # $ and _ in the names of columns are what they are
     "font.size": 10.0,
     "axes.spines.top": False,
