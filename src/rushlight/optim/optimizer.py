@@ -110,7 +110,13 @@ class Optimizer:
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         self.defaults = defaults
-        self._make_hook_tables()
+        # One by one: through __dict__ the interpreter would lose its quick way to an object's attributes.
+        self._optimizer_step_pre_hooks = OrderedDict()
+        self._optimizer_step_post_hooks = OrderedDict()
+        self._optimizer_state_dict_pre_hooks = OrderedDict()
+        self._optimizer_state_dict_post_hooks = OrderedDict()
+        self._optimizer_load_state_dict_pre_hooks = OrderedDict()
+        self._optimizer_load_state_dict_post_hooks = OrderedDict()
         cls = type(self)
         if "_in_use" not in vars(cls):
             cls._in_use = True
@@ -132,24 +138,15 @@ class Optimizer:
         for group in groups:
             self.add_param_group(group)
 
-    def _make_hook_tables(self) -> None:
-        mine = self.__dict__
-        for table in (
-            "step_pre",
-            "step_post",
-            "state_dict_pre",
-            "state_dict_post",
-            "load_state_dict_pre",
-            "load_state_dict_post",
-        ):
-            mine.setdefault(f"_optimizer_{table}_hooks", OrderedDict())
-
     def __getstate__(self) -> dict[str, Any]:
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._make_hook_tables()
+        mine = self.__dict__
+        mine.update(state)
+        for event in ("step", "state_dict", "load_state_dict"):
+            for moment in ("pre", "post"):
+                mine.setdefault(f"_optimizer_{event}_{moment}_hooks", OrderedDict())
         self.defaults.setdefault("differentiable", False)
 
     def __repr__(self) -> str:

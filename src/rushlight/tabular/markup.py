@@ -20,6 +20,7 @@ class Html(str):
 def tag(element: str, /, *children: object, **attributes: object) -> Html:
     """An element; None among the children is nothing; an attribute's underscores are hyphens (`class_` is class).
 
+    >>> from rushlight.tabular.markup import tag
     >>> tag("p", "a < b", class_="note", aria_label='"')
     '<p class="note" aria-label="&quot;">a &lt; b</p>'
     """

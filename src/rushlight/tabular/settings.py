@@ -154,6 +154,7 @@ OPTIONS = (
 class Settings:
     """The chosen values, one attribute an option; unknown names and values out of range are a DataError.
 
+    >>> from rushlight.tabular.settings import Settings
     >>> Settings(hidden=[6, 4], activation="sigmoid").hidden
     [6, 4]
     """
