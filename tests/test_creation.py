@@ -182,6 +182,16 @@ def test_ranges_to_the_last_bit():
     assert words(torch.linspace(-3.3, 7.7, 100)) == 43029457923
 
 
+def test_linspace_between_complex_numbers():
+    expected = torch.tensor([1j, 1 + 0.5j, 2])
+    assert torch.equal(torch.linspace(1j, 2, 3), expected)
+    assert torch.equal(torch.linspace(torch.tensor(1j), torch.tensor(2.0), 3), expected)
+    with pytest.raises(RuntimeError, match="can't be safely cast to passed dtype Float"):
+        torch.linspace(1j, 2, 3, dtype=torch.float32)
+    with pytest.raises(RuntimeError, match="cannot be converted to type float"):
+        torch.linspace(1j, 2, 3, out=torch.empty(3))
+
+
 def test_linspace_is_symmetric_and_exact_at_both_ends():
     t = torch.linspace(-0.7, 0.7, 101)
     assert t[0].item() == -t[-1].item() == torch.tensor(-0.7).item()

@@ -7,7 +7,9 @@ A record that is added is tested here without being named: its derivatives again
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
+import signal
 
 import pytest
 
@@ -59,6 +61,28 @@ def same(a: torch.Tensor, b: torch.Tensor) -> bool:
 
 
 each = pytest.mark.parametrize("op", ELEMENTWISE, ids=lambda op: op.cname)
+
+
+# Numbers at which a series, a recurrence or a search can forget to end.
+EXTREMES = [
+    *(float("nan"), float("inf"), -float("inf"), 0.0, -0.0, 5e-324, 1e-40, 1e-300, -1e-300, 1e300, -1e300),
+    *(1e38, -1e38, 1e20, -1e20, 1e9, -1e9, 1e5, -1e5, 700.0, -700.0, 30.0, -30.0, 3.0, -2.5, -2.0, 1.0, -1.0, 0.5),
+]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a kernel that hangs has to be ended from outside")
+@pytest.mark.parametrize("op", [op for op in ELEMENTWISE if "_polynomial_" not in op.name], ids=lambda op: op.cname)
+def test_extreme_numbers_end(op: Op) -> None:
+    """Polynomials are left out: one of degree 1e9 takes 1e9 steps."""
+    child = os.fork()
+    if child == 0:
+        signal.alarm(10)
+        for dtype in (torch.float64, torch.float32):
+            x = torch.tensor(EXTREMES, dtype=dtype)
+            grids = [x.reshape(shape) for shape in ((-1, 1, 1), (-1, 1), (-1,))]
+            call(op, grids[: sum(p.is_tensor for p in op.params)])
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 @pytest.mark.parametrize("op", DIFFERENTIABLE, ids=lambda op: op.cname)

@@ -308,7 +308,18 @@ static int write_linspace(Tensor *t, const void *ctx) {
 
 static Tensor *spaced(Linspace l, Tensor *out, RLDType dtype, int device, bool requires_grad) {
     if (l.steps < 0) { PyErr_SetString(PyExc_RuntimeError, "number of steps must be non-negative"); return NULL; }
-    return rl_with_grad(written(target(out, (Ints){&l.steps, 1}, dtype, rl_default_dtype, device), write_linspace, &l), requires_grad);
+    const bool complex_ends = l.start.kind == 'c' || l.end.kind == 'c';
+    if (complex_ends && dtype != RL_NODTYPE && !RL_IS_COMPLEX(dtype)) {
+        PyErr_Format(PyExc_RuntimeError, "torch.%s(): inferred dtype c10::complex<%s> can't be safely cast to passed dtype %s",
+                     l.log ? "logspace" : "linspace", rl_default_dtype == RL_F64 ? "double" : "float", rl_dtypes[dtype].legacy);
+        return NULL;
+    }
+    if (complex_ends && out && !RL_IS_COMPLEX(out->dtype)) {
+        PyErr_SetString(PyExc_RuntimeError, "value cannot be converted to type float without overflow");
+        return NULL;
+    }
+    const RLDType otherwise = complex_ends ? rl_default_complex() : rl_default_dtype;
+    return rl_with_grad(written(target(out, (Ints){&l.steps, 1}, dtype, otherwise, device), write_linspace, &l), requires_grad);
 }
 Tensor *rl_linspace(Scalar start, Scalar end, int64_t steps, Tensor *out, RLDType dtype, int layout, int device, int pin_memory, bool requires_grad) {
     UNUSED;

@@ -144,6 +144,7 @@ static double bessel_ie(int order, double x) {
 }
 
 double sf_i0e(double x) { return bessel_ie(0, x); }
-double sf_i0(double x) { return isinf(x) ? INFINITY : bessel_ie(0, x) * exp(fabs(x) / 2) * exp(fabs(x) / 2); }
+/* At infinity PyTorch's value is NaN, of infinity over infinity. */
+double sf_i0(double x) { return isinf(x) ? NAN : bessel_ie(0, x) * exp(fabs(x) / 2) * exp(fabs(x) / 2); }
 double sf_i1e(double x) { return copysign(bessel_ie(1, x), x); }
-double sf_i1(double x) { return isinf(x) ? x : copysign(bessel_ie(1, x) * exp(fabs(x) / 2) * exp(fabs(x) / 2), x); }
+double sf_i1(double x) { return isinf(x) ? NAN : copysign(bessel_ie(1, x) * exp(fabs(x) / 2) * exp(fabs(x) / 2), x); }

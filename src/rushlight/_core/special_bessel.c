@@ -31,7 +31,7 @@ static double scaled_k_integral(double nu, double x) {
     double sum = 0.5;
     for (int n = 1;; n++) {
         const double t = n * step, s = sinh(t / 2), depth = 2 * x * s * s; /* x (cosh t - 1) */
-        if (depth > 45) return step * sum;
+        if (!(depth <= 45)) return step * sum; /* NaN included: of x, and at infinity */
         sum += exp(-depth) * cosh(nu * t);
     }
 }
