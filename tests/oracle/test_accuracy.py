@@ -80,6 +80,8 @@ UNARY = {
     "celu": (-4, 4), "softplus": (-25, 25), "logsigmoid": (-25, 25), "hardswish": (-4, 4), "hardsigmoid": (-4, 4),
     "leaky_relu": (-4, 4), "softsign": (-9, 9), "tanhshrink": (-4, 4), "relu6": (-9, 9), "hardtanh": (-4, 4),
 }  # fmt: skip
+# x / 2 + x / 2 erf(x / sqrt(2)) cancels to the left of 0; PyTorch's error there depends on luck.
+CANCELLING = {"gelu": lambda x: x.abs()}
 BINARY = {
     "add": (-9, 9), "sub": (-9, 9), "mul": (-9, 9), "div": (0.1, 9), "pow": (0.1, 9), "atan2": (-9, 9),
     "hypot": (-9, 9), "maximum": (-9, 9), "minimum": (-9, 9), "fmod": (0.5, 9), "remainder": (0.5, 9),
@@ -103,8 +105,10 @@ def test_unary(name):
         array = drawn(shape, seed, low, high)
         for layout in LAYOUTS:
             ours, theirs = (named(e, name)(laid_out(e, array, layout)) for e in (rushlight, torch))
-            reference = named(torch, name)(laid_out(torch, array, layout, torch.float64))
-            check(ours, theirs, reference, spacing(reference.numpy()), f"{name} of {shape}, {layout}")
+            exact = laid_out(torch, array, layout, torch.float64)
+            reference = named(torch, name)(exact)
+            size = CANCELLING[name](exact) if name in CANCELLING else reference
+            check(ours, theirs, reference, spacing(size.numpy()), f"{name} of {shape}, {layout}")
 
 
 @pytest.mark.parametrize("name", BINARY)
