@@ -66,8 +66,10 @@ static void batch_moments(void *ctx, int64_t begin, int64_t end) {
         double mean = 0, squares = 0;
         for (int64_t i = 0; i < r->n; i++) {
             const char *x = r->x + (i * r->c + c) * r->s * r->item;
-            const double own = r->k->sum(r->s, x) / (double)r->s, d = own - mean, share = 1 / (double)(i + 1);
-            squares += r->k->squares(r->s, x, own) + d * d * (double)(i * r->s) * share;
+            double own, own_squares;
+            r->k->moments(r->s, x, &own, &own_squares);
+            const double d = own - mean, share = 1 / (double)(i + 1);
+            squares += own_squares + d * d * (double)(i * r->s) * share;
             mean += d * share;
         }
         r->mean[c] = mean;

@@ -23,8 +23,11 @@
  * norm without positions one for each group. */
 
 static inline void moments(const Run *r, int64_t n, const char *x, double *mean, double *rstd) {
-    *mean = r->centred ? r->k->sum(n, x) / (double)n : 0;
-    *rstd = 1 / sqrt(r->k->squares(n, x, *mean) / (double)n + r->eps);
+    double squares;
+    *mean = 0;
+    if (r->centred) r->k->moments(n, x, mean, &squares);
+    else squares = r->k->squares(n, x, 0);
+    *rstd = 1 / sqrt(squares / (double)n + r->eps);
 }
 
 static inline const char *beside(const Run *r, const char *weights, int64_t row) {
@@ -45,16 +48,23 @@ static void rows_forward(Run *r) {
     rl_parallel_for(r->n, NORM_GRAIN / r->s + 1, some_rows, r);
 }
 
-static inline void row_grad(const Run *r, int64_t i, double mean, double rstd) {
+/* What the gradient of row i is made of. */
+static inline RLNormRow row_terms(const Run *r, int64_t i, double mean, double rstd) {
     const int64_t at = i * r->s * r->item;
     const char *w = beside(r, r->w, i);
     const double n = (double)r->s;
     double sum_g, sum_gx;
     if (w) r->k->weighted(r->s, r->g + at, r->x + at, w, mean, &sum_g, &sum_gx);
     else r->k->products(r->s, r->g + at, r->x + at, mean, &sum_g, &sum_gx);
-    const double b = -rstd * rstd * rstd * sum_gx / n, c = r->centred ? -rstd * sum_g / n : 0;
-    if (w) r->k->combine_weighted(r->s, r->g + at, r->x + at, w, mean, rstd, b, c, r->out + at);
-    else r->k->combine(r->s, r->g + at, r->x + at, mean, rstd, b, c, r->out + at);
+    return (RLNormRow){mean, rstd, -rstd * rstd * rstd * sum_gx / n, r->centred ? -rstd * sum_g / n : 0};
+}
+
+static inline void row_grad(const Run *r, int64_t i, double mean, double rstd) {
+    const int64_t at = i * r->s * r->item;
+    const char *w = beside(r, r->w, i);
+    const RLNormRow t = row_terms(r, i, mean, rstd);
+    if (w) r->k->combine_weighted(r->s, r->g + at, r->x + at, w, mean, rstd, t.b, t.c, r->out + at);
+    else r->k->combine(r->s, r->g + at, r->x + at, mean, rstd, t.b, t.c, r->out + at);
 }
 
 /* Rows whose sums of columns nobody wants, or that are so long that `some_columns` finds those. */
@@ -88,11 +98,14 @@ static void some_columns(void *ctx, int64_t begin, int64_t end) {
 /* The sums of one block of rows: in double, and those not yet handed on to them. */
 typedef struct { double *total_g, *total_gx; char *part_g, *part_gx; } Sums;
 
-static inline int64_t sums_bytes(int64_t columns) { return 4 * columns * (int64_t)sizeof(double); }
+/* Columns are often a power of two, and then rows and sums would compete for the same few places of the first-level cache. */
+enum { APART = 24 };
+
+static inline int64_t sums_bytes(int64_t columns) { return 4 * (columns + APART) * (int64_t)sizeof(double); }
 static inline Sums sums_of(const Run *r, int64_t block) {
-    const int64_t columns = r->groups * r->s;
+    const int64_t columns = r->groups * r->s, size = columns + APART;
     double *at = (double *)(r->parts + block * sums_bytes(columns));
-    return (Sums){at, at + columns, (char *)(at + 2 * columns), (char *)(at + 3 * columns)};
+    return (Sums){at, at + size, (char *)(at + 2 * size), (char *)(at + 3 * size)};
 }
 
 static void some_blocks(void *ctx, int64_t begin, int64_t end) {
@@ -102,13 +115,21 @@ static void some_blocks(void *ctx, int64_t begin, int64_t end) {
         const Sums sums = sums_of(r, block);
         memset(sums.total_g, 0, (size_t)sums_bytes(columns));
         const int64_t first = block * r->block, last = first + r->block < r->n ? first + r->block : r->n;
-        for (int64_t i = first; i < last; i++) {
+        for (int64_t i = first, rows; i < last; i += rows) {
             const int64_t at = i * r->s * r->item, column = i % r->groups * r->s * r->item;
-            double mean, rstd;
-            moments(r, r->s, r->x + at, &mean, &rstd);
-            r->k->add_row(r->s, r->g + at, r->x + at, mean, rstd, sums.part_g + column, sums.part_gx + column);
-            if (r->out) row_grad(r, i, mean, rstd);
-            if ((i - first + 1) % (FLUSH * r->groups) == 0 || i == last - 1) {
+            /* Rows that share their weights together; FLUSH is a multiple of that many. */
+            rows = r->out && r->groups == 1 && last - i >= RL_NORM_ROWS ? RL_NORM_ROWS : 1;
+            RLNormRow row[RL_NORM_ROWS];
+            for (int64_t k = 0; k < rows; k++) {
+                moments(r, r->s, r->x + at + k * r->s * r->item, &row[k].mean, &row[k].rstd);
+                if (r->out) row[k] = row_terms(r, i + k, row[k].mean, row[k].rstd);
+            }
+            char *part_g = sums.part_g + column, *part_gx = sums.part_gx + column;
+            if (r->out)
+                r->k->row_grads(r->s, (int)rows, row, r->g + at, r->x + at, beside(r, r->w, i), r->out + at, part_g, part_gx);
+            else
+                r->k->add_row(r->s, r->g + at, r->x + at, row->mean, row->rstd, part_g, part_gx);
+            if ((i + rows - first) % (FLUSH * r->groups) == 0 || i + rows == last) {
                 r->k->flush(columns, sums.part_g, sums.total_g);
                 r->k->flush(columns, sums.part_gx, sums.total_gx);
             }

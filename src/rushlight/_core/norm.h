@@ -9,9 +9,13 @@
 
 #include <stdint.h>
 
+#define RL_NORM_ROWS 2
+
+typedef struct { double mean, rstd, b, c; } RLNormRow; /* of a gradient rstd g w + b (x - mean) + c */
+
 typedef struct {
     /* One run.  Sums are made of short ones in many lanes, which are added up in double. */
-    double (*sum)(int64_t n, const void *x);
+    void (*moments)(int64_t n, const void *x, double *mean, double *squares);
     double (*squares)(int64_t n, const void *x, double mean);                               /* sum of (x - mean)^2 */
     void (*products)(int64_t n, const void *g, const void *x, double mean, double *sum_g, double *sum_gx);
     void (*weighted)(int64_t n, const void *g, const void *x, const void *w, double mean, double *sum_g, double *sum_gx);
@@ -27,6 +31,9 @@ typedef struct {
                              void *out);
     /* acc_g += g, acc_gx += g (x - mean) rstd: real numbers, to be handed on by `flush` before they are many */
     void (*add_row)(int64_t n, const void *g, const void *x, double mean, double rstd, void *acc_g, void *acc_gx);
+    /* The same for 1 or RL_NORM_ROWS rows of n elements, one after the other, with out = rstd g w + b (x - mean) + c; w may be NULL */
+    void (*row_grads)(int64_t n, int rows, const RLNormRow *row, const void *g, const void *x, const void *w, void *out, void *acc_g,
+                      void *acc_gx);
     void (*flush)(int64_t n, void *acc, double *total);                                     /* total += acc, acc = 0 */
 
     /* Rows of c columns, each column with numbers of its own. */

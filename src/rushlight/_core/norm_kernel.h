@@ -5,18 +5,6 @@
 
 RL_LANES(REAL, NAME(Lanes));
 
-static double NAME(sum)(int64_t n, const void *px)
-{
-    const REAL *x = px;
-    double total;
-#define ONE(i) x[i]
-#define SIXTEEN(i) AT(x, i)
-    FOLD(total, n, SIXTEEN, ONE);
-#undef ONE
-#undef SIXTEEN
-    return total;
-}
-
 static double NAME(squares)(int64_t n, const void *px, double dmean)
 {
     const REAL *x = px, mean = (REAL)dmean;
@@ -27,6 +15,23 @@ static double NAME(squares)(int64_t n, const void *px, double dmean)
 #undef ONE
 #undef SIXTEEN
     return total;
+}
+
+/* One pass: differences from the first element, which the mean mends.  Where that element lies so far out that digits would be
+ * lost, a second pass takes them from the mean. */
+static void NAME(moments)(int64_t n, const void *px, double *mean, double *squares)
+{
+    const REAL *x = px, start = n && x[0] - x[0] == 0 ? x[0] : 0;
+    double total, total_squares;
+#define U(i) (x[i] - start)
+#define U16(i) (AT(x, i) - start)
+    FOLD_TWO(total, total_squares, n, U16, U, U16, U);
+#undef U
+#undef U16
+    const double off = total / (double)n;
+    *mean = start + off;
+    *squares = total_squares - off * total;
+    if (off * total > 4 * *squares) *squares = NAME(squares)(n, x, *mean);
 }
 
 #define OFF(i) (x[i] - mean)
@@ -94,6 +99,39 @@ static void NAME(add_row)(int64_t n, const void *pg, const void *px, double dmea
         acc_gx[i] += g[i] * ((x[i] - mean) * rstd);
     }
 }
+
+/* Each element of the sums is fetched once for several rows. */
+#define GRADS(ROWS, WEIGHTED)                                                      \
+    RL_IVDEP for (int64_t i = 0; i < n; i++) {                                     \
+        REAL sum_g = acc_g[i], sum_gx = acc_gx[i];                                 \
+        for (int k = 0; k < ROWS; k++) {                                           \
+            const REAL grad = g[k * n + i], off = x[k * n + i] - mean[k];          \
+            sum_g += grad;                                                         \
+            sum_gx += grad * (off * rstd[k]);                                      \
+            out[k * n + i] = rstd[k] * WEIGHTED + b[k] * off + c[k];               \
+        }                                                                          \
+        acc_g[i] = sum_g;                                                          \
+        acc_gx[i] = sum_gx;                                                        \
+    }
+
+static void NAME(row_grads)(int64_t n, int rows, const RLNormRow *row, const void *pg, const void *px, const void *pw, void *pout,
+                            void *pacc_g, void *pacc_gx)
+{
+    const REAL *g = pg, *x = px, *w = pw;
+    REAL *out = pout, *acc_g = pacc_g, *acc_gx = pacc_gx, mean[RL_NORM_ROWS], rstd[RL_NORM_ROWS], b[RL_NORM_ROWS], c[RL_NORM_ROWS];
+    for (int k = 0; k < rows; k++) {
+        mean[k] = (REAL)row[k].mean;
+        rstd[k] = (REAL)row[k].rstd;
+        b[k] = (REAL)row[k].b;
+        c[k] = (REAL)row[k].c;
+    }
+    if (rows == RL_NORM_ROWS) {
+        if (w) GRADS(RL_NORM_ROWS, (grad * w[i]))
+        else GRADS(RL_NORM_ROWS, grad)
+    } else if (w) GRADS(1, (grad * w[i]))
+    else GRADS(1, grad)
+}
+#undef GRADS
 
 static void NAME(flush)(int64_t n, void *pacc, double *total)
 {
@@ -184,6 +222,6 @@ static void NAME(narrow)(int64_t n, const double *from, void *to_)
 }
 
 static const RLNormKernels NAME(kernels) = {
-    NAME(sum), NAME(squares), NAME(products), NAME(weighted), NAME(scale), NAME(combine), NAME(affine), NAME(combine_weighted),
-    NAME(add_row), NAME(flush), NAME(column_moments), NAME(column_products), NAME(scale_columns), NAME(combine_columns), NAME(narrow),
+    NAME(moments), NAME(squares), NAME(products), NAME(weighted), NAME(scale), NAME(combine), NAME(affine), NAME(combine_weighted),
+    NAME(add_row), NAME(row_grads), NAME(flush), NAME(column_moments), NAME(column_products), NAME(scale_columns), NAME(combine_columns), NAME(narrow),
 };
