@@ -42,7 +42,7 @@ static Tensor *fill_with(Tensor *t, Scalar v) {              /* takes over t */
     if (!t || t->numel == 0 || t->device != RL_CPU) return t;
     bool zeros = (v.kind == 'i' || v.kind == 'b') && v.u.i == 0;
     if (zeros && RL_IS_CONTIGUOUS(t)) {
-        memset(t->data, 0, (size_t)t->numel * RL_ITEMSIZE(t->dtype));
+        rl_zero(t);
         return t;
     }
     Tensor *s = rl_wrap_scalar(v);

@@ -57,7 +57,8 @@
         }                                                                                                \
         if (sn == (int64_t)sizeof(TI)) return NAME##_dense((const TI *)in, n);                           \
         TI row[RL_BLOCK];                                                                                \
-        for (int64_t i = 0; i < n; i++) row[i] = *(const TI *)(in + i * sn);                             \
+        if (sn == 0) rl_fill_row(row, in, n, sizeof(TI));                                                  \
+        else for (int64_t i = 0; i < n; i++) row[i] = *(const TI *)(in + i * sn);                        \
         return NAME##_dense(row, n);                                                                     \
     }                                                                                                    \
     static void NAME(char *out, const char *in, int64_t n, int64_t sn, int64_t m, int64_t so, int64_t sm) { \
@@ -69,7 +70,21 @@
                 for (int64_t i0 = 0; i0 < n; i0 += 64) {                                                 \
                     int64_t i1 = i0 + 64 < n ? i0 + 64 : n;                                              \
                     for (int64_t j = 0; j < w; j++) part[j] = IDENTITY;                                  \
-                    for (int64_t i = i0; i < i1; i++) {                                                  \
+                    int64_t i = i0;                                                                      \
+                    for (; i + 4 <= i1; i += 4) { /* a sum is fetched and put back once for four rows */ \
+                        const char *row = in + i * sn;                                                   \
+                        const TI *p = (const TI *)row + j0, *q = (const TI *)(row + sn) + j0;            \
+                        const TI *r = (const TI *)(row + 2 * sn) + j0, *s = (const TI *)(row + 3 * sn) + j0; \
+                        for (int64_t j = 0; j < w; j++) {                                                \
+                            ACC a = part[j];                                                             \
+                            { const ACC x = LD(p[j]); a = STEP(a, x); }                                  \
+                            { const ACC x = LD(q[j]); a = STEP(a, x); }                                  \
+                            { const ACC x = LD(r[j]); a = STEP(a, x); }                                  \
+                            { const ACC x = LD(s[j]); a = STEP(a, x); }                                  \
+                            part[j] = a;                                                                 \
+                        }                                                                                \
+                    }                                                                                    \
+                    for (; i < i1; i++) {                                                                \
                         const TI *p = (const TI *)(in + i * sn) + j0;                                    \
                         for (int64_t j = 0; j < w; j++) { const ACC x = LD(p[j]); part[j] = STEP(part[j], x); } \
                     }                                                                                    \

@@ -198,6 +198,7 @@ int rl_resize_for_out(Tensor *out, int ndim, const int64_t *size);
 Tensor *rl_to_dtype_raw(Tensor *t, RLDType dt);             /* no history; new ref (maybe t itself) */
 Tensor *rl_contiguous_raw(Tensor *t);                       /* no history; new ref (maybe t itself) */
 int rl_copy_raw(Tensor *dst, Tensor *src);                  /* broadcast, cast, any strides; no history */
+void rl_zero(Tensor *t);                                    /* t must be contiguous, on the CPU */
 Scalar rl_item(Tensor *t);                                  /* numel must be 1 */
 static inline double rl_scalar_double(Scalar s) { return s.kind == 'd' || s.kind == 'c' ? s.u.d : (double)s.u.i; }
 static inline int64_t rl_scalar_int(Scalar s) { return s.kind == 'd' || s.kind == 'c' ? (int64_t)s.u.d : s.u.i; }
@@ -377,6 +378,7 @@ bool rl_called_by_interpreter(void);                        /* temporary.c: an o
 void rl_walk(RLKernel kernel, int n_ops, int ndim, const int64_t *shape, const int64_t *const *strides, char *const *data,
              const void *params, int64_t grain);
 /* Elements that lie `stride` bytes apart (0: one element, again and again) to a dense block, which is returned, and back. */
+void rl_fill_row(void *to, const void *value, int64_t n, size_t size); /* value n times over; it may lie where `to` begins */
 const void *rl_pull(void *block, const char *from, int64_t stride, int64_t n, size_t size);
 void rl_push(char *to, int64_t stride, const void *block, int64_t n, size_t size);
 void rl_walk_dense(RLKernel kernel, int n_ops, char **data, const int64_t *stride, int64_t n, const void *params, int64_t grain);

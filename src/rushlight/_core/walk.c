@@ -34,10 +34,10 @@ typedef struct { uint64_t half[2]; } Sixteen;
     switch (size) { case 1: DO(uint8_t) case 2: DO(uint16_t) case 4: DO(uint32_t) case 8: DO(uint64_t) default: DO(Sixteen) }
 
 const void *rl_pull(void *block, const char *from, int64_t stride, int64_t n, size_t size) {
+    if (stride == 0) { rl_fill_row(block, from, n, size); return block; }
 #define GATHER(T) {                                                                                     \
         T *to = block;                                                                                  \
-        if (stride == 0) { const T v = *(const T *)from; for (int64_t i = 0; i < n; i++) to[i] = v; }   \
-        else for (int64_t i = 0; i < n; i++, from += stride) to[i] = *(const T *)from;                  \
+        for (int64_t i = 0; i < n; i++, from += stride) to[i] = *(const T *)from;                       \
         return block;                                                                                   \
     }
     EACH_SIZE(GATHER)

@@ -351,7 +351,7 @@ Tensor *rl_zero_(Tensor *self) {
     }
     int bad = 0;
     if (RL_IS_CONTIGUOUS(self)) {
-        if (self->data) memset(self->data, 0, (size_t)self->numel * RL_ITEMSIZE(self->dtype));
+        if (self->data) rl_zero(self);
     } else {
         Tensor *zero = rl_wrap_int(0);
         bad = zero ? rl_copy_raw(self, zero) : -1;
