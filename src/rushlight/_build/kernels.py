@@ -77,6 +77,12 @@ class KernelWriter:
 
         return _CALL.sub(resolve, text)
 
+    def near_form(self, text: str, dtype: str) -> str:
+        """The call that replaces a kernel which is one call in float32, where vmath.h has a quicker form for |x| < VM_NEARF."""
+        call = re.fullmatch(r"(\w+)\(x\)", text)
+        quick = f"{call[1]}_nearf" if call and dtype == "f32" else ""
+        return f"vm_{quick}(x)" if quick in self.vm else ""
+
     def dtypes(self, spec: dict[str, str], which: tuple[str, ...], in_rule: str) -> dict[str, str]:
         out = {}
         for d in which:
@@ -108,8 +114,11 @@ class KernelWriter:
             types = ", ".join(
                 "uint8_t, LD_BOOL, uint8_t" if op.bool_mask >> i & 1 else f"T_{upper}, LD_{upper}, A_{upper}"
                 for i in range(len(names)))  # fmt: skip
-            result[d] = (f"RL_EW{len(names)}({self.kernel_name(op, d)}, T_{out}, ST_{out}, {types}, {params or '(void)q;'}, "
-                         f"{self.expression(text, d)})\n")  # fmt: skip
+            form, near = f"RL_EW{len(names)}", self.near_form(text, d)
+            if near:
+                form, near = f"{form}_NEAR", f"VM_NEARF, {near}, "
+            result[d] = (f"{form}({self.kernel_name(op, d)}, T_{out}, ST_{out}, {types}, {params or '(void)q;'}, "
+                         f"{near}{self.expression(text, d)})\n")  # fmt: skip
         return result
 
     def reduction(self, op: Op, which: tuple[str, ...]) -> dict[str, str]:
@@ -131,7 +140,7 @@ class KernelWriter:
                 f"#define LOAD_{name}(v) ({{ const A_{d.upper()} x = LD_{d.upper()}(v); ({acc})({sub(r['load'])}); }})\n"
                 f"static inline {acc} step_{name}({acc} a, {acc} x) {{ return {sub(step)}; }}\n"
                 f"static inline {acc} join_{name}({acc} a, {acc} x) {{ return {sub(join)}; }}\n"
-                f"RL_REDUCE({name}, T_{d.upper()}, LOAD_{name}, {acc}, T_{out}, ST_{out}, (({acc})({identity})), "
+                f"RL_REDUCE({name}, {1 if '?' in step else 4}, T_{d.upper()}, LOAD_{name}, {acc}, T_{out}, ST_{out}, (({acc})({identity})), "
                 f"step_{name}, join_{name})\n")  # fmt: skip
         return result
 

@@ -1,4 +1,4 @@
-/* elementwise.h -- the templates of elementwise kernels: RL_EW1 (x), RL_EW2 (a, b), RL_EW3 (a, b, c).
+/* elementwise.h -- the templates of elementwise kernels: RL_EW1 (x), RL_EW2 (a, b), RL_EW3 (a, b, c), RL_EW1_NEAR.
  *
  * One pass over n1 rows of n0 elements.  The expression stands in one loop over dense elements, which vectorises; what
  * lies apart in memory, or is one number for the whole row, is brought to it in blocks on the stack (walk.c); a row of
@@ -43,6 +43,27 @@
             }                                                                                           \
             if (own < n0) rl_pull(o, o, 0, n0, sizeof(TO));                                             \
         }                                                                                               \
+    }
+
+/* An expression for every x, and a quicker one with the same digits for |x| < LIMIT, taken by blocks that hold nothing else. */
+#define RL_EW1_NEAR(NAME, TO, ST, TX, LX, AX, PARAMS, LIMIT, NEAR, EXPR)                                \
+    RL_EW1(NAME##_near, TO, ST, TX, LX, AX, PARAMS, NEAR)                                               \
+    RL_EW1(NAME##_any, TO, ST, TX, LX, AX, PARAMS, EXPR)                                                \
+    static void NAME(char **p, const int64_t *s, int64_t n0, int64_t n1, const void *q) {               \
+        enum { BLOCK = 2048 };                                                                          \
+        for (int64_t j = 0; j < n1; j++)                                                                \
+            for (int64_t i = 0; i < n0; i += BLOCK) {                                                   \
+                const int64_t m = n0 - i < BLOCK ? n0 - i : BLOCK;                                      \
+                char *at[2] = {p[0] + j * s[2] + i * s[0], p[1] + j * s[3] + i * s[1]};                 \
+                const TX *x = (const TX *)at[1];                                                        \
+                int far = 0;                                                                            \
+                if (s[1] == (int64_t)sizeof(TX))                                                        \
+                    for (int64_t k = 0; k < m; k++) far |= !(__builtin_fabs(LX(x[k])) < (LIMIT));       \
+                else                                                                                    \
+                    for (int64_t k = 0; k < m; k++)                                                     \
+                        far |= !(__builtin_fabs(LX(*(const TX *)(at[1] + k * s[1]))) < (LIMIT));        \
+                (far ? NAME##_any : NAME##_near)(at, s, m, 1, q);                                       \
+            }                                                                                           \
     }
 
 #define RL_EW2(NAME, TO, ST, TA, LA, AA, TB, LB, AB, PARAMS, EXPR)                                                      \

@@ -18,7 +18,7 @@
 /* IDENTITY loses against everything; PLACE is an integer of T's width, or of 16 bits. */
 #define EXTREME(NAME, D, PLACE, IDENTITY, BETTER)                                                                  \
     static inline A_##D NAME##_step(A_##D a, A_##D x) { return (BETTER(a, x) | (a != a)) ? a : x; }                \
-    RL_REDUCE(NAME##_fold, T_##D, LD_##D, A_##D, T_##D, ST_##D, IDENTITY, NAME##_step, NAME##_step)                \
+    RL_REDUCE(NAME##_fold, 1, T_##D, LD_##D, A_##D, T_##D, ST_##D, IDENTITY, NAME##_step, NAME##_step)                \
     static int64_t NAME##_find(const T_##D *p, int64_t n, A_##D v) {                                               \
         int64_t i = 0;                                                                                             \
         for (; i + LANES <= n; i += LANES) {                                                                       \

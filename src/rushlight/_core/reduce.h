@@ -1,9 +1,10 @@
 /* reduce.h -- the template of a reduction kernel.
  *
- * RL_REDUCE(NAME, TI, LD, ACC, TO, ST, IDENTITY, STEP, JOIN): LD reads an element, STEP(a, x) folds x into
+ * RL_REDUCE(NAME, ROWS, TI, LD, ACC, TO, ST, IDENTITY, STEP, JOIN): LD reads an element, STEP(a, x) folds x into
  * the accumulator a, JOIN(a, b) joins two accumulators.  Rows are folded pairwise over blocks of RL_BLOCK
  * elements, and a block over 64 or 16 lanes: vectorised, and as accurate as summing in a tree.  Columns are
- * folded a row at a time, with a second level of accumulators every 64 rows for the same accuracy.
+ * folded a row at a time, or with ROWS = 4 by four, with a second level of accumulators every 64 rows for the
+ * same accuracy.  A STEP that is a choice takes ROWS = 1: a chain of choices is not vectorised.
  */
 #ifndef RL_REDUCE_H
 #define RL_REDUCE_H
@@ -21,7 +22,7 @@
 #define RL_LOOP _Pragma("GCC unroll 1")
 #endif
 
-#define RL_REDUCE(NAME, TI, LD, ACC, TO, ST, IDENTITY, STEP, JOIN)                                       \
+#define RL_REDUCE(NAME, ROWS, TI, LD, ACC, TO, ST, IDENTITY, STEP, JOIN)                                       \
     static ACC NAME##_dense(const TI *p, int64_t n) {                                                    \
         ACC a[4 * RL_LANES];                                                                             \
         int64_t i = 0;                                                                                   \
@@ -71,7 +72,7 @@
                     int64_t i1 = i0 + 64 < n ? i0 + 64 : n;                                              \
                     for (int64_t j = 0; j < w; j++) part[j] = IDENTITY;                                  \
                     int64_t i = i0;                                                                      \
-                    for (; i + 4 <= i1; i += 4) { /* a sum is fetched and put back once for four rows */ \
+                    for (; ROWS == 4 && i + 4 <= i1; i += 4) {                                           \
                         const char *row = in + i * sn;                                                   \
                         const TI *p = (const TI *)row + j0, *q = (const TI *)(row + sn) + j0;            \
                         const TI *r = (const TI *)(row + 2 * sn) + j0, *s = (const TI *)(row + 3 * sn) + j0; \

@@ -242,48 +242,62 @@ VM_INLINE double vm_trig_reducef(float xf, uint64_t *quadrant)
     return VM_FMA(x, c2, y0 + y1) * 1.5707963267948966;
 }
 
-/* sin(r), cos(r) and tan(r) on [-pi/4, pi/4], in float64 but to the accuracy of float32. */
-VM_INLINE double vm_sin_polyf(double r)
+/* The same for |x| < VM_NEARF, at a quarter of the price.  pi/2 is split after 33 bits, and n has no more than 20: the first
+ * product and its difference from x are exact (Cody and Waite). */
+#define VM_NEARF 0x1p20f
+
+VM_INLINE double vm_trig_near(double x, uint64_t *quadrant)
 {
-    double z = r * r, q = 2.7183079461640098e-06;
-    q = VM_FMA(q, z, -0.00019839334468423154);
-    q = VM_FMA(q, z, 0.0083333293847631142);
-    q = VM_FMA(q, z, -0.16666666641616981);
-    return r * VM_FMA(q, z, 1.0);                               /* this form keeps -0 */
+    double t = VM_FMA(x, 0.63661977236758134, VM_ROUND), n = t - VM_ROUND;
+    *quadrant = vm_bits(t);
+    return VM_FMA(n, -0x1.0b4611a626331p-34, x - n * 0x1.921fb544p+0);
 }
 
-VM_INLINE double vm_cos_polyf(double r)
+/* sin(r + quadrant * pi/2) for |r| <= pi/4 (and a little). */
+VM_INLINE float vm_sin_quadrantf(float r, uint32_t quadrant)
 {
-    double z = r * r, q = 2.4390409851928842e-05;
-    q = VM_FMA(q, z, -0.0013886763371049691);
-    q = VM_FMA(q, z, 0.041666623311377833);
-    q = VM_FMA(q, z, -0.49999999724998384);
-    return VM_FMA(q, z, 1.0);
+    float z = r * r, s = 2.7183079e-06f, c = 2.43904099e-05f;
+    s = VM_FMAF(s, z, -0.000198393344f);
+    s = VM_FMAF(s, z, 0.00833332938f);
+    s = VM_FMAF(s, z, -0.166666666f);
+    s = __builtin_copysignf(VM_FMAF(r * z, s, r), r);           /* for -0 */
+    c = VM_FMAF(c, z, -0.00138867634f);
+    c = VM_FMAF(c, z, 0.0416666233f);
+    c = VM_FMAF(c, z, -0.499999997f);
+    c = VM_FMAF(c, z, 1.0f);
+    return vm_fromf(vm_bitsf(quadrant & 1 ? c : s) ^ quadrant >> 1 << 31);
 }
+
+VM_INLINE float vm_sin_nearf(float x)
+{
+    uint64_t quadrant;
+    double r = vm_trig_near(x, &quadrant);
+    return vm_sin_quadrantf((float)r, (uint32_t)quadrant);
+}
+
+VM_INLINE float vm_cos_nearf(float x)
+{
+    uint64_t quadrant;
+    double r = vm_trig_near(x, &quadrant);
+    return vm_sin_quadrantf((float)r, (uint32_t)quadrant + 1);
+}
+
+/* Every x, with the bits of the near form where that holds. */
+VM_INLINE float vm_sin_shiftedf(float x, uint32_t shift)
+{
+    uint64_t quadrant, far_quadrant;
+    double r = vm_trig_near(x, &quadrant), far_r = vm_trig_reducef(x, &far_quadrant);
+    r = __builtin_fabs((double)x) < VM_NEARF ? r : far_r;
+    quadrant = __builtin_fabs((double)x) < VM_NEARF ? quadrant : far_quadrant;
+    return vm_sin_quadrantf((float)r, (uint32_t)quadrant + shift);
+}
+
+VM_INLINE float vm_sinf(float x) { return vm_sin_shiftedf(x, 0); }
+
+VM_INLINE float vm_cosf(float x) { return vm_sin_shiftedf(x, 1); }
 
 /* 2.0 or 0.0: SSE2 can compare doubles but not 64-bit integers. */
 VM_INLINE double vm_oddf(uint64_t n) { return vm_from(n << 62 & 0x4000000000000000); }
-
-/* The value of sin at r + quadrant * pi/2. */
-VM_INLINE float vm_sin_quadrantf(double r, uint64_t quadrant)
-{
-    double y = vm_oddf(quadrant) != 0.0 ? vm_cos_polyf(r) : vm_sin_polyf(r);
-    return (float)vm_from(vm_bits(y) ^ (quadrant >> 1 << 63));
-}
-
-VM_INLINE float vm_sinf(float x)
-{
-    uint64_t quadrant;
-    double r = vm_trig_reducef(x, &quadrant);
-    return vm_sin_quadrantf(r, quadrant);
-}
-
-VM_INLINE float vm_cosf(float x)
-{
-    uint64_t quadrant;
-    double r = vm_trig_reducef(x, &quadrant);
-    return vm_sin_quadrantf(r, quadrant + 1);
-}
 
 VM_INLINE float vm_tanf(float x)
 {

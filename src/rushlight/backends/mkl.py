@@ -1,4 +1,4 @@
-"""`torch.backends.mkl`: absent; products run in OpenBLAS and in rushlight's own kernels."""
+"""`torch.backends.mkl`: absent; products run in rushlight's own kernels."""
 
 VERBOSE_OFF = 0
 VERBOSE_ON = 1
