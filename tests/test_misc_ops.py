@@ -284,7 +284,9 @@ def test_singular_matrices():
 
 @pytest.mark.parametrize(
     "name, n, norm",
-    itertools.product(["fft", "ifft", "rfft", "irfft", "hfft", "ihfft"], [None, 4, 7], [None, "ortho", "forward"]),
+    list(
+        itertools.product(["fft", "ifft", "rfft", "irfft", "hfft", "ihfft"], [None, 4, 7], [None, "ortho", "forward"])
+    ),
 )
 def test_transforms(name, n, norm):
     x = leaf(3, 5)

@@ -481,8 +481,31 @@ def test_apply_and_requires_grad():
     net = Net()
     assert net.apply(lambda m: seen.append(type(m).__name__)) is net
     assert seen == ["Affine", "Affine", "Sequential", "Affine", "Net"]
+    with pytest.raises(ZeroDivisionError):
+        net.apply(lambda m: 1 / 0)
     net.requires_grad_(False)
     assert not any(p.requires_grad for p in net.parameters())
+
+
+def test_apply_asks_what_a_class_overrides():
+    class Closed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = nn.ReLU()
+
+        def apply(self, fn):
+            fn("closed")
+            return self
+
+    class Hidden(Closed):
+        apply = nn.Module.apply
+
+        def children(self):
+            return iter([nn.Tanh()])
+
+    seen = []
+    nn.Sequential(Closed(), Hidden()).apply(lambda m: seen.append(m if m == "closed" else type(m).__name__))
+    assert seen == ["closed", "Tanh", "Hidden", "Sequential"]
 
 
 def test_conversion_keeps_parameters_and_converts_gradients():

@@ -234,6 +234,22 @@ def test_load_state_dict_says_what_is_wrong():
         net.load_state_dict([])
 
 
+def test_a_state_that_fits_is_copied_whole():
+    net, other = (nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)) for _ in range(2))
+    other[1].num_batches_tracked.fill_(4)
+    other[1].running_mean.fill_(0.5)
+    kept, told = net[1].running_mean, []
+    assert repr(net.load_state_dict(other.double().state_dict())) == "<All keys matched successfully>"
+    assert net[1].num_batches_tracked.item() == 4 and kept.tolist() == [0.5] * 3 and kept.dtype == torch.float32
+    assert torch.equal(net[0].weight, other[0].weight.float()) and net[0].weight.requires_grad
+    net[0].register_load_state_dict_post_hook(lambda m, keys: told.append(m))
+    net.load_state_dict(other.state_dict())
+    assert told == [net[0]]
+    net[0].weight = nn.Parameter(torch.zeros(1, 2).expand(3, 2))  # three rows in the place of one
+    with pytest.raises(RuntimeError, match='While copying the parameter named "0.weight"'):
+        net.load_state_dict(other.state_dict())
+
+
 def test_extra_state_and_hooks():
     class Counts(Affine):
         count = 0

@@ -9,7 +9,7 @@ X = torch.tensor([[0.5, -1.0, 2.0], [1.0, 0.3, -0.2]])
 Y = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
 
 
-@pytest.mark.parametrize(("number", "word"), enumerate(("none", "mean", "sum")))
+@pytest.mark.parametrize(("number", "word"), list(enumerate(("none", "mean", "sum"))))
 def test_losses(number, word):
     sign, lengths = 2 * Y - 1, torch.tensor([2, 1])
     log_probs, targets = torch.zeros(4, 2, 3).log_softmax(-1), torch.tensor([[1, 2], [2, 1]])

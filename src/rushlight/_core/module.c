@@ -590,6 +590,9 @@ static PyMethodDef module_methods[] = {
      "eval($self)\n--\n\nPuts the module in evaluation mode: train(False). Returns the module."},
     {"zero_grad", FAST(rl_module_zero_grad), METH_FASTCALL | METH_KEYWORDS,
      "zero_grad($self, set_to_none=True)\n--\n\nDrops the gradients of all parameters, or fills them with zeros."},
+    {"apply", rl_module_apply, METH_O,
+     "apply($self, fn)\n--\n\nCalls ``fn`` with each module of the tree, children first; the usual way to "
+     "initialise weights."},
     {"_members", FAST(rl_module_members), METH_FASTCALL, NULL},
     {"_children", rl_module_children, METH_NOARGS, NULL},
     {"_count", rl_module_count, METH_NOARGS, NULL},

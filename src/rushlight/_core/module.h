@@ -9,15 +9,6 @@
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #else
 #define LIKELY(x) (x)
-/* And module_state.c. */
-int rl_module_set_parameter(Module *m, PyObject *name, PyObject *parameter);
-PyObject *rl_module_children(PyObject *self, PyObject *none);
-PyObject *rl_module_count(PyObject *self, PyObject *none);
-PyObject *rl_module_iterate(PyObject *self, PyObject *none);
-PyObject *rl_module_at(PyObject *self, PyObject *index);
-PyObject *rl_module_hooks_are_plain(PyObject *self, PyObject *none);
-PyObject *rl_module_save_tree(PyObject *self, PyObject *const *args, Py_ssize_t nargs);
-
 #endif
 
 enum { PARAMETERS, BUFFERS, MODULES, N_REGISTRIES };
@@ -41,7 +32,7 @@ extern PyTypeObject *rl_module_class; /* nn.Module, once module.py has bound it 
     X(_call_with_hooks) X(_annotate_error) X(_assign) X(_zero_grad) X(_is_replica) \
     X(_compiled_call_impl) X(_non_persistent_buffers_set) \
     X(_forward_hooks) X(_forward_pre_hooks) X(_backward_hooks) X(_backward_pre_hooks) \
-    X(register_parameter) X(named_children) X(grad_fn) X(values) X(detach) X(version) X(_version) \
+    X(register_parameter) X(children) X(named_children) X(apply) X(grad_fn) X(values) X(detach) X(version) X(_version) \
     X(state_dict) X(_save_to_state_dict) X(_persistent_state) X(get_extra_state) \
     X(_state_dict_hooks) X(_state_dict_pre_hooks) X(_forward_hooks_always_called) \
     X(_forward_hooks_with_kwargs) X(_forward_pre_hooks_with_kwargs)
@@ -84,6 +75,7 @@ PyObject *rl_module_members(PyObject *self, PyObject *const *args, Py_ssize_t na
 /* And module_state.c. */
 int rl_module_set_parameter(Module *m, PyObject *name, PyObject *parameter);
 PyObject *rl_module_children(PyObject *self, PyObject *none);
+PyObject *rl_module_apply(PyObject *self, PyObject *fn);
 PyObject *rl_module_count(PyObject *self, PyObject *none);
 PyObject *rl_module_iterate(PyObject *self, PyObject *none);
 PyObject *rl_module_at(PyObject *self, PyObject *index);

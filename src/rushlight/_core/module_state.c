@@ -70,6 +70,34 @@ PyObject *rl_module_children(PyObject *self, PyObject *Py_UNUSED(none))
     return out;
 }
 
+/* apply(fn): calls fn with each module of the tree, children first. */
+PyObject *rl_module_apply(PyObject *self, PyObject *fn)
+{
+    PyObject *children = module_inherits(Py_TYPE(self), rl_s_children) ? rl_module_children(self, NULL) : Py_NewRef(Py_None);
+    if (children == Py_None) {
+        Py_DECREF(children);
+        PyObject *walked = PyObject_CallMethodNoArgs(self, rl_s_children);
+        children = walked ? PySequence_List(walked) : NULL;
+        Py_XDECREF(walked);
+    }
+    if (!children || Py_EnterRecursiveCall(" in Module.apply")) {
+        Py_XDECREF(children);
+        return NULL;
+    }
+    PyObject *done = Py_NewRef(Py_None);
+    for (Py_ssize_t i = 0; done && i < PyList_GET_SIZE(children); i++) {
+        PyObject *child = PyList_GET_ITEM(children, i);
+        int plain = PyObject_TypeCheck(child, rl_module_class) && module_inherits(Py_TYPE(child), rl_s_apply);
+        Py_SETREF(done, plain ? rl_module_apply(child, fn) : PyObject_CallMethodOneArg(child, rl_s_apply, fn));
+    }
+    Py_LeaveRecursiveCall();
+    Py_DECREF(children);
+    if (done) Py_SETREF(done, PyObject_CallOneArg(fn, self));
+    if (!done) return NULL;
+    Py_DECREF(done);
+    return Py_NewRef(self);
+}
+
 static PyObject *children_dict(PyObject *self) /* borrowed */
 {
     PyObject *modules = get_registry((Module *)self, MODULES);

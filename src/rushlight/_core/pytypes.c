@@ -15,7 +15,11 @@ static PyObject *type_repr(PyObject *self) {
     if (type->tp_flags & Py_TPFLAGS_HEAPTYPE || strncmp(name, "rushlight.", 10) != 0) return PyType_Type.tp_repr(self);
     return PyUnicode_FromFormat("<class 'torch.%s'>", name + 10);
 }
-static PyObject *plain_module(void) { return PyDict_GetItemString(PyType_Type.tp_dict, "__module__"); }
+static PyObject *plain_module(void) { /* borrowed; since Python 3.12 the interpreter's own types have no tp_dict */
+    PyObject *name = PyUnicode_InternFromString("__module__"), *d = name ? _PyType_Lookup(&PyType_Type, name) : NULL;
+    Py_XDECREF(name);
+    return d;
+}
 static PyObject *type_module(PyObject *self, void *c) {
     (void)c;
     const char *module = module_of((PyTypeObject *)self);

@@ -7,6 +7,7 @@
 
 #define BLOCK 1024
 #define SHORT 16               /* rows below this are taken by columns */
+#define LONG 128               /* rows below this share the loop over exp */
 
 #define REAL float
 #define BITS int32_t

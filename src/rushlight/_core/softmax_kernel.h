@@ -33,7 +33,9 @@ static REAL NAME(top)(const REAL *x, int64_t n)
         for (; i + 16 <= n; i += 16) RAISE(p, AT(x, i));
         RAISE(p, q); RAISE(r, s); RAISE(p, r);
         memcpy(lane, &p, sizeof lane);
-        for (int l = 0; l < 16; l++) m = lane[l] > m ? lane[l] : m;
+        for (int w = 8; w; w /= 2)
+            for (int l = 0; l < w; l++) lane[l] = lane[l] > lane[l + w] ? lane[l] : lane[l + w];
+        m = lane[0];
     }
     for (; i < n; i++) m = x[i] > m ? x[i] : m;
     return m;
@@ -97,18 +99,18 @@ static void NAME(sums)(const REAL *x, REAL *sums, int64_t m, int64_t n)
             for (int64_t j = 0, k = i; j < (m); j++, k += (n)) EXPR;                             \
     }
 
-/* out = exp(x - top of the row) */
+/* out = exp(x - top of the row).  A row's last few elements would keep the wide lanes idle: below LONG, exp runs over all
+ * rows as one. */
 static void NAME(exp_off)(const REAL *x, const REAL *tops, REAL *out, int64_t m, int64_t n)
 {
-    if (n >= SHORT) {
+    if (n >= LONG) {
         for (int64_t j = 0; j < m; j++) {
             const REAL top = tops[j];
             RL_IVDEP for (int64_t k = j * n; k < (j + 1) * n; k++) out[k] = EXP(x[k] - top);
         }
         return;
     }
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0, k = i; j < m; j++, k += n) out[k] = x[k] - tops[j];
+    EACH_ROW(m, n, out[k] = x[k] - tops[j])
     RL_IVDEP for (int64_t k = 0; k < m * n; k++) out[k] = EXP(out[k]);
 }
 

@@ -26,6 +26,8 @@ _UNREACHABLE = (
 )
 
 
+_PARAMETERS, _BUFFERS, _MODULES = range(3)  # as in module.c
+
 _PLAIN = (Tensor, Parameter)
 
 
@@ -278,6 +280,44 @@ class StateMethods(_Base):
         except Exception as error:
             return _copy_failure(key, param, saved, error)
 
+    def _loads_plainly(self) -> bool:
+        """Whether loading this module, its children aside, is copying tensors and no more."""
+        cls = type(self)
+        return (
+            cls._load_from_state_dict in _PLAIN_LOADERS
+            and cls.set_extra_state is StateMethods.set_extra_state
+            and not (
+                self._peek("_non_persistent_buffers_set")
+                or self._peek("_load_state_dict_pre_hooks")
+                or self._peek("_load_state_dict_post_hooks")
+            )
+        )
+
+    def _load_plainly(self, state_dict: Mapping[str, Any]) -> bool:
+        """Copies a state_dict that fits the tree exactly; False where the whole procedure is needed."""
+        params = self._members(_PARAMETERS, "", True, False)
+        buffers = self._members(_BUFFERS, "", True, False)
+        if params is None or buffers is None or len(params) + len(buffers) != len(state_dict):
+            return False
+        if not all([module._loads_plainly() for module in self._members(_MODULES, None, True, True)]):
+            return False
+        pairs = []
+        for key, own in params + buffers:
+            saved = state_dict.get(key)
+            if type(saved) not in _PLAIN or type(own) not in _PLAIN or saved.shape != own.shape or own.is_meta:
+                return False
+            pairs.append((own, saved))
+        recording = is_grad_enabled()
+        _set_grad_enabled(False)
+        try:
+            for own, saved in pairs:
+                own.copy_(saved)
+        except RuntimeError:
+            return False  # the whole procedure says which
+        finally:
+            _set_grad_enabled(recording)
+        return True
+
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> _IncompatibleKeys:
@@ -291,6 +331,8 @@ class StateMethods(_Base):
 
             if not isinstance(state_dict, Mapping):
                 raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
+        if not assign and self._load_plainly(state_dict):
+            return _IncompatibleKeys([], [])
         missing_keys: list[str] = []
         unexpected_keys: list[str] = []
         error_msgs: list[str] = []
@@ -329,3 +371,7 @@ class StateMethods(_Base):
                 "Error(s) in loading state_dict for {}:\n\t{}".format(type(self).__name__, "\n\t".join(error_msgs))
             )
         return _IncompatibleKeys(missing_keys, unexpected_keys)
+
+
+# The `_load_from_state_dict` that do no more than copy where every key is there.
+_PLAIN_LOADERS = {StateMethods._load_from_state_dict}

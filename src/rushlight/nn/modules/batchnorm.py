@@ -5,6 +5,7 @@ from __future__ import annotations
 from ... import _C
 from .. import init
 from ..parameter import Parameter, UninitializedBuffer, UninitializedParameter
+from ._state import _PLAIN_LOADERS
 from .lazy import LazyModuleMixin
 from .module import Module
 
@@ -105,6 +106,9 @@ class _NormBase(Module):
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
         )
+
+
+_PLAIN_LOADERS.add(_NormBase._load_from_state_dict)
 
 
 class _BatchNorm(_NormBase):

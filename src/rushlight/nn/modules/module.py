@@ -24,7 +24,7 @@ from ._hooking import (
     register_module_module_registration_hook,
     register_module_parameter_registration_hook,
 )
-from ._state import StateMethods
+from ._state import _BUFFERS, _MODULES, _PARAMETERS, StateMethods
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,8 +42,6 @@ __all__ = [
     "register_module_parameter_registration_hook",
     "Module",
 ]
-
-_PARAMETERS, _BUFFERS, _MODULES = range(3)  # as in module.c
 
 
 def _typename(obj: Any) -> str:
@@ -137,6 +135,7 @@ class Module(HookMethods, StateMethods, ModuleBase):
         def train(self, mode: bool = True) -> Self: ...
         def eval(self) -> Self: ...
         def zero_grad(self, set_to_none: bool = True) -> None: ...
+        def apply(self, fn: Callable[[Module], None]) -> Self: ...
 
     forward: Callable[..., Any] = _forward_unimplemented
     __signature__ = _CallSignature()
@@ -423,14 +422,6 @@ class Module(HookMethods, StateMethods, ModuleBase):
         for name, module in self._modules.items():
             if module is not None:
                 yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
-
-    def apply(self, fn: Callable[[Module], None]) -> Self:
-        """Calls ``fn`` with each module of the tree, children first; the usual way to initialise weights."""
-        children = self._children() if type(self).children is Module.children else None
-        for module in self.children() if children is None else children:
-            module.apply(fn)
-        fn(self)
-        return self
 
     # ------------------------------------------------------------------ parameters as a whole
 
