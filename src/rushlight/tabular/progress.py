@@ -54,7 +54,10 @@ class Console(Watch):
         """A line on standard output, clear of the live one."""
         if not self.quiet:
             self.clear()
-            print(text, flush=self.live)
+            try:
+                print(text, flush=True)
+            except OSError:  # whoever read has gone, or the disk of the log is full: the model is wanted all the same
+                self.quiet = True
 
     def clear(self) -> None:
         """Wipes the live line."""

@@ -79,6 +79,10 @@ def _names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
+def _delimiter(text: str) -> str:
+    return "\t" if text == "\\t" else text  # which shells leave as it is
+
+
 def _batch(text: str) -> int | str:
     return text if text in ("full", "auto") else int(text)
 
@@ -102,6 +106,10 @@ def _at_least(least: float, strictly: bool = False) -> Callable[[Any], str | Non
     return check
 
 
+def _seed(value: Any) -> str | None:
+    return None if isinstance(value, int) and 0 <= value < 2**63 else "must be a whole number from 0 to 2^63 - 1"
+
+
 def _widths(value: Any) -> str | None:
     good = isinstance(value, (list, tuple)) and all(isinstance(width, int) and width > 0 for width in value)
     return None if good else "must be positive widths, as in 6,4"
@@ -121,7 +129,8 @@ OPTIONS = (
     Option("target", None, str, "the column to predict: its name, or its position (-1 is the last)", None, "COLUMN", "data"),
     Option("header", None, None, "take the first line as names even if it looks like numbers", None, None, "data"),
     Option("no_header", False, None, "the file has no line of names: columns are x0, x1, ...", None, None, "data"),
-    Option("delimiter", None, str, "what separates fields (default: comma, in .tsv files a tab)", None, "CHARACTER", "data"),
+    Option("delimiter", None, _delimiter, "what separates fields (default: comma, in .tsv files a tab)", None, "CHARACTER", "data"),
+    Option("decimal", ".", str, "what stands before a fraction: a comma where 1.234,5 is written (default: .)", _one_of(".", ","), "CHARACTER", "data"),
     Option("encoding", "utf-8", str, "of text files (default: utf-8)", None, "NAME", "data"),
     Option("drop", [], _names, "columns to leave out", None, "COLUMN,...", "data"),
     Option("categorical", [], _names, "columns of numbers that are names of categories", None, "COLUMN,...", "data"),
@@ -132,7 +141,7 @@ OPTIONS = (
     Option("test_size", 0.2, _part, "fraction or number of rows to test on (default: 0.2; 0 for none)", _fraction_or_rows, "PART", "data"),
     Option("validation_size", 0, _part, "rows set aside to choose the best epoch by (default: 0; 0.1 with --early-stopping)", _fraction_or_rows, "PART", "data"),
     Option("standardize", True, None, "leave features (and a regression's target) in their own units", None, None, "data"),
-    Option("seed", 0, int, "of the split, the initial weights and the batches (default: 0)", _at_least(0), "N", "data"),
+    Option("seed", 0, int, "of the split, the initial weights and the batches (default: 0)", _seed, "N", "data"),
     Option("model", None, str, "linear, mlp or cnn (default: mlp, for images cnn)", _one_of(*MODELS), "MODEL", "model"),
     Option("hidden", [64, 32], _numbers, "widths of the hidden layers (default: 64,32)", _widths, "N,N", "model"),
     Option("channels", [16, 32], _numbers, "channels of a cnn's convolutions (default: 16,32)", _widths, "N,N", "model"),
