@@ -334,7 +334,8 @@ class Program:
         settings = self.settings
         momentum = f", momentum={settings.momentum}" if settings.momentum else ""
         usual = 0.01 if settings.optimizer == "adamw" else 0.0
-        decay = f", weight_decay={settings.decay}" if settings.decay != usual else ""
+        value = settings.decay(self.rows["training"])
+        decay = f", weight_decay={value}" if value != usual else ""
         return [
             f"torch.manual_seed({settings.seed})",
             "model = nn.Sequential(",

@@ -70,7 +70,7 @@ class Console(Watch):
         for tried, loss in curve[:: max(1, len(curve) // 16)]:
             bar = "#" * round(40 * (loss - low) / ((high - low) or 1.0))
             self.say(f"{tried:9.2e} {loss:10.4f} {bar}")
-        self.say(f"picked {rate:.3g}, where it falls most steeply")
+        self.say(f"picked {rate:.3g}, a tenth of the rate where it is lowest")
 
     def listening(self) -> Listening:
         """While the block lasts, Ctrl-C and SIGTERM end training after the step it is at."""

@@ -39,9 +39,10 @@ TASK_OF_LOSS = {
 }
 DEFAULT_LOSS = {"binary": "bce_logits", "multiclass": "cross_entropy", "regression": "mse"}
 RATES = {"sgd": 0.1, "adagrad": 0.05}  # of the others, by the width of the network
-DECAYS = {
-    "adamw": 1.0
-}  # decoupled, it takes rate x decay off a weight at each step: what keeps small data from overfitting
+# AdamW takes rate x decay off a weight at each step. That much keeps small data from overfitting; but a weight must
+# last for some epochs, or else many rows, which are many steps, could not be learnt (Wang and Aitchison, 2024).
+ADAMW_DECAY = 1.0
+DECAY_EPOCHS = 20
 FULL_BATCH_ROWS = 1000  # up to here the default is one step an epoch over all rows
 DEFAULT_BATCH = 64
 
@@ -150,7 +151,7 @@ OPTIONS = (
     Option("optimizer", "adamw", str, f"{', '.join(OPTIMIZERS)} (default: adamw)", _one_of(*OPTIMIZERS), "NAME"),
     Option("lr", None, float, "learning rate (default: by optimizer and width)", _at_least(0, strictly=True), "RATE"),
     Option("momentum", 0.0, float, "of sgd and rmsprop (default: 0)", _at_least(0), "M"),
-    Option("weight_decay", None, float, "pull of the weights towards zero (default: 1 for adamw, else 0)", _at_least(0), "D"),
+    Option("weight_decay", None, float, "pull of the weights towards zero (default: for adamw 1, and less for many rows, else 0)", _at_least(0), "D"),
     Option("epochs", 100, int, "times through the training rows (default: 100)", _at_least(1), "N"),
     Option("batch_size", "auto", _batch, f"rows a step, or full (default: full up to {FULL_BATCH_ROWS} rows, then {DEFAULT_BATCH})", _batch_size, "N"),
     Option("early_stopping", False, None, "stop when the validation loss has not fallen for --patience epochs; keep the best"),
@@ -212,9 +213,14 @@ class Settings:
         widest = max(self.hidden, default=0) if self.model != "linear" else 0
         return RATES.get(self.optimizer) or round(min(0.03, 0.2 / max(widest, 1)), 6)
 
-    @property
-    def decay(self) -> float:
-        return self.weight_decay if self.weight_decay is not None else DECAYS.get(self.optimizer, 0.0)
+    def decay(self, rows: int) -> float:
+        """The weight decay for so many training rows."""
+        if self.weight_decay is not None:
+            return self.weight_decay
+        if self.optimizer != "adamw":
+            return 0.0
+        steps = -(-rows // self.rows_per_step(rows))
+        return min(ADAMW_DECAY, float(f"{1 / (DECAY_EPOCHS * steps * self.rate):.2g}"))
 
     def rows_per_step(self, rows: int) -> int:
         """How many of `rows` training rows go into a step."""
