@@ -888,6 +888,7 @@ def test_the_command_says_what_it_does(tmp_path, people, capsys, monkeypatch):
         "Epoch: 1/20 | Loss: ",
         "Epoch: 19/20",
         "test accuracy",
+        "always saying no: test accuracy 0.5000",
         "saved people-model",
     ):
         assert text in output, text
@@ -918,10 +919,12 @@ def test_the_live_line(capsys, monkeypatch):
     console = Console(20)
     console.next_draw = console.due = 0.0
     monkeypatch.setattr("rushlight.tabular.progress.REDRAW", 0.0)
+    monkeypatch.setattr(sys.stderr, "fileno", lambda: 2, raising=False)
+    monkeypatch.setattr("os.get_terminal_size", lambda number: os.terminal_size((0, 0)))  # as of a bare pseudoterminal
     trainer.run(console)
     console.clear()
     captured = capsys.readouterr()
-    assert "rows/s" in captured.err and "left" in captured.err and "validation" in captured.err
+    assert "rows/s" in captured.err and " left" in captured.err and "validation" in captured.err
     assert captured.err.endswith("\r") and captured.err.split("\r")[-2].strip() == ""
     assert "\r" not in captured.out
     assert duration(59.6) == "1:00" and duration(3723) == "1:02:03"
