@@ -8,6 +8,7 @@ import gzip
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -297,6 +298,35 @@ def test_data_frames():
     assert run.preprocess.inputs == ["a", "a missing", "c=u", "c=v"]
     assert len(run.predict(frame[["c", "a"]])) == 40
     assert tabular.fit((frame[["a", "c"]], frame["y"]), epochs=1).preprocess.inputs == run.preprocess.inputs
+    assert tabular.fit((frame[["a", "c"]], frame[["y"]]), epochs=1).preprocess.inputs == run.preprocess.inputs
+    frame["n"] = pandas.array([1, None] * 20, dtype="Int64")
+    frame["s"] = pandas.array(["p", None, "q", "p"] * 10, dtype="string")
+    run = tabular.fit(frame, "y", epochs=1)
+    assert run.preprocess.inputs[4:] == ["n", "n missing", "s=p", "s=q", "s missing"]
+    with pytest.raises(DataError, match="two columns named 'a'"):
+        tabular.fit(frame[["a", "a", "y"]], "y")
+
+
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        (None, "are a NoneType: give a path"),
+        (5, "are a int: give a path"),
+        ([[1.0, 2.0]] * 20, "are a list: give a path"),
+        ((torch.zeros(20), torch.arange(20) % 2), "X has shape (20,)"),
+        ((torch.zeros(20, 2), torch.zeros(20, 2)), "must be a vector"),
+    ],
+)
+def test_objects_that_are_no_table(data, message):
+    if "vector" in message:
+        pytest.importorskip("numpy")
+    with pytest.raises(DataError, match=re.escape(message)):
+        tabular.fit(data, "y")
+
+
+def test_rows_may_lack_a_column():
+    run = tabular.fit([{"y": i % 2, **({"a": float(i)} if i else {}), "b": 1.5} for i in range(20)], "y", epochs=1)
+    assert run.preprocess.names == ["b", "a"]
 
 
 # Models and training

@@ -197,11 +197,17 @@ class ParquetSource(Source):
 def memory_source(origin: str, data: Any) -> MemorySource:
     """Columns of a dict, of a data frame (anything with `columns`), or of rows given as dicts."""
     if hasattr(data, "columns") and hasattr(data, "__getitem__"):
-        return MemorySource(origin, {str(name): data[name].tolist() for name in data.columns})
+        Source(origin, [str(name) for name in data.columns])  # refuses a name that occurs twice
+        return MemorySource(origin, {str(name): _plain(data[name]) for name in data.columns})
     if isinstance(data, dict):
         return MemorySource(origin, {name: _plain(column) for name, column in data.items()})
-    rows = list(data)
-    names = list(rows[0]) if rows and isinstance(rows[0], dict) else []
+    rows = list(data) if hasattr(data, "__iter__") else [data]
+    if not all(isinstance(row, dict) for row in rows):
+        raise DataError(
+            f"{origin} are a {type(data).__name__}: give a path, a data frame, a dict of columns, a list of dicts "
+            f"or a pair (X, y)"
+        )
+    names = dict.fromkeys(name for row in rows for name in row)
     return MemorySource(origin, {name: [row.get(name) for row in rows] for name in names})
 
 
@@ -209,6 +215,14 @@ def matrix_source(
     origin: str, x: Any, y: Any, names: Sequence[str] | None = None, target: str = "target"
 ) -> MemorySource:
     """Columns of a two-dimensional array-like and of the target beside it."""
+    for name, array, dimensions in (("X", x, (2,)), ("y", y, (1, 2))):
+        shape = getattr(array, "shape", None)
+        if shape is not None and len(shape) not in dimensions:
+            raise DataError(f"{name} has shape {tuple(shape)}: X is rows x columns, y one value for each row")
+    if len(getattr(y, "shape", ())) == 2:
+        import numpy
+
+        y = target_array(numpy.asarray(y), origin)
     if hasattr(x, "columns"):
         columns: dict[str, Any] = dict(zip(x.columns, memory_source(origin, x).columns))
     else:

@@ -97,7 +97,12 @@ def number_of(cell: Any) -> float | None:
     try:
         return float(cell)
     except (ValueError, TypeError, OverflowError):
-        return None
+        return nan if is_missing(cell) else None
+
+
+def is_missing(cell: Any) -> bool:
+    """None, NaN and what pandas has for them: its NA answers no comparison."""
+    return cell is None or type(cell).__name__ == "NAType" or bool(cell != cell)
 
 
 def text_of(cell: Any) -> str | None:
@@ -105,7 +110,7 @@ def text_of(cell: Any) -> str | None:
     if isinstance(cell, str):
         text = cell.strip()
         return None if text.lower() in MISSING else text
-    if cell is None or cell != cell:
+    if is_missing(cell):
         return None
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
