@@ -8,6 +8,7 @@ import gzip
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,7 +28,7 @@ from rushlight.tabular.preprocess import Target, mean_and_scale
 from rushlight.tabular.progress import Console, duration
 from rushlight.tabular.settings import OPTIONS, Settings
 from rushlight.tabular.split import split_rows
-from rushlight.tabular.training import Trainer, Watch, find_rate, steepest
+from rushlight.tabular.training import Trainer, Watch, before_the_bottom, find_rate
 
 PACKAGE = Path(tabular.__file__).parent
 
@@ -179,9 +180,8 @@ def test_defaults_follow_from_other_settings():
     assert (
         Settings(model="linear").rate == 0.03 and Settings(optimizer="sgd").rate == 0.1 and Settings(lr=0.5).rate == 0.5
     )
-    assert (
-        Settings().decay == 1.0 and Settings(optimizer="sgd").decay == 0.0 and Settings(weight_decay=0.0).decay == 0.0
-    )
+    assert Settings().decay(900) == 1.0 and Settings(optimizer="sgd").decay(900) == 0.0
+    assert Settings().decay(64_000) == 0.016 and Settings(weight_decay=0.5).decay(64_000) == 0.5
     assert Settings(early_stopping=True).validation_size == 0.1
     assert Settings().rows_per_step(900) == 900 and Settings().rows_per_step(2000) == 64
     assert Settings(batch_size="full").rows_per_step(2000) == 2000 and Settings(batch_size=500).rows_per_step(90) == 90
@@ -223,6 +223,28 @@ def test_text_after_many_numbers_is_read_anew(tmp_path):
     assert run.preprocess.inputs == ["a=0", "a=1", "a=2", "a=none of these"]
 
 
+def test_commas_may_be_decimal(tmp_path):
+    path = tmp_path / "de.csv"
+    path.write_text("a;b;y\n" + "".join(f"{i},5;1.00{i % 10},25;{i % 3},5 kg\n" for i in range(30)))
+    run = tabular.fit(str(path), "y", delimiter=";", decimal=",", epochs=1)
+    assert run.data.table.columns["a"].numbers[:2].tolist() == [0.5, 1.5]
+    assert run.data.table.columns["b"].numbers[:2].tolist() == [1000.25, 1001.25]
+    assert run.target.classes == ["0,5 kg", "1,5 kg", "2,5 kg"]
+    assert len(run.predict(str(path))) == 30
+
+
+def test_numbers_that_are_read_as_text_are_told(tmp_path, capsys):
+    rows = [[i % 30, i % 2] for i in range(120)]
+    path = write_csv(tmp_path / "a.csv", ["a", "y"], [*rows, ["oops", 1]])
+    tabular.fit(path, "y", epochs=1, verbose=True)
+    assert "a is read as text, not as numbers, because of 'oops' on line 122" in capsys.readouterr().out
+
+
+def test_an_order_names_every_value(people):
+    with pytest.raises(DataError, match="--ordinal size: the column has 'medium' too"):
+        tabular.fit(people, "buys", ordinal=["size=small<large"])
+
+
 def test_npz_and_parquet(tmp_path):
     numpy = pytest.importorskip("numpy")
     x = numpy.arange(80, dtype=numpy.float32).reshape(40, 2)
@@ -233,6 +255,18 @@ def test_npz_and_parquet(tmp_path):
     with pytest.raises(DataError, match="not a .npz archive"):
         (tmp_path / "b.npz").write_bytes(b"PK nothing")
         tabular.fit(str(tmp_path / "b.npz"))
+
+
+def test_damaged_parquet(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    path = tmp_path / "data.parquet"
+    parquet.write_table(pyarrow.table({"a": [float(i) ** 0.5 for i in range(500)], "y": [0, 1] * 250}), path)
+    content = path.read_bytes()
+    path.write_bytes(content[:60] + bytes(400) + content[460:])
+    with pytest.raises(DataError, match="is damaged"):
+        tabular.fit(str(path), "y", epochs=1)
 
 
 def test_parquet(tmp_path):
@@ -264,6 +298,35 @@ def test_data_frames():
     assert run.preprocess.inputs == ["a", "a missing", "c=u", "c=v"]
     assert len(run.predict(frame[["c", "a"]])) == 40
     assert tabular.fit((frame[["a", "c"]], frame["y"]), epochs=1).preprocess.inputs == run.preprocess.inputs
+    assert tabular.fit((frame[["a", "c"]], frame[["y"]]), epochs=1).preprocess.inputs == run.preprocess.inputs
+    frame["n"] = pandas.array([1, None] * 20, dtype="Int64")
+    frame["s"] = pandas.array(["p", None, "q", "p"] * 10, dtype="string")
+    run = tabular.fit(frame, "y", epochs=1)
+    assert run.preprocess.inputs[4:] == ["n", "n missing", "s=p", "s=q", "s missing"]
+    with pytest.raises(DataError, match="two columns named 'a'"):
+        tabular.fit(frame[["a", "a", "y"]], "y")
+
+
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        (None, "are a NoneType: give a path"),
+        (5, "are a int: give a path"),
+        ([[1.0, 2.0]] * 20, "are a list: give a path"),
+        ((torch.zeros(20), torch.arange(20) % 2), "X has shape (20,)"),
+        ((torch.zeros(20, 2), torch.zeros(20, 2)), "must be a vector"),
+    ],
+)
+def test_objects_that_are_no_table(data, message):
+    if "vector" in message:
+        pytest.importorskip("numpy")
+    with pytest.raises(DataError, match=re.escape(message)):
+        tabular.fit(data, "y")
+
+
+def test_rows_may_lack_a_column():
+    run = tabular.fit([{"y": i % 2, **({"a": float(i)} if i else {}), "b": 1.5} for i in range(20)], "y", epochs=1)
+    assert run.preprocess.names == ["b", "a"]
 
 
 # Models and training
@@ -354,7 +417,7 @@ def test_early_stopping_keeps_the_best_epoch():
 
 def test_the_learning_rate_is_found():
     curve = [[10.0**i, loss] for i, loss in enumerate([9.0, 9.0, 8.9, 7.0, 3.0, 1.0, 0.9, 5.0])]
-    assert steepest(curve) == 1000.0
+    assert before_the_bottom(curve) == 1e5
     settings = Settings(loss="mse", task="regression")
     x = torch.linspace(-1, 1, 50).unsqueeze(1)
     torch.manual_seed(0)
@@ -363,6 +426,19 @@ def test_the_learning_rate_is_found():
     rate, curve = find_rate(torch, settings, model, Part(x, 2 * x.squeeze(1)))
     assert 1e-4 < rate < 10 and len(curve) > 20
     assert model[0].weight.item() == before and bool((torch.get_rng_state() == state).all())
+    with pytest.raises(DataError, match="standardise"):
+        find_rate(torch, settings, model, Part(x * 1e30, x.squeeze(1)))
+
+
+def test_many_rows_are_learnt():
+    torch.manual_seed(0)
+    x = torch.rand(8000, 4) * 2 - 1
+    y = (torch.sin(4 * x[:, 0]) + x[:, 1] * x[:, 2] > 0).long()
+    columns = {f"x{i}": x[:, i].tolist() for i in range(4)} | {"y": y.tolist()}
+    run = tabular.fit(columns, "y", epochs=30)
+    assert run.results["after"]["test"]["accuracy"] > 0.97  # 0.953 with the decay of few rows
+    found = tabular.fit(columns, "y", epochs=10, lr_find=True)
+    assert found.results["after"]["test"]["accuracy"] > 0.92
 
 
 class StopAfter(Watch):
@@ -595,6 +671,56 @@ def test_columns_that_do_not_fit_are_named(tmp_path, people, line):
         run.predict(write_csv(tmp_path / "x.csv", None, [[0.5, 1, 2]]))
 
 
+def test_a_file_to_predict_may_be_written_differently(tmp_path, people, capsys):
+    tabular.fit(people, "buys", str(tmp_path / "m"), epochs=1)
+    new = str(tmp_path / "new.csv")
+    Path(new).write_bytes("age;city;size;my hat\n1,5;Orl\xe9ans;small;2\n".encode("latin-1"))
+    out = str(tmp_path / "p.csv")
+    written = ["--delimiter", ";", "--decimal", ",", "--encoding", "latin-1"]
+    assert commands.main(["predict", str(tmp_path / "m"), new, "-o", out, *written]) == 2
+    assert "say --drop 'my hat'" in capsys.readouterr().err
+    assert commands.main(["predict", str(tmp_path / "m"), new, "-o", out, *written, "--drop", "hat, my hat"]) == 0
+    assert "column 'city' has values that training did not know, such as 'Orl\xe9ans'" in capsys.readouterr().err
+    assert len(Path(out).read_text().splitlines()) == 2
+
+
+def test_predictions_go_where_they_can_and_leave_nothing_elsewhere(tmp_path, people, capsys):
+    tabular.fit(people, "buys", str(tmp_path / "m"), epochs=1)
+    predict = ["predict", str(tmp_path / "m"), people, "-o"]
+    (tmp_path / "folder").mkdir()
+    before = sorted(os.listdir(tmp_path))
+    assert commands.main([*predict, str(tmp_path / "folder")]) == 2
+    assert "choose another -o" in capsys.readouterr().err
+    os.mkfifo(tmp_path / "pipe")
+    reader = subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE, text=True)
+    assert commands.main([*predict, str(tmp_path / "pipe")]) == 0
+    assert len(reader.communicate(timeout=30)[0].splitlines()) == 121
+    (tmp_path / "pipe").unlink()
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+def test_a_full_disk_is_told_in_a_line(tmp_path, people):
+    arguments, environment = rushlight_command("fit", people, "--target", "buys", "-o", tmp_path / "m", "--no-pictures")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(arguments, env=environment, stdout=full, stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1 and "the output cannot be" in done.stderr
+        assert tabular.load(str(tmp_path / "m")).results["status"] == "complete"  # only the telling failed
+        arguments, environment = rushlight_command("predict", tmp_path / "m", people)
+        done = subprocess.run(arguments, env=environment, stdout=full, stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1
+
+
+def test_letters_that_a_terminal_lacks_stop_nothing(tmp_path):
+    rows = [[i, ("größer", "kleiner")[i % 2]] for i in range(20)]
+    path = write_csv(tmp_path / "data.csv", ["zahl", "größe"], rows)
+    for command in (["fit", path, "--target", "größe", "-o", tmp_path / "m"], ["predict", tmp_path / "m", path]):
+        arguments, environment = rushlight_command(*command, PYTHONIOENCODING="ascii")
+        done = subprocess.run(arguments, env=environment, capture_output=True)
+        assert done.returncode == 0, done.stderr
+    assert done.stdout.decode().startswith("größe,probability of größer")
+
+
 def test_prediction_holds_a_chunk_at_a_time(tmp_path, line, monkeypatch):
     import tracemalloc
 
@@ -651,6 +777,48 @@ def test_images_from_folders(tmp_path):
         tabular.fit(str(tmp_path / "pets"), epochs=1)
 
 
+def test_images_to_predict_are_the_models(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    for i in range(20):
+        folder = tmp_path / "pets" / ("cat", "dog")[i % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        image.new("L", (8, 8), i * 12).save(folder / f"{i}.png")
+    run = tabular.fit(str(tmp_path / "pets"), epochs=1)
+    write_predictions(run, str(tmp_path / "pets" / "cat" / "0.png"), str(tmp_path / "p.csv"))
+    assert (tmp_path / "p.csv").read_text().splitlines()[1].startswith("0.png,")
+    with pytest.raises(DataError, match="no file"):
+        run.predict(str(tmp_path / "x.png"))
+    image.new("L", (9, 8)).save(tmp_path / "wide.png")
+    with pytest.raises(DataError, match="8x9, where the model takes 8x8"):
+        run.predict(str(tmp_path / "wide.png"))
+    with pytest.raises(DataError, match="--target hat: the classes of a folder"):
+        tabular.fit(str(tmp_path / "pets"), "hat", epochs=1)
+
+
+def test_arrays_that_are_no_images_or_targets_are_refused(tmp_path):
+    numpy = pytest.importorskip("numpy")
+    x, y = numpy.zeros((20, 3)), numpy.arange(20) % 2
+    images, path = numpy.zeros((20, 8, 8)), tmp_path / "data.npz"
+    for arrays, options, message in (
+        ({"x": x, "y": numpy.array(3)}, {}, "must be a vector"),
+        ({"x": x, "y": numpy.stack([y, y], 1)}, {}, "must be a vector"),
+        ({"x": x + 1j, "y": y}, {}, "numbers are expected"),
+        ({"x": images, "y": numpy.stack([y, y], 1)}, {}, "must be a vector"),
+        ({"x": images, "y": numpy.where(y == 1, numpy.nan, 0)}, {}, "missing on row 2"),
+        ({"x": images, "y": numpy.where(y == 1, numpy.inf, 0)}, {}, "infinite value on row 2"),
+        ({"x": images, "y": y}, {"target": "z"}, "there is no z"),
+        ({"x": images, "y": y}, {"image_size": [4, 4]}, "--image-size is for folders"),
+    ):
+        numpy.savez(path, **arrays)
+        with pytest.raises(DataError, match=message):
+            tabular.fit(str(path), epochs=1, **options)
+    numpy.savez(path, x=x, y=numpy.array([b"a", b"b"])[y])
+    assert tabular.fit(str(path), epochs=1).target.classes == ["a", "b"]
+    path.write_bytes(b"no archive")
+    with pytest.raises(DataError, match="another kind of file"):
+        tabular.fit(str(path), epochs=1)
+
+
 # Bad input: one line, exit status 2, nothing left behind
 
 BAD = {
@@ -665,7 +833,18 @@ BAD = {
     "few.csv": ("a,y\n1,p\n2,q\n3,r\n", "3 classes in 3 rows"),
     "ragged.csv": ("a,b,y\n1,2,3\n1,2\n", "line 3: 2 fields where 3"),
     "numbers.csv": ("1,2\n3,4\n5,6\n", "--no-header"),
-    "semicolons.csv": ("a;y\n1;2\n", "--delimiter"),
+    "semicolons.csv": ("a;y\n1;2\n", "try --delimiter ';'"),
+    "tabs.csv": ("a\ty\n1\t2\n", r"try --delimiter '\t'"),
+    "bars.csv": ("a|y\n1|2\n", "try --delimiter '|'"),
+    "utf16.csv": ("a,y\n1,2\n".encode("utf-16"), "say --encoding utf-16"),
+    "open.csv": (
+        'a,b,y\n1,2,3\n1,"2,3\n1,2,3\n',
+        "line 3: 2 fields where 3 are expected (is a quotation mark left open?)",
+    ),
+    "open wide.csv": ('a,b,y\n1,2,3\n1,"2,3\n' + "1,2,3\n" * 30_000, "line 3: a field begins that does not end"),
+    "lines.csv": ('a,b,y\n1,"x\ny",0\n\n2,"x\ny",\n', "the target 'y' is missing on line 5"),
+    "point.csv": ("a,y\n" + "".join(f"{i},{i % 2}\n" for i in range(20)) + "1.2.3,0\n", "correct it, or leave it out"),
+    "comma.csv": ("a,y\n" + "".join(f'"{i},5",{i % 2}\n' for i in range(20)), "say --decimal , if"),
     "twice.csv": ("a,a,y\n1,2,3\n", "two columns named 'a'"),
     "damaged.csv.gz": (b"\x1f\x8b\x08\x00nothing", "is damaged"),
     "no target.csv": ("a,b\n1,2\n3,4\n", "--target y: no target.csv has no such column"),
@@ -693,7 +872,12 @@ def test_bad_files(name, tmp_path, capsys, monkeypatch):
         (["line.csv"], "--no-header"),
         (["line.csv", "--no-header"], "Say --target"),
         (["line.csv", "--no-header", "--target", "-3"], "has 2 columns"),
-        (["line.csv", "--no-header", "--target", "-1", "--lr", "fast"], "--lr: invalid float value"),
+        (["line.csv", "--no-header", "--target", "-1", "--lr", "fast"], "--lr: 'fast' does not read as RATE"),
+        (["line.csv", "--no-header", "--target", "-1", "--hidden", "6,x"], "--hidden: '6,x' does not read as N,N"),
+        (["line.csv", "--no-header", "--target", "-1", "--seed", str(2**63)], "--seed 9223372036854775808: must be"),
+        (["line.csv", "--no-header", "--target", "-1", "--delimiter", '"'], "no quotation mark"),
+        (["line.csv", "--no-header", "--target", "-1", "--decimal", ","], "add --delimiter ';'"),
+        (["line.csv", "--no-header", "--target", "-1", "--task", "binary"], "choose another --task"),
         (["line.csv", "--no-header", "--target", "-1", "--hidden", "0"], "positive widths"),
         (["line.csv", "--no-header", "--target", "-1", "--frobnicate"], "unrecognized arguments"),
         (["line.csv", "--no-header", "--target", "-1", "--momentum", "0.9"], "--momentum is for sgd"),
@@ -734,6 +918,7 @@ def test_the_command_says_what_it_does(tmp_path, people, capsys, monkeypatch):
         "Epoch: 1/20 | Loss: ",
         "Epoch: 19/20",
         "test accuracy",
+        "always saying no: test accuracy 0.5000",
         "saved people-model",
     ):
         assert text in output, text
@@ -764,10 +949,12 @@ def test_the_live_line(capsys, monkeypatch):
     console = Console(20)
     console.next_draw = console.due = 0.0
     monkeypatch.setattr("rushlight.tabular.progress.REDRAW", 0.0)
+    monkeypatch.setattr(sys.stderr, "fileno", lambda: 2, raising=False)
+    monkeypatch.setattr("os.get_terminal_size", lambda number: os.terminal_size((0, 0)))  # as of a bare pseudoterminal
     trainer.run(console)
     console.clear()
     captured = capsys.readouterr()
-    assert "rows/s" in captured.err and "left" in captured.err and "validation" in captured.err
+    assert "rows/s" in captured.err and " left" in captured.err and "validation" in captured.err
     assert captured.err.endswith("\r") and captured.err.split("\r")[-2].strip() == ""
     assert "\r" not in captured.out
     assert duration(59.6) == "1:00" and duration(3723) == "1:02:03"

@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("sklearn", reason="the extra `tabular` is not installed")
 
+import numpy
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -73,8 +74,20 @@ def test_bad_parameters():
     x, y = load_iris(return_X_y=True)
     with pytest.raises(DataError, match="--optimizer swim: must be one of"):
         RushlightClassifier(optimizer="swim").fit(x, y)
+    with pytest.raises(DataError, match="--hidden 64: must be positive widths"):
+        RushlightClassifier(hidden="64").fit(x, y)
     with pytest.raises(ValueError, match="one class only"):
         RushlightClassifier().fit(x[:10], y[:10])
+
+
+def test_parameters_may_be_numpys():
+    x, y = load_iris(return_X_y=True)
+    usual = RushlightClassifier(hidden=(8,), epochs=20, lr=0.25, batch_size=30, random_state=0).fit(x, y)
+    for hidden in (8, numpy.int64(8), numpy.array([8]), [numpy.int64(8)]):
+        network = RushlightClassifier(
+            hidden, epochs=numpy.int64(20), lr=numpy.float32(0.25), batch_size=numpy.int32(30), random_state=0
+        )
+        assert clone(network).fit(x, y).loss_curve_ == usual.loss_curve_
 
 
 @pytest.mark.parametrize("name, least", [("iris", 0.9), ("wine", 0.93), ("breast_cancer", 0.94), ("digits", 0.95)])

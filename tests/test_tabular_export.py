@@ -62,6 +62,7 @@ CASES = {
     "text and gaps": ("people.csv", {"target": "buys", "ordinal": ["size=small<medium<large"], "drop": ["pay"]}),
     "text, raw": ("people.tsv", {"target": "pay", "standardize": False, "test_size": 0, "lr": 0.01}),
     "text, encoding": ("semicolons.csv", {"target": "buys", "delimiter": ";", "encoding": "latin-1"}),
+    "commas": ("commas.csv", {"target": "pay", "delimiter": ";", "decimal": ","}),
     "no name for a column": ("unnamed.csv", {"target": "buys", "categorical": ["pay"]}),
     "blobs": ("blobs", {"early_stopping": True}),
 }
@@ -74,6 +75,10 @@ def prepare(name, folder):
         return write_people(path)
     if name == "people.tsv":
         return write_people(path, delimiter="\t")
+    if name == "commas.csv":
+        write_people(path, delimiter=";")
+        path.write_text(re.sub(r";1(\d{3});", r";1.\1,5;", path.read_text()))
+        return str(path)
     if name == "unnamed.csv":
         return write_people(path, header=("age", "", "size", "pay", "buys"))
     if name == "semicolons.csv":
@@ -151,7 +156,10 @@ def test_programs_on_folders_of_images(tmp_path, monkeypatch):
         folder.mkdir(parents=True, exist_ok=True)
         image.new("RGB", (9, 8), (200, 10 + i, 10) if i % 2 else (10, 10 + i, 200)).save(folder / f"{i}.PNG")
     monkeypatch.chdir(tmp_path)
-    same_program(tabular.fit("pets", out="model", epochs=3, hidden=[5], channels=[4], image_size=[8, 8]), tmp_path)
+    for mode in ("RGB", "L"):
+        for path in (tmp_path / "pets").rglob("*.PNG"):
+            image.open(path).convert(mode).save(path)
+        same_program(tabular.fit("pets", out="model", epochs=3, hidden=[5], channels=[4], image_size=[8, 8]), tmp_path)
 
 
 def test_programs_on_parquet(tmp_path, monkeypatch):

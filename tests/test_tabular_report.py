@@ -173,6 +173,15 @@ def test_the_page_says_what_happened(tmp_path):
     assert f"{sum(p.numel() for p in run.model.parameters())} weights" in page.text
 
 
+def test_the_page_says_what_guessing_would_reach(tmp_path):
+    fitted(
+        {"x": [float(i % 10) for i in range(100)], "y": ["rare" if i % 10 == 9 else "usual" for i in range(100)]},
+        tmp_path / "model",
+        target="y",
+    )
+    assert "always saying usual would be for 90.0" in Page(tmp_path / "model" / "report.html").text
+
+
 def test_the_page_needs_nothing_and_runs_nothing(tmp_path):
     fitted("blobs", tmp_path / "model")
     page = Page(tmp_path / "model" / "report.html")

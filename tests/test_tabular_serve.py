@@ -145,6 +145,7 @@ def test_problems_are_not_counted_without_end(served):
         ("POST", "/predict", (b" " * 60_000 for _ in range(2)), JSON, 413, "longer than 100000 bytes"),  # chunked
         ("POST", "/predict", json.dumps({**GOOD, "age": 1e308}), JSON, 422, "column 'age' has values too large"),
         ("POST", "/predict", json.dumps(GOOD).replace("30", "1e999"), JSON, 422, "infinite value"),
+        ("POST", "/predict", json.dumps({**GOOD, "\ud800": 1}), JSON, 422, "is unknown to the model"),
         ("GET", "/predict", None, {}, 405, "Method Not Allowed"),
         ("GET", "/nowhere", None, {}, 404, "Not Found"),
     ],

@@ -48,3 +48,21 @@ def test_programs_on_pytorch(name, options, tmp_path, capsys):
     }
     for name, weight in ours.model.state_dict().items():
         torch.testing.assert_close(weights[name], torch.tensor(weight.tolist()), rtol=2e-3, atol=2e-4)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_images_lie_in_memory_as_in_the_fit(mode, tmp_path, monkeypatch):
+    """PyTorch's convolutions add in an order that depends on the strides."""
+    image = pytest.importorskip("PIL.Image")
+    for i in range(36):
+        folder = tmp_path / "pets" / ("cat", "dog", "eel")[i % 3]
+        folder.mkdir(parents=True, exist_ok=True)
+        noise = image.frombytes(mode, (12, 12), bytes((i + j * j * 7) % 251 for j in range(144 * len(mode))))
+        noise.save(folder / f"{i}.png")
+    monkeypatch.chdir(tmp_path)
+    run = tabular.fit("pets", out="model", engine="torch", epochs=3)
+    (tmp_path / "train.py").write_text(Program(run).text())
+    environment = {**os.environ, "PYTHONPATH": ""}
+    subprocess.run([sys.executable, "train.py"], env=environment, capture_output=True, check=True)
+    weights = torch.load("model.pt", weights_only=True)
+    assert all(torch.equal(weights[name], weight) for name, weight in run.model.state_dict().items())

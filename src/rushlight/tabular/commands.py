@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rushlight.tabular.run import Run
 
 INTERRUPTED = 130
+READING = ("drop", "delimiter", "decimal", "encoding")  # what `predict` can be told of a file that differs
 
 
 def main(arguments: list[str]) -> int:
@@ -24,8 +25,11 @@ def main(arguments: list[str]) -> int:
 
     RUSHLIGHT_TRACEBACK=1 in the environment shows where such an error came from.
     """
+    _prepare_output(arguments[0])
     try:
-        return _commands()[arguments[0]](arguments[1:])
+        status = _commands()[arguments[0]](arguments[1:])
+        sys.stdout.flush()  # here, where a failure can still be told
+        return status
     except DataError as error:
         if os.environ.get("RUSHLIGHT_TRACEBACK"):
             raise
@@ -35,15 +39,36 @@ def main(arguments: list[str]) -> int:
         print(f"\nrushlight {arguments[0]}: stopped", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # `| head` has seen enough; what is still buffered has nowhere to go
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()  # `| head` has seen enough
         return 1
+    except OSError as error:
+        if os.environ.get("RUSHLIGHT_TRACEBACK"):
+            raise
+        what, why = error.filename or "the output", error.strerror or error
+        print(f"rushlight {arguments[0]}: {what} cannot be read or written ({why}): try another place", file=sys.stderr)
+        if not error.filename:
+            _forget_output()
+        return 2
     except MemoryError:
         print(
             f"rushlight {arguments[0]}: out of memory: use fewer rows or columns, or a smaller --hidden",
             file=sys.stderr,
         )
         return 2
+
+
+def _prepare_output(command: str) -> None:
+    """No letter of a name or of a category stops a command; CSV and programs are UTF-8, as the files that are read."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # not where a test or a notebook has put something else
+            stream.reconfigure(errors="backslashreplace")
+    if command in ("predict", "export") and hasattr(sys.stdout, "reconfigure") and not sys.stdout.isatty():
+        sys.stdout.reconfigure(encoding="utf-8")
+
+
+def _forget_output() -> None:
+    """What is still buffered for standard output has nowhere to go."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _commands() -> dict[str, Callable[[list[str]], int]]:
@@ -93,8 +118,18 @@ def _add(group: Any, option: Option) -> None:
     if option.parse is None:
         kind.update(action="store_const", const=option.default is not True)
     else:
-        kind.update(type=option.parse, metavar=option.metavar)
+        kind.update(type=_reader(option), metavar=option.metavar)
     group.add_argument(option.flag, **kind)
+
+
+def _reader(option: Option) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        try:
+            return option.parse(text)  # type: ignore[misc]
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} does not read as {option.metavar}") from None
+
+    return read
 
 
 def fit(arguments: list[str]) -> int:
@@ -160,9 +195,9 @@ def predict(arguments: list[str]) -> int:
     parser.add_argument("folder", metavar="FOLDER", help="what `rushlight fit` wrote")
     parser.add_argument("data", metavar="DATA", help="a file with the columns of the training data, the target or not")
     parser.add_argument("-o", "--out", metavar="FILE", help="write here instead of to standard output")
-    parser.add_argument(
-        "--drop", default=[], type=lambda text: text.split(","), metavar="COLUMN,...", help="columns to leave out"
-    )
+    for option in OPTIONS:
+        if option.name in READING:
+            _add(parser, option)
     parser.add_argument(
         "--engine", default="rushlight", metavar="NAME", help="rushlight or torch, an installed PyTorch"
     )
@@ -171,7 +206,12 @@ def predict(arguments: list[str]) -> int:
     from rushlight.tabular.predicting import write_predictions
     from rushlight.tabular.run import Run
 
-    rows = write_predictions(Run.load(chosen.folder, chosen.engine), chosen.data, chosen.out, chosen.drop)
+    reading = {name: getattr(chosen, name) for name in READING if name != "drop"}
+    run = Run.load(chosen.folder, chosen.engine)
+    unknown: dict[str, str] = {}
+    rows = write_predictions(run, chosen.data, chosen.out, chosen.drop or (), unknown, **reading)
+    for name, text in unknown.items():
+        print(f"column {name!r} has values that training did not know, such as {text!r}", file=sys.stderr)
     if chosen.out:
         print(f"{rows} rows: {chosen.out}", file=sys.stderr)
     return 0

@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     from rushlight import Tensor
 
 
+def plain(value: Any) -> Any:
+    """Numbers of NumPy, which searches draw parameters from, as Python's."""
+    if isinstance(value, (numpy.generic, numpy.ndarray)):
+        return value.tolist()
+    return [plain(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+
 class _Network(BaseEstimator):  # type: ignore[misc]
     """What both estimators share: parameters, training, outputs."""
 
@@ -74,13 +81,16 @@ class _Network(BaseEstimator):  # type: ignore[misc]
 
         if len(x) < 2:
             raise DataError("the data have one sample only: there is nothing to learn from it")
-        given = {name: value for name, value in self.get_params().items() if name != "random_state"}
+        given = {name: plain(value) for name, value in self.get_params().items() if name != "random_state"}
+        if isinstance(given["hidden"], int):
+            given["hidden"] = [given["hidden"]]
         state = self.random_state
         seed = (
             int(check_random_state(state).randint(2**31)) if not isinstance(state, (int, numpy.integer)) else int(state)
         )
         task = target.task
-        settings = Settings(**given, seed=seed, model="mlp" if len(self.hidden) else "linear", task=task)
+        model = "linear" if given["hidden"] is not None and not len(given["hidden"]) else "mlp"
+        settings = Settings(**given, seed=seed, model=model, task=task)
         settings.loss = settings.loss or DEFAULT_LOSS[task]
         torch = engines.load(self.engine)
         classes = len(target.classes)

@@ -7,6 +7,7 @@ import sys
 
 from rushlight.tabular.commands import Parser
 from rushlight.tabular.errors import DataError
+from rushlight.tabular.folder import WholeFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,12 +67,5 @@ def program(run: Run, data: str | None) -> str:
 
 def write(path: str, content: bytes) -> None:
     """Writes a file whole, or not at all."""
-    part = f"{path}.{os.getpid()}.part"
-    try:
-        with open(part, "wb") as file:
-            file.write(content)
-        os.replace(part, path)
-    except OSError as error:
-        if os.path.exists(part):
-            os.unlink(part)
-        raise DataError(f"cannot write {path} ({error.strerror}): choose another -o") from None
+    with WholeFile(path) as file:
+        file.write(content)

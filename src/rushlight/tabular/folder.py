@@ -65,6 +65,41 @@ class Staging:
             rmtree(old, ignore_errors=True)
 
 
+class WholeFile:
+    """A binary file that appears under its name when the block ends without an exception, and leaves nothing otherwise.
+
+    What is no file, such as a pipe or /dev/null, is written to as it is.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.direct = os.path.exists(path) and not os.path.isfile(path)
+        self.final = path if self.direct else os.path.realpath(path)
+        self.part = path if self.direct else f"{self.final}.{os.getpid()}.part"
+
+    def __enter__(self) -> Any:
+        try:
+            self.file = open(self.part, "wb")
+        except OSError as error:
+            raise self._refused(error) from None
+        return self.file
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        try:
+            self.file.close()
+            if kind is None and not self.direct:
+                os.replace(self.part, self.final)
+        except OSError as late:
+            kind, error = OSError, late
+        if kind is not None and not self.direct:
+            os.unlink(self.part)
+        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+            raise self._refused(error) from None
+
+    def _refused(self, error: OSError) -> DataError:
+        return DataError(f"cannot write {self.path} ({error.strerror}): make room, or choose another -o")
+
+
 def refuse_foreign(folder: str) -> None:
     """Only a model folder, or an empty one, may be replaced."""
     if not os.path.lexists(folder):

@@ -6,7 +6,7 @@ import os
 from math import sqrt
 
 from rushlight.tabular.errors import DataError
-from rushlight.tabular.source import find_array, from_array, open_arrays
+from rushlight.tabular.source import find_array, find_file, from_array, open_arrays
 from rushlight.tabular.table import Column
 
 TYPE_CHECKING = False
@@ -79,11 +79,13 @@ class ImagePreprocess:
         if isinstance(data, (str, os.PathLike)):
             path = os.fspath(data)
             if not path.lower().endswith(".npz"):
-                files = image_files(path) if os.path.isdir(path) else [path]
-                size = (self.shape[1], self.shape[2]) if self.resized else None
+                folder = path if os.path.isdir(path) else os.path.dirname(find_file(path)) or "."
+                files = image_files(path) if folder == path else [path]
+                size = self.shape[1], self.shape[2]
                 for start in range(0, len(files), ROWS):
                     chosen = files[start : start + ROWS]
-                    yield open_images(torch, chosen, self.gray, size), [os.path.relpath(f, path) for f in chosen]
+                    pixels = open_images(torch, chosen, self.gray, size, refused=not self.resized)
+                    yield pixels, [os.path.relpath(file, folder) for file in chosen]
                 return
             data = find_array(open_arrays(path), path)[1]
         pixels = arranged(from_array(torch, data))
@@ -156,7 +158,7 @@ def read_folder(torch: Any, folder: str, settings: Settings) -> tuple[Tensor, Co
     for name in classes:
         inside = image_files(os.path.join(folder, name))
         files += inside
-        labels.add([name] * len(inside), 1)
+        labels.add([name] * len(inside), range(len(inside)))
     gray = _open(files[0]).mode in ("1", "L", "LA", "I", "I;16")
     size = settings.image_size
     if size is not None and len(size) != 2:
@@ -177,8 +179,10 @@ def _open(path: str) -> Any:
         ) from None
 
 
-def open_images(torch: Any, paths: list[str], gray: bool, size: tuple[int, ...] | None) -> Tensor:
-    """(rows, channels, height, width) bytes; resized to `size`, or all of one size."""
+def open_images(
+    torch: Any, paths: list[str], gray: bool, size: tuple[int, ...] | None, refused: bool = False
+) -> Tensor:
+    """(rows, channels, height, width) bytes; resized to `size` (or `refused` if of another), or all of one size."""
     content, wanted = bytearray(), size
     for path in paths:
         with _open(path) as file:
@@ -189,6 +193,11 @@ def open_images(torch: Any, paths: list[str], gray: bool, size: tuple[int, ...] 
         found = (image.height, image.width)
         if wanted is None:
             wanted = found
+        elif found != wanted and refused:
+            raise DataError(
+                f"{path} is {found[0]}x{found[1]}, where the model takes {wanted[0]}x{wanted[1]}: "
+                f"bring it to that size, or fit with --image-size"
+            )
         elif found != wanted and size is None:
             raise DataError(
                 f"{path} is {found[0]}x{found[1]} and others are {wanted[0]}x{wanted[1]}: "
@@ -198,10 +207,7 @@ def open_images(torch: Any, paths: list[str], gray: bool, size: tuple[int, ...] 
             image = image.resize((wanted[1], wanted[0]))
         content += image.tobytes()
     assert wanted is not None
-    channels = 1 if gray else 3
-    return (
-        torch.frombuffer(content, dtype=torch.uint8)
-        .view(len(paths), *wanted, channels)
-        .permute(0, 3, 1, 2)
-        .contiguous()
-    )
+    pixels = torch.frombuffer(content, dtype=torch.uint8)
+    if gray:
+        return pixels.view(len(paths), 1, *wanted)
+    return pixels.view(len(paths), *wanted, 3).permute(0, 3, 1, 2).contiguous()

@@ -85,3 +85,10 @@ def confusion(true: list[int], predicted: list[int], classes: int) -> list[list[
     for row, column in zip(true, predicted):
         counts[row][column] += 1
     return counts
+
+
+def commonest(counts: list[list[int]]) -> tuple[int, float]:
+    """The class that most rows of a confusion matrix have, and their share: what knowing nothing else would reach."""
+    rows = [sum(row) for row in counts]
+    most = max(rows)
+    return rows.index(most), most / sum(rows)

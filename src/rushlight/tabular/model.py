@@ -56,15 +56,15 @@ def loss_function(torch: Any, settings: Settings) -> Module:
     return getattr(torch.nn, LOSSES[settings.loss])()
 
 
-def optimizer_for(torch: Any, settings: Settings, model: Module, rate: float) -> Any:
-    """The optimizer of the settings, over all parameters."""
+def optimizer_for(torch: Any, settings: Settings, model: Module, rate: float, rows: int) -> Any:
+    """The optimizer of the settings for so many training rows, over all parameters."""
     from rushlight.tabular.settings import OPTIMIZERS
 
     more = {"momentum": settings.momentum} if settings.optimizer in ("sgd", "rmsprop") else {}
     if settings.momentum and not more:
         raise DataError(f"--momentum is for sgd and rmsprop, not for {settings.optimizer}")
     kind = getattr(torch.optim, OPTIMIZERS[settings.optimizer])
-    return kind(model.parameters(), lr=rate, weight_decay=settings.decay, **more)
+    return kind(model.parameters(), lr=rate, weight_decay=settings.decay(rows), **more)
 
 
 def probabilities(torch: Any, loss: str, outputs: Tensor) -> Tensor:

@@ -492,7 +492,9 @@ def paint_rates(run: Run) -> Any:
 
 
 def describe_rates(run: Run) -> str:
-    return f"The loss while the learning rate rose; it falls most steeply at {run.results['lr_find']['rate']:.3g}."
+    return (
+        f"The loss while the learning rate rose. {run.results['lr_find']['rate']:.3g} is a tenth of where it is lowest."
+    )
 
 
 # Where it errs

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 
 from rushlight.tabular.errors import DataError
+from rushlight.tabular.folder import WholeFile
 from rushlight.tabular.run import make_table
 from rushlight.tabular.settings import Settings
 from rushlight.tabular.source import Source, memory_source, open_source
@@ -22,30 +24,44 @@ if TYPE_CHECKING:
     Predicted = tuple[list[Any], Tensor | None, list[str] | None]
 
 
-def predictions(run: Run, data: Any, drop: Container[str] = ()) -> Iterator[Predicted]:
-    """(values, probabilities of a classifier, names of image files) of each chunk of rows, in order."""
+def predictions(
+    run: Run, data: Any, drop: Container[str] = (), unknown: dict[str, str] | None = None, **reading: str | None
+) -> Iterator[Predicted]:
+    """(values, probabilities of a classifier, names of image files) of each chunk of rows, in order.
+
+    `unknown` receives, by column, a text that training did not know.  `reading` are settings that say how the file is
+    read (delimiter, decimal, encoding), where it is not as the training file was.
+    """
     if run.preprocess.kind == "image":
         yield from run.preprocess.predictions(run, data)
         return
-    source = source_for(run, data)
+    source = source_for(run, data, **reading)
     places = positions(run.preprocess, source, drop)
-    for first, cells in source.chunks():
+    for rows, cells in source.chunks():
         columns = {name: cells[place] for name, place in places.items()}
-        yield (*run.predict_table(make_table(run.preprocess, columns, source.origin, source.unit, first)), None)
+        table = make_table(run.preprocess, columns, source.origin, source.unit, rows)
+        yield (*run.predict_table(table), None)
+        if unknown is not None:
+            for feature in run.preprocess.features:
+                for text in feature.strangers(table.columns[feature.name])[:1]:
+                    unknown.setdefault(feature.name, text)
 
 
-def source_for(run: Run, data: Any) -> Source:
+def source_for(run: Run, data: Any, **reading: str | None) -> Source:
     """The rows of a file, read as the training file was, or of objects in memory."""
     if isinstance(data, Source):
         return data
     if not isinstance(data, (str, os.PathLike)):
         return memory_source("the data", data)
     chosen = run.settings
-    settings = Settings(encoding=chosen.encoding, header=run.preprocess.named, no_header=not run.preprocess.named)
     path = os.fspath(data)
-    if chosen.delimiter and path.lower().removesuffix(".gz").endswith((".csv", ".txt")):
-        settings.delimiter = chosen.delimiter
-    return open_source(path, settings)
+    if path.lower().removesuffix(".gz").endswith((".csv", ".txt")):
+        usual = {"encoding": chosen.encoding, "delimiter": chosen.delimiter, "decimal": chosen.decimal}
+    else:
+        usual = {"encoding": chosen.encoding}
+    usual.update((name, value) for name, value in reading.items() if value is not None)
+    named = run.preprocess.named
+    return open_source(path, Settings(header=named, no_header=not named, **usual))
 
 
 def positions(preprocess: Preprocess, source: Source, drop: Container[str] = ()) -> dict[str, int]:
@@ -69,8 +85,10 @@ def positions(preprocess: Preprocess, source: Source, drop: Container[str] = ())
         more = f", and has {listed(strange)} instead" if strange else ""
         raise DataError(f"{source.origin} lacks {listed(missing)}{more}: it needs the columns of the training data")
     if strange:
+        from shlex import quote
+
         raise DataError(
-            f"{source.origin} has {listed(strange)}, unknown to the model: say --drop {','.join(strange[:8])}"
+            f"{source.origin} has {listed(strange)}, unknown to the model: say --drop {quote(','.join(strange[:8]))}"
         )
     return {name: names.index(name) for name in preprocess.names}
 
@@ -81,23 +99,23 @@ def listed(names: Sequence[str]) -> str:
     return f"column{'s' if len(names) > 1 else ''} {shown}" + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
-def write_predictions(run: Run, data: Any, out: str | None, drop: Container[str] = ()) -> int:
+def write_predictions(
+    run: Run,
+    data: Any,
+    out: str | None,
+    drop: Container[str] = (),
+    unknown: dict[str, str] | None = None,
+    **reading: str | None,
+) -> int:
     """Writes CSV to standard output, or to a file that appears when it is complete; returns the number of rows."""
-    part = f"{out}.{os.getpid()}.part" if out else None
-    try:
-        stream = open(part, "w", encoding="utf-8", newline="") if part else sys.stdout
-    except OSError as error:
-        raise DataError(f"cannot write {out} ({error.strerror}): choose another -o") from None
-    try:
-        rows = _write(run, predictions(run, data, drop), stream)
-    except BaseException:
-        if part:
-            stream.close()
-            os.unlink(part)
-        raise
-    if part:
-        stream.close()
-        os.replace(part, out)  # type: ignore[arg-type]
+    chunks = predictions(run, data, drop, unknown, **reading)
+    if out is None:
+        return _write(run, chunks, sys.stdout)
+    with WholeFile(out) as file:
+        stream = TextIOWrapper(file, encoding="utf-8", newline="")
+        rows = _write(run, chunks, stream)
+        stream.flush()
+        stream.detach()
     return rows
 
 

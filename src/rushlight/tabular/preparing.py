@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 
 from rushlight.tabular.errors import DataError
-from rushlight.tabular.preprocess import Preprocess, doubles, integers, learn_scale, make_target, read_target
+from rushlight.tabular.preprocess import Preprocess, doubles, integers, learn_scale, number_like, read_target
 from rushlight.tabular.run import Data
-from rushlight.tabular.source import Source, matrix_source, memory_source, open_source
+from rushlight.tabular.source import Source, matrix_source, memory_source, open_source, target_array
 from rushlight.tabular.split import Split, class_counts, split_rows
-from rushlight.tabular.table import read_table
+from rushlight.tabular.table import Column, Table, read_table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from rushlight import Tensor
     from rushlight.tabular.preprocess import Target
     from rushlight.tabular.settings import Settings
-    from rushlight.tabular.table import Column, Table
 
 
 class Prepared:
@@ -117,6 +116,11 @@ def notices(torch: Any, table: Table, preprocess: Preprocess, values: array[Any]
     absent = [f"{name} {count}" for name, count in missing.items() if count]
     if absent:
         lines.append(f"missing values, filled in and marked: {some(absent)}")
+    for name in [*preprocess.names, target.name]:
+        column = table.columns[name]
+        if column.surprise and number_like(column):
+            place, text = column.surprise
+            lines.append(f"{name} is read as text, not as numbers, because of {text!r} on {table.unit} {place}")
     return lines
 
 
@@ -143,12 +147,15 @@ def missing_of(torch: Any, column: Column) -> int:
 
 def find_images(torch: Any, given: Any, settings: Settings) -> tuple[str, Tensor, Column, bool] | None:
     """(origin, pixels, labels, whether gray) if the data are images."""
-    from rushlight.tabular.table import Column
-
     if isinstance(given, (str, os.PathLike)):
         path = os.fspath(given)
         if os.path.isdir(path):
             from rushlight.tabular.images import read_folder
+
+            if settings.target not in (None, "class"):
+                raise DataError(
+                    f"--target {settings.target}: the classes of a folder of images are its subfolders; leave it out"
+                )
 
             return (os.path.basename(os.path.abspath(path)), *read_folder(torch, path, settings))
         if path == "digits" and settings.model == "cnn" and not os.path.exists(path):
@@ -163,9 +170,10 @@ def find_images(torch: Any, given: Any, settings: Settings) -> tuple[str, Tensor
             name, x = find_array(arrays, path, settings.target)
             if x.ndim < 3:
                 return None
-            if name is None:
-                raise DataError(f"{path} has arrays {', '.join(arrays)}: name the one of the classes y")
-            pair = os.path.basename(path), x, arrays[name]
+            if name is None or settings.target not in (None, name):
+                wanted = f"there is no {settings.target}" if settings.target else "name the one of the classes y"
+                raise DataError(f"{path} has arrays {', '.join(arrays)}: {wanted}")
+            pair = os.path.basename(path), x, target_array(arrays[name], os.path.basename(path))
         else:
             return None
     elif isinstance(given, tuple) and len(given) == 2 and len(getattr(given[0], "shape", ())) > 2:
@@ -177,9 +185,11 @@ def find_images(torch: Any, given: Any, settings: Settings) -> tuple[str, Tensor
 
     origin, x, y = pair
     if len(x) != len(y):
-        raise DataError(f"{origin} has {len(x)} images and {len(y)} targets")
+        raise DataError(f"{origin} has {len(x)} images and {len(y)} targets: it must have as many of each")
+    if settings.image_size:
+        raise DataError("--image-size is for folders of images: bring arrays to a size before they are saved")
     labels = Column("target")
-    labels.add(list(y.tolist() if hasattr(y, "tolist") else y), 1)
+    labels.add(list(y.tolist() if hasattr(y, "tolist") else y), range(1, len(y) + 1))
     pixels = arranged(from_array(torch, x))
     return origin, pixels, labels, pixels.shape[1] == 1
 
@@ -189,7 +199,8 @@ def prepare_images(torch: Any, origin: str, pixels: Tensor, labels: Column, gray
     from rushlight.tabular.images import ImagePreprocess
 
     settings.model = settings.model or "cnn"
-    target, values = make_target(labels.name, labels, settings, origin)
+    table = Table(origin, {labels.name: labels}, "row", range(1, len(labels) + 1))
+    target, values = read_target(table, labels.name, settings)
     if pixels.is_floating_point() and not bool(pixels.isfinite().all()):
         raise DataError(f"the images of {origin} have values that are not finite: correct them")
     split, y = split_and_scale(torch, target, values, settings)

@@ -221,7 +221,10 @@ def make_target(name: str, column: Column, settings: Settings, origin: str) -> t
             )
         return Target(name, task, []), column.numbers
     if task == "binary" and distinct != 2:
-        raise DataError(f"the target {name!r} has {distinct} different values, and --loss bce or binary needs two")
+        raise DataError(
+            f"the target {name!r} has {distinct} different values, where --task binary (as --loss bce) takes two: "
+            f"choose another --task or --loss"
+        )
     if column.numbers is not None:
         classes: list[Any] = sorted(set(column.numbers))
         names = [text_of(number) or "" for number in classes]
@@ -263,6 +266,7 @@ class Preprocess:
             refuse_infinite(table, column)
             if name in orders:
                 order = orders.pop(name) or sorted(column.categories)
+                refuse_gaps_of_order(column, order)
                 features.append(NumberFeature.learn(torch, column, rows, settings.standardize, order))
             elif column.is_text:
                 refuse_names(table, column, settings.max_categories)
@@ -354,9 +358,26 @@ def refuse_names(table: Table, column: Column, most: int) -> None:
     if column.surprise:
         place, text = column.surprise
         what += f" (the first that is no number: {text!r}, {table.unit} {place})"
-    raise DataError(
-        f"column {column.name!r} has {what}: leave it out with --drop {column.name}, or raise --max-categories"
-    )
+    todo = f"leave it out with --drop {column.name}"
+    if number_like(column):
+        comma = "," in (column.surprise or (0, ""))[1]
+        todo = f"correct it{', say --decimal , if that is how it writes numbers' if comma else ''}, or {todo}"
+    elif not every:
+        todo += ", or raise --max-categories"
+    raise DataError(f"column {column.name!r} has {what}: {todo}")
+
+
+def number_like(column: Column) -> bool:
+    """Whether a column of text is one of numbers but for some cells, or for the way in which they are written."""
+    numbers = [number_of(text.replace(",", ".")) is not None for text in column.categories]
+    return 2 * sum(numbers) > len(numbers)
+
+
+def refuse_gaps_of_order(column: Column, order: list[str]) -> None:
+    """A value that --ordinal does not name would pass for a missing one."""
+    lacking = [text for text in column.categories if text not in order]
+    if lacking:
+        raise DataError(f"--ordinal {column.name}: the column has {lacking[0]!r} too, which the order does not name")
 
 
 def learn_scale(target: Target, numbers: list[float], standardize: bool) -> None:

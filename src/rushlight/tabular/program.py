@@ -17,7 +17,7 @@ from rushlight.tabular.fitting import outline
 from rushlight.tabular.images import ENDINGS
 from rushlight.tabular.preprocess import CategoryFeature, NumberFeature
 from rushlight.tabular.settings import LOSSES, OPTIMIZERS
-from rushlight.tabular.source import find_array, open_arrays
+from rushlight.tabular.source import DECIMAL_COMMA, find_array, open_arrays
 from rushlight.tabular.table import MISSING
 
 TYPE_CHECKING = False
@@ -152,6 +152,16 @@ class Program:
             f"with {opening} as file:",
             f"    rows = [row for row in csv.reader(file, {more}skipinitialspace=True) if row]",
         ]
+        if settings.decimal == ",":
+            self.imports.add("import re")
+            first = "1:" if self.preprocess.named else ":"
+            lines += [
+                f'decimal = re.compile(r"{DECIMAL_COMMA}")  # 1.234,5',
+                f"rows[{first}] = [",
+                '    [cell.replace(".", "").replace(",", ".") if decimal.fullmatch(cell) else cell for cell in row]',
+                f"    for row in rows[{first}]",
+                "]",
+            ]
         if not self.preprocess.named:
             return [*lines, 'table = {f"x{i}": column for i, column in enumerate(zip(*rows))}']
         unnamed = any(name == f"x{i}" for i, name in enumerate(columns))
@@ -185,7 +195,7 @@ class Program:
         if len(shape) == 3:
             arranged = ".unsqueeze(1)"
         else:
-            arranged = "" if tuple(shape[1:]) == (channels, height, width) else ".permute(0, 3, 1, 2)"
+            arranged = "" if tuple(shape[1:]) == (channels, height, width) else ".permute(0, 3, 1, 2).contiguous()"
         return [*lines, f"x, labels = torch.from_numpy({pixels}){arranged}, {labels}"]
 
     def image_files(self) -> list[str]:
@@ -195,7 +205,7 @@ class Program:
         opened = f'Image.open(file).convert("{"L" if channels == 1 else "RGB"}")'
         if self.preprocess.resized:
             opened += f".resize(({width}, {height}))"
-        arranged = ".unsqueeze(1)" if channels == 1 else ".permute(0, 3, 1, 2)"
+        arranged = ".unsqueeze(1)" if channels == 1 else ".permute(0, 3, 1, 2).contiguous()"
         return [
             f'files = sorted(file for file in map(str, Path({quoted(self.data)}).glob("[!.]*/**/*"))',
             f"               if file.lower().endswith({ENDINGS!r}))",
@@ -324,7 +334,8 @@ class Program:
         settings = self.settings
         momentum = f", momentum={settings.momentum}" if settings.momentum else ""
         usual = 0.01 if settings.optimizer == "adamw" else 0.0
-        decay = f", weight_decay={settings.decay}" if settings.decay != usual else ""
+        value = settings.decay(self.rows["training"])
+        decay = f", weight_decay={value}" if value != usual else ""
         return [
             f"torch.manual_seed({settings.seed})",
             "model = nn.Sequential(",
@@ -379,7 +390,7 @@ class Program:
         return [*lines, f'print(f"Test loss: {{criterion(outputs, expected):.4f}} | {name}: {{score:.4f}}")']
 
 
-STANDARD = ("csv", "gzip", "math", "pathlib", "random")
+STANDARD = ("csv", "gzip", "math", "pathlib", "random", "re")
 
 
 def layer(module: Module | Any) -> str:

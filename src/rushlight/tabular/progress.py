@@ -6,7 +6,7 @@ import os
 import sys
 from time import perf_counter
 
-from rushlight.tabular.metrics import score_name
+from rushlight.tabular.metrics import commonest, score_name
 from rushlight.tabular.training import Watch
 
 TYPE_CHECKING = False
@@ -54,7 +54,10 @@ class Console(Watch):
         """A line on standard output, clear of the live one."""
         if not self.quiet:
             self.clear()
-            print(text, flush=self.live)
+            try:
+                print(text, flush=True)
+            except OSError:  # whoever read has gone, or the disk of the log is full: the model is wanted all the same
+                self.quiet = True
 
     def clear(self) -> None:
         """Wipes the live line."""
@@ -67,7 +70,7 @@ class Console(Watch):
         for tried, loss in curve[:: max(1, len(curve) // 16)]:
             bar = "#" * round(40 * (loss - low) / ((high - low) or 1.0))
             self.say(f"{tried:9.2e} {loss:10.4f} {bar}")
-        self.say(f"picked {rate:.3g}, where it falls most steeply")
+        self.say(f"picked {rate:.3g}, a tenth of the rate where it is lowest")
 
     def listening(self) -> Listening:
         """While the block lasts, Ctrl-C and SIGTERM end training after the step it is at."""
@@ -99,9 +102,10 @@ class Console(Watch):
     @staticmethod
     def _width() -> int:
         try:
-            return os.get_terminal_size(sys.stderr.fileno()).columns - 1
+            columns = os.get_terminal_size(sys.stderr.fileno()).columns
         except (OSError, ValueError):  # not a terminal of the system's, as in a test
-            return 200
+            columns = 0
+        return columns - 1 if columns else 200  # some terminals do not say
 
     def _draw(self, text: str) -> None:
         if self.live and text != self.drawn:
@@ -169,6 +173,9 @@ def summary(results: dict[str, Any], classes: list[str]) -> str:
                 lines.append(f"{part + ' ' + name:20}{before[name]:>10.4f}{after[name]:>10.4f}")
     part = "test" if "test" in results["after"] else "training"
     counts = results["after"][part].get("confusion")
+    if counts:
+        code, share = commonest(counts)
+        lines.append(f"always saying {classes[code]}: {part} accuracy {share:.4f}")
     if counts and len(classes) <= 12:
         width = max(6, *(len(label) for label in classes)) + 1
         lines.append(f"{part} rows: true class down, predicted across")

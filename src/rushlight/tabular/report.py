@@ -6,7 +6,7 @@ import os
 
 from rushlight.tabular.fitting import outline
 from rushlight.tabular.markup import Html, joined, page, table, tag
-from rushlight.tabular.metrics import score_name
+from rushlight.tabular.metrics import commonest, score_name
 from rushlight.tabular.pictures import PICTURES, Picture, judged_part, lenient, unscaled
 from rushlight.tabular.preparing import about_target, counted, missing_of, some
 from rushlight.tabular.preprocess import DEFAULT_LOSS, doubles
@@ -152,7 +152,11 @@ def lead(run: Run) -> str:
     inputs = "images" if run.preprocess.kind == "image" else counted(len(run.preprocess.names), "column")
     if run.target.classes:
         what = f"A network that tells {len(run.target.classes)} classes of {run.target.name} apart by {inputs}."
-        good = f"It is right for {shown('accuracy', found['accuracy'])} of {found['rows']} {part} rows."
+        code, share = commonest(found["confusion"])
+        good = (
+            f"It is right for {shown('accuracy', found['accuracy'])} of {found['rows']} {part} rows; "
+            f"always saying {run.target.classes[code]} would be for {shown('accuracy', share)}."
+        )
     else:
         what = f"A network that predicts the number {run.target.name} from {inputs}."
         good = f"On {found['rows']} {part} rows it is off by {found['mae']:.4g} on average; R2 is {found['r2']:.3f}."

@@ -190,15 +190,21 @@ class Run:
 
 
 def make_table(
-    preprocess: Preprocess, columns: Mapping[str, Sequence[Any]], origin: str, unit: str = "row", first: int = 1
+    preprocess: Preprocess,
+    columns: Mapping[str, Sequence[Any]],
+    origin: str,
+    unit: str = "row",
+    places: Sequence[int] | None = None,
 ) -> Table:
-    """A table of a few rows, read as the kinds that the model was trained on."""
+    """A table of a few rows, read as the kinds that the model was trained on; rows are counted from 1 by default."""
     text = preprocess.text_columns
+    if places is None:
+        places = range(1, 1 + max(map(len, columns.values()), default=0))
     made = {}
     for name, cells in columns.items():
         made[name] = Column(name, name in text)
-        made[name].add(cells, first)
-    return Table(origin, made, unit, first)
+        made[name].add(cells, places)
+    return Table(origin, made, unit, places)
 
 
 def preprocess_from(saved: dict[str, Any]) -> Any:

@@ -155,7 +155,8 @@ class BadRows(HTTPException):
 
 
 def encode(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode(errors="backslashreplace")  # half of a surrogate pair: UTF-8 cannot write it, JSON's escape can
 
 
 def parsed(body: bytes) -> Any:

@@ -39,9 +39,10 @@ TASK_OF_LOSS = {
 }
 DEFAULT_LOSS = {"binary": "bce_logits", "multiclass": "cross_entropy", "regression": "mse"}
 RATES = {"sgd": 0.1, "adagrad": 0.05}  # of the others, by the width of the network
-DECAYS = {
-    "adamw": 1.0
-}  # decoupled, it takes rate x decay off a weight at each step: what keeps small data from overfitting
+# AdamW takes rate x decay off a weight at each step. That much keeps small data from overfitting; but a weight must
+# last for some epochs, or else many rows, which are many steps, could not be learnt (Wang and Aitchison, 2024).
+ADAMW_DECAY = 1.0
+DECAY_EPOCHS = 20
 FULL_BATCH_ROWS = 1000  # up to here the default is one step an epoch over all rows
 DEFAULT_BATCH = 64
 
@@ -79,6 +80,10 @@ def _names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
+def _delimiter(text: str) -> str:
+    return "\t" if text == "\\t" else text  # which shells leave as it is
+
+
 def _batch(text: str) -> int | str:
     return text if text in ("full", "auto") else int(text)
 
@@ -102,6 +107,10 @@ def _at_least(least: float, strictly: bool = False) -> Callable[[Any], str | Non
     return check
 
 
+def _seed(value: Any) -> str | None:
+    return None if isinstance(value, int) and 0 <= value < 2**63 else "must be a whole number from 0 to 2^63 - 1"
+
+
 def _widths(value: Any) -> str | None:
     good = isinstance(value, (list, tuple)) and all(isinstance(width, int) and width > 0 for width in value)
     return None if good else "must be positive widths, as in 6,4"
@@ -121,7 +130,8 @@ OPTIONS = (
     Option("target", None, str, "the column to predict: its name, or its position (-1 is the last)", None, "COLUMN", "data"),
     Option("header", None, None, "take the first line as names even if it looks like numbers", None, None, "data"),
     Option("no_header", False, None, "the file has no line of names: columns are x0, x1, ...", None, None, "data"),
-    Option("delimiter", None, str, "what separates fields (default: comma, in .tsv files a tab)", None, "CHARACTER", "data"),
+    Option("delimiter", None, _delimiter, "what separates fields (default: comma, in .tsv files a tab)", None, "CHARACTER", "data"),
+    Option("decimal", ".", str, "what stands before a fraction: a comma where 1.234,5 is written (default: .)", _one_of(".", ","), "CHARACTER", "data"),
     Option("encoding", "utf-8", str, "of text files (default: utf-8)", None, "NAME", "data"),
     Option("drop", [], _names, "columns to leave out", None, "COLUMN,...", "data"),
     Option("categorical", [], _names, "columns of numbers that are names of categories", None, "COLUMN,...", "data"),
@@ -132,7 +142,7 @@ OPTIONS = (
     Option("test_size", 0.2, _part, "fraction or number of rows to test on (default: 0.2; 0 for none)", _fraction_or_rows, "PART", "data"),
     Option("validation_size", 0, _part, "rows set aside to choose the best epoch by (default: 0; 0.1 with --early-stopping)", _fraction_or_rows, "PART", "data"),
     Option("standardize", True, None, "leave features (and a regression's target) in their own units", None, None, "data"),
-    Option("seed", 0, int, "of the split, the initial weights and the batches (default: 0)", _at_least(0), "N", "data"),
+    Option("seed", 0, int, "of the split, the initial weights and the batches (default: 0)", _seed, "N", "data"),
     Option("model", None, str, "linear, mlp or cnn (default: mlp, for images cnn)", _one_of(*MODELS), "MODEL", "model"),
     Option("hidden", [64, 32], _numbers, "widths of the hidden layers (default: 64,32)", _widths, "N,N", "model"),
     Option("channels", [16, 32], _numbers, "channels of a cnn's convolutions (default: 16,32)", _widths, "N,N", "model"),
@@ -141,7 +151,7 @@ OPTIONS = (
     Option("optimizer", "adamw", str, f"{', '.join(OPTIMIZERS)} (default: adamw)", _one_of(*OPTIMIZERS), "NAME"),
     Option("lr", None, float, "learning rate (default: by optimizer and width)", _at_least(0, strictly=True), "RATE"),
     Option("momentum", 0.0, float, "of sgd and rmsprop (default: 0)", _at_least(0), "M"),
-    Option("weight_decay", None, float, "pull of the weights towards zero (default: 1 for adamw, else 0)", _at_least(0), "D"),
+    Option("weight_decay", None, float, "pull of the weights towards zero (default: for adamw 1, and less for many rows, else 0)", _at_least(0), "D"),
     Option("epochs", 100, int, "times through the training rows (default: 100)", _at_least(1), "N"),
     Option("batch_size", "auto", _batch, f"rows a step, or full (default: full up to {FULL_BATCH_ROWS} rows, then {DEFAULT_BATCH})", _batch_size, "N"),
     Option("early_stopping", False, None, "stop when the validation loss has not fallen for --patience epochs; keep the best"),
@@ -203,9 +213,14 @@ class Settings:
         widest = max(self.hidden, default=0) if self.model != "linear" else 0
         return RATES.get(self.optimizer) or round(min(0.03, 0.2 / max(widest, 1)), 6)
 
-    @property
-    def decay(self) -> float:
-        return self.weight_decay if self.weight_decay is not None else DECAYS.get(self.optimizer, 0.0)
+    def decay(self, rows: int) -> float:
+        """The weight decay for so many training rows."""
+        if self.weight_decay is not None:
+            return self.weight_decay
+        if self.optimizer != "adamw":
+            return 0.0
+        steps = -(-rows // self.rows_per_step(rows))
+        return min(ADAMW_DECAY, float(f"{1 / (DECAY_EPOCHS * steps * self.rate):.2g}"))
 
     def rows_per_step(self, rows: int) -> int:
         """How many of `rows` training rows go into a step."""

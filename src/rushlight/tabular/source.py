@@ -1,7 +1,7 @@
 """Where rows come from: text files, Parquet, NumPy archives, bundled examples, and objects in memory.
 
-A source has the `names` of its columns and yields `chunks`: (number of the first row's line, one sequence of raw cells
-for each column).  Cells are text, numbers or None; `table.py` makes numbers and categories of them.
+A source has the `names` of its columns and yields `chunks`: (where each row stands, one sequence of raw cells for each
+column).  Cells are text, numbers or None; `table.py` makes numbers and categories of them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from rushlight import Tensor
     from rushlight.tabular.settings import Settings
 
-    Chunk = tuple[int, Sequence[Sequence[Any]]]
+    Chunk = tuple[Sequence[int], Sequence[Sequence[Any]]]
 
+# Whole numbers, in groups of three or not, with a fraction behind a comma.
+DECIMAL_COMMA = r"\s*[+-]?(\d+|\d{1,3}(\.\d{3})+)?(,\d+)?([eE][+-]?\d+)?\s*"
+OPEN = "is a quotation mark left open"
 ROWS = 8192  # of a chunk: what `predict` holds at a time
 MOST_COLUMNS = 16384
 
@@ -60,7 +63,8 @@ class MemorySource(Source):
 
     def chunks(self) -> Iterator[Chunk]:
         for start in range(0, self.rows, ROWS):
-            yield start + 1, [column[start : start + ROWS] for column in self.columns]
+            end = min(start + ROWS, self.rows)
+            yield range(start + 1, end + 1), [column[start:end] for column in self.columns]
 
 
 class TextSource(Source):
@@ -69,26 +73,29 @@ class TextSource(Source):
     unit = "line"
 
     def __init__(self, path: str, settings: Settings) -> None:
-        self.path, self.encoding = path, settings.encoding
+        self.path, self.encoding, self.comma = path, settings.encoding, settings.decimal == ","
         if self.encoding.lower() in ("utf-8", "utf8"):
             self.encoding = "utf-8-sig"  # the same, but for the mark that some programs put first
         name = path.lower().removesuffix(".gz")
         self.delimiter = settings.delimiter or ("\t" if name.endswith((".tsv", ".tab")) else ",")
-        if len(self.delimiter) != 1:
-            raise DataError(f"--delimiter {self.delimiter!r}: must be one character")
+        if len(self.delimiter) != 1 or self.delimiter in '"\r\n ':
+            raise DataError(f"--delimiter {self.delimiter!r}: must be one character, and no quotation mark or space")
+        if self.comma and self.delimiter == ",":
+            raise DataError("--decimal , needs another character between fields: add --delimiter ';'")
         self.origin = os.path.basename(path)
         first = next(self._rows(), None)
         if first is None:
             raise DataError(f"{self.origin} is empty: it needs a line of names and lines of data")
         cells = [cell.strip() for cell in first[1]]
-        if len(cells) == 1 and (";" in cells[0] or "\t" in cells[0]):
-            other = ";" if ";" in cells[0] else "\\t"
-            raise DataError(f"{self.origin} has one column by {self.delimiter!r}: try --delimiter $'{other}'")
+        other = max(";\t|,", key=cells[0].count)
+        if len(cells) == 1 and other in cells[0]:
+            shown = "\\t" if other == "\t" else other
+            raise DataError(f"{self.origin} has one column by {self.delimiter!r}: try --delimiter '{shown}'")
         if settings.no_header:
             names = [f"x{i}" for i in range(len(cells))]
         else:
             names = [cell or f"x{i}" for i, cell in enumerate(cells)]
-            if not settings.header and len(cells) <= MOST_COLUMNS and all(map(_is_number, cells)):
+            if not settings.header and len(cells) <= MOST_COLUMNS and all(map(_is_number, self._plain(cells))):
                 raise DataError(
                     f"the first line of {self.origin} is all numbers: add --no-header, or --header if they are names"
                 )
@@ -96,7 +103,7 @@ class TextSource(Source):
         super().__init__(self.origin, names, named=not settings.no_header)
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
-        """(line, fields) of the lines that are not blank."""
+        """(line, fields) of the rows that are not blank; quoted fields may go over several lines."""
         import csv
 
         stream: Any
@@ -110,19 +117,25 @@ class TextSource(Source):
             stream = open(self.path, encoding=self.encoding, newline="")
             broken = ()
         reader = csv.reader(stream, delimiter=self.delimiter, skipinitialspace=True)
+        line = 1
         with stream:
             try:
                 for fields in reader:
                     if fields:
-                        yield reader.line_num, fields
+                        yield line, fields
+                    line = reader.line_num + 1
             except UnicodeDecodeError as error:
                 encoding, byte = self.encoding.removesuffix("-sig").upper(), error.object[error.start]
+                likely = "utf-16" if error.object.startswith((b"\xff\xfe", b"\xfe\xff")) else "latin-1"
                 raise DataError(
                     f"{self.origin} is not {encoding} (byte {byte:#x} near line {reader.line_num + 1}): "
-                    f"save it as UTF-8, or say --encoding latin-1"
+                    f"save it as UTF-8, or say --encoding {likely}"
                 ) from None
+            except UnicodeError as error:  # of UTF-16 without the mark that says which of two it is
+                raise DataError(f"{self.origin} is not {self.encoding} ({error}): save it as UTF-8") from None
             except csv.Error as error:
-                raise DataError(f"{self.origin}, line {reader.line_num}: {error}") from None
+                what = f"a field begins that does not end: {OPEN}?" if "limit" in str(error) else error
+                raise DataError(f"{self.origin}, line {line}: {what}") from None
             except broken as error:
                 raise DataError(f"{self.origin} is damaged ({error}): copy it again") from None
 
@@ -133,10 +146,20 @@ class TextSource(Source):
             lines, fields = zip(*chunk)
             if set(map(len, fields)) != {width}:
                 line, wrong = next((line, row) for line, row in chunk if len(row) != width)
+                why = f" ({OPEN}?)" if any("\n" in field for field in wrong) else ""
                 raise DataError(
-                    f"{self.origin}, line {line}: {len(wrong)} fields where {width} are expected; correct the line"
+                    f"{self.origin}, line {line}: {len(wrong)} fields where {width} are expected{why}; correct the line"
                 )
-            yield lines[0], list(zip(*fields))
+            yield lines, [self._plain(column) for column in zip(*fields)]
+
+    def _plain(self, cells: Sequence[str]) -> Sequence[str]:
+        """1.234,5 as 1234.5, where commas are decimal."""
+        if not self.comma:
+            return cells
+        import re
+
+        number = re.compile(DECIMAL_COMMA)
+        return [cell.replace(".", "").replace(",", ".") if number.fullmatch(cell) else cell for cell in cells]
 
 
 def _is_number(text: str) -> bool:
@@ -163,19 +186,28 @@ class ParquetSource(Source):
 
     def chunks(self) -> Iterator[Chunk]:
         start = 1
-        for batch in self.file.iter_batches(batch_size=ROWS):
-            yield start, [column.to_pylist() for column in batch.columns]
-            start += batch.num_rows
+        try:
+            for batch in self.file.iter_batches(batch_size=ROWS):
+                yield range(start, start + batch.num_rows), [column.to_pylist() for column in batch.columns]
+                start += batch.num_rows
+        except (ValueError, OSError) as error:  # Arrow's own errors are of these kinds
+            raise DataError(f"{self.origin} is damaged ({str(error).splitlines()[0]}): copy it again") from None
 
 
 def memory_source(origin: str, data: Any) -> MemorySource:
     """Columns of a dict, of a data frame (anything with `columns`), or of rows given as dicts."""
     if hasattr(data, "columns") and hasattr(data, "__getitem__"):
-        return MemorySource(origin, {str(name): data[name].tolist() for name in data.columns})
+        Source(origin, [str(name) for name in data.columns])  # refuses a name that occurs twice
+        return MemorySource(origin, {str(name): _plain(data[name]) for name in data.columns})
     if isinstance(data, dict):
         return MemorySource(origin, {name: _plain(column) for name, column in data.items()})
-    rows = list(data)
-    names = list(rows[0]) if rows and isinstance(rows[0], dict) else []
+    rows = list(data) if hasattr(data, "__iter__") else [data]
+    if not all(isinstance(row, dict) for row in rows):
+        raise DataError(
+            f"{origin} are a {type(data).__name__}: give a path, a data frame, a dict of columns, a list of dicts "
+            f"or a pair (X, y)"
+        )
+    names = dict.fromkeys(name for row in rows for name in row)
     return MemorySource(origin, {name: [row.get(name) for row in rows] for name in names})
 
 
@@ -183,6 +215,14 @@ def matrix_source(
     origin: str, x: Any, y: Any, names: Sequence[str] | None = None, target: str = "target"
 ) -> MemorySource:
     """Columns of a two-dimensional array-like and of the target beside it."""
+    for name, array, dimensions in (("X", x, (2,)), ("y", y, (1, 2))):
+        shape = getattr(array, "shape", None)
+        if shape is not None and len(shape) not in dimensions:
+            raise DataError(f"{name} has shape {tuple(shape)}: X is rows x columns, y one value for each row")
+    if len(getattr(y, "shape", ())) == 2:
+        import numpy
+
+        y = target_array(numpy.asarray(y), origin)
     if hasattr(x, "columns"):
         columns: dict[str, Any] = dict(zip(x.columns, memory_source(origin, x).columns))
     else:
@@ -204,8 +244,11 @@ def open_arrays(path: str) -> dict[str, Any]:
     try:
         with numpy.load(find_file(path), allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
+    except DataError:
+        raise
     except Exception as error:  # zipfile's, zlib's and NumPy's own
-        raise DataError(f"{path} is not a .npz archive of plain arrays ({error})") from None
+        why = "it holds Python objects, or is another kind of file" if "pickle" in str(error) else error
+        raise DataError(f"{path} is not a .npz archive of plain arrays ({why}): save it by numpy.savez") from None
 
 
 X_NAMES = ("x", "X", "images", "data", "features", "x_train", "X_train")
@@ -222,6 +265,16 @@ def find_array(arrays: dict[str, Any], path: str, target: str | None = None) -> 
             raise DataError(f"{path} has arrays {', '.join(arrays)}: name the inputs x and the target y")
         found = many[0]
     return wanted, arrays[found]
+
+
+def target_array(array: Any, origin: str) -> list[Any]:
+    """The values of a target: a vector of numbers or texts, or a matrix of one column."""
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1 or array.dtype.kind not in "buifUS":
+        what = f"{array.dtype} of shape {tuple(array.shape)}"
+        raise DataError(f"the target of {origin} is {what}: it must be a vector of numbers or of texts")
+    return list(array.astype(str).tolist() if array.dtype.kind == "S" else array.tolist())
 
 
 def from_array(torch: Any, array: Any) -> Tensor:
@@ -245,14 +298,15 @@ def array_source(path: str, settings: Settings) -> MemorySource:
     origin = os.path.basename(path)
     if x.ndim != 2:
         raise DataError(f"{origin}: the inputs have {x.ndim} dimensions, where a table has two")
+    if x.dtype.kind not in "buifU":
+        raise DataError(f"{origin}: the inputs are {x.dtype}, where numbers are expected")
     given = arrays.get("feature_names")
     names = [f"x{i}" for i in range(x.shape[1])] if given is None else [str(name) for name in given]
     if len(names) > MOST_COLUMNS:
         return MemorySource(origin, dict.fromkeys(names, ()))  # refuses them
     columns: dict[str, Any] = {name: x[:, i].tolist() for i, name in enumerate(names)}
     if wanted is not None:
-        y = arrays[wanted]
-        columns[wanted] = (y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y).tolist()
+        columns[wanted] = target_array(arrays[wanted], origin)
         if settings.target is None:
             settings.target = wanted
     return MemorySource(origin, columns)

@@ -43,7 +43,7 @@ class Column:
     def __len__(self) -> int:
         return len(self.codes) if self.numbers is None else len(self.numbers)
 
-    def add(self, cells: Sequence[Any], place: int) -> bool:
+    def add(self, cells: Sequence[Any], places: Sequence[int]) -> bool:
         """Appends cells; False if earlier ones were numbers and these are not, so that the column must be read anew."""
         if self.numbers is None:
             self._add_text(cells)
@@ -54,7 +54,7 @@ class Column:
             for i, cell in enumerate(cells):
                 number = number_of(cell)
                 if number is None:
-                    self.surprise = self.surprise or (place + i, str(cell))
+                    self.surprise = self.surprise or (places[i], str(cell))
                     return self._turn_to_text(cells)
                 numbers.append(number)
         self.numbers += numbers
@@ -97,7 +97,12 @@ def number_of(cell: Any) -> float | None:
     try:
         return float(cell)
     except (ValueError, TypeError, OverflowError):
-        return None
+        return nan if is_missing(cell) else None
+
+
+def is_missing(cell: Any) -> bool:
+    """None, NaN and what pandas has for them: its NA answers no comparison."""
+    return cell is None or type(cell).__name__ == "NAType" or bool(cell != cell)
 
 
 def text_of(cell: Any) -> str | None:
@@ -105,7 +110,7 @@ def text_of(cell: Any) -> str | None:
     if isinstance(cell, str):
         text = cell.strip()
         return None if text.lower() in MISSING else text
-    if cell is None or cell != cell:
+    if is_missing(cell):
         return None
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
@@ -113,17 +118,17 @@ def text_of(cell: Any) -> str | None:
 
 
 class Table:
-    """Columns of equal length by name; `unit` and `first` say how rows are counted in messages."""
+    """Columns of equal length by name; `unit` and `places` say in messages where a row stands."""
 
-    def __init__(self, origin: str, columns: dict[str, Column], unit: str = "row", first: int = 1) -> None:
-        self.origin, self.columns, self.unit, self.first = origin, columns, unit, first
+    def __init__(self, origin: str, columns: dict[str, Column], unit: str, places: Sequence[int]) -> None:
+        self.origin, self.columns, self.unit, self.places = origin, columns, unit, places
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0
 
     def place(self, row: int) -> str:
         """Where a row stands, in the words of a message."""
-        return f"{self.unit} {self.first + row}"
+        return f"{self.unit} {self.places[row]}"
 
 
 def read_table(source: Source, text: Container[str] = (), drop: Container[str] = ()) -> Table:
@@ -135,22 +140,22 @@ def read_table(source: Source, text: Container[str] = (), drop: Container[str] =
     surprises: dict[str, tuple[int, str]] = {}
     while True:
         columns = [None if name in drop else Column(name, name in as_text) for name in source.names]
-        first = None
-        for place, cells in source.chunks():
-            first = place if first is None else first
+        places = array("q")
+        for lines, cells in source.chunks():
+            places.extend(lines)
             for i, column in enumerate(columns):
-                if column is not None and not column.add(cells[i], place):
+                if column is not None and not column.add(cells[i], lines):
                     as_text.add(column.name)
-                    surprises[column.name] = column.surprise or (place, "")
+                    surprises[column.name] = column.surprise or (lines[0], "")
                     columns[i] = None
         kept = {column.name: column for column in columns if column is not None}
         if len(kept) == sum(name not in drop for name in source.names):
             break
-    if not first:
+    if not places:
         raise DataError(f"{source.origin} has no rows: it needs at least two")
     for name, surprise in surprises.items():
         kept[name].surprise = surprise
-    return Table(source.origin, kept, source.unit, first)
+    return Table(source.origin, kept, source.unit, places)
 
 
 def refuse_infinite(table: Table, column: Column) -> None:

@@ -48,7 +48,7 @@ class Trainer:
         self.held_out_name = next((name for name in ("validation", "test") if len(parts[name])), None)
         self.held_out = parts[self.held_out_name] if self.held_out_name else None
         self.criterion = loss_function(torch, settings)
-        self.optimizer = optimizer_for(torch, settings, model, settings.rate)
+        self.optimizer = optimizer_for(torch, settings, model, settings.rate, len(self.train))
         self.rows_per_step = settings.rows_per_step(len(self.train))
         self.expected = targets_for(settings.loss, self.train.y)
         self.history: list[dict[str, Any]] = []
@@ -180,7 +180,7 @@ def clone_state(model: Module) -> dict[str, Tensor]:
 def find_rate(
     torch: Any, settings: Settings, model: Module, train: Part, steps: int = 100
 ) -> tuple[float, list[list[float]]]:
-    """The learning rate at which the loss falls most steeply, and the curve of losses over rates from 1e-6 up to 10.
+    """A learning rate at which the loss falls well, and the curve of losses over rates from 1e-6 up to 10.
 
     A copy of the model is trained at rising rates: the range test of Smith, "Cyclical Learning Rates for Training
     Neural Networks" (2017), with an exponential rise and a smoothed loss.  Neither the model nor the random state is
@@ -193,7 +193,7 @@ def find_rate(
     criterion = loss_function(torch, settings)
     expected = targets_for(settings.loss, train.y)
     size = settings.rows_per_step(len(train))
-    optimizer = optimizer_for(torch, settings, model, 1e-6)
+    optimizer = optimizer_for(torch, settings, model, 1e-6, len(train))
     rows: list[Tensor] = []
     curve: list[list[float]] = []
     smooth, lowest = 0.0, float("inf")
@@ -213,11 +213,13 @@ def find_rate(
         lowest = min(lowest, value)
         curve.append([rate, value])
     torch.set_rng_state(rng)
-    return steepest(curve), curve
+    if not curve:
+        raise DataError(
+            f"the loss is {value} at the lowest rate that --lr-find tries: standardise, or scale the columns"
+        )
+    return before_the_bottom(curve), curve
 
 
-def steepest(curve: list[list[float]]) -> float:
-    """The rate at the middle of the five steps over which the loss falls most, up to the lowest loss."""
-    bottom = min(range(len(curve)), key=lambda i: curve[i][1])
-    falls = [(curve[i + 2][1] - curve[i - 2][1], i) for i in range(2, bottom - 1)]
-    return curve[min(falls)[1] if falls else bottom][0]
+def before_the_bottom(curve: list[list[float]]) -> float:
+    """A tenth of the rate at which the loss is lowest: where it still falls, and batches do not yet throw it about."""
+    return min(curve, key=lambda point: point[1])[0] / 10
