@@ -109,7 +109,6 @@ void rl_storage_free(Storage *s);                          /* when refs reaches 
 static inline void rl_storage_decref(Storage *s) { if (--s->refs == 0) rl_storage_free(s); }
 void *rl_alloc(size_t nbytes);                             /* scratch from the same free lists */
 void rl_dealloc(void *p, size_t nbytes);
-size_t rl_memory_cached(void);
 size_t rl_memory_allocated(void);
 void rl_memory_trim(void);
 

@@ -77,17 +77,10 @@ class Op:
     out: bool | str = False  # True, or what is asked of the tensor: words of OUT_RULES
     namespaces: tuple[str, ...] = ()
     alias: tuple[str, ...] = ()
-    reference: Callable | None = None
-    samples: Callable | None = None
-    batching: str = ""
     wide_number: bool = False  # elementwise: a number beside a half-precision tensor is not rounded to that first
     check: str = ""  # C call that may refuse the arguments: -1 and an exception
     records: bool = False  # native, but made of operations that record for themselves
     extra: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def differentiable(self) -> bool:
-        return bool(self.derivative)
 
     @property
     def n_out(self) -> int:
