@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from inspect import cleandoc
 
 from rushlight._ops.define import Op
 
@@ -39,7 +40,7 @@ def entries(ops: Iterable[Op]) -> Iterator[Entry]:
     for op in ops:
         by_name.setdefault(op.name, []).append(op)
     for name, group in by_name.items():
-        doc = next((op.doc for op in group if op.doc), "")
+        doc = cleandoc(next((op.doc for op in group if op.doc), ""))
         root = not group[0].namespaces
         functions = tuple(op for op in group if op.function)
         methods = tuple(op for op in group if op.method and op.params and op.params[0].is_tensor)

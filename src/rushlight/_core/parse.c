@@ -587,13 +587,7 @@ static PyObject *op_repr(PyObject *self) {
 }
 
 static PyObject *op_name(PyObject *self, void *c) { (void)c; return PyUnicode_FromString(((OpObject *)self)->def->name); }
-static PyObject *op_doc(PyObject *self, void *c) {
-    (void)c;
-    const char *d = ((OpObject *)self)->def->doc;
-    if (!d) Py_RETURN_NONE;
-    return PyUnicode_FromString(d);
-}
-static PyObject *op_signature(PyObject *self, void *c) {
+static PyObject *op_signatures(PyObject *self, void *c) {
     (void)c;
     const OpDef *d = ((OpObject *)self)->def;
     PyObject *list = PyTuple_New(d->n_overloads);
@@ -603,6 +597,16 @@ static PyObject *op_signature(PyObject *self, void *c) {
         PyTuple_SET_ITEM(list, i, s);
     }
     return list;
+}
+/* The overloads, a line each, then what the record says: help() has no other way to the arguments. */
+static PyObject *op_doc(PyObject *self, void *c) {
+    const char *doc = ((OpObject *)self)->def->doc;
+    PyObject *calls = op_signatures(self, c), *newline = calls ? PyUnicode_FromString("\n") : NULL;
+    PyObject *text = newline ? PyUnicode_Join(newline, calls) : NULL;
+    if (text && doc) Py_SETREF(text, PyUnicode_FromFormat("%U\n\n%s", text, doc));
+    Py_XDECREF(calls);
+    Py_XDECREF(newline);
+    return text;
 }
 static PyObject *op_module(PyObject *self, void *c) { (void)self; (void)c; return PyUnicode_FromString("rushlight"); }
 static PyObject *op_reduce(PyObject *self, PyObject *unused) {
@@ -620,7 +624,7 @@ static PyObject *method_get(PyObject *self, PyObject *obj, PyObject *type) {
 static PyGetSetDef op_getset[] = {
     {"__name__", op_name, NULL, NULL, NULL},   {"__qualname__", op_name, NULL, NULL, NULL},
     {"__doc__", op_doc, NULL, NULL, NULL},     {"__module__", op_module, NULL, NULL, NULL},
-    {"__signatures__", op_signature, NULL, "The overloads, as text.", NULL}, {0}};
+    {"__signatures__", op_signatures, NULL, "The overloads, as text.", NULL}, {0}};
 static PyMethodDef op_methods[] = {{"__reduce__", op_reduce, METH_NOARGS, NULL}, {0}};
 
 PyTypeObject RLFunction_Type = {
