@@ -288,6 +288,13 @@ static int convert(Parsed *ps, const Param *p, PyObject *o, Arg *a) {
 static const char *const other_names[][2] = {{"axis", "dim"}, {"keepdims", "keepdim"}, {"x", "input"}, {"a", "input"},
                                              {"x1", "input"}, {"x2", "other"}, {"axis0", "dim0"}, {"axis1", "dim1"}};
 
+/* For what looks like numbers in a place for a tensor. */
+static void hint_tensor(PyObject *given) {
+    if (strcmp(rl_type_name(given), "numpy.ndarray") == 0) rl_hint("torch.from_numpy(array) is a tensor over the same memory");
+    else if (PyList_Check(given) || PyTuple_Check(given) || PyFloat_Check(given) || PyLong_Check(given))
+        rl_hint("torch.tensor(value) makes a tensor of it");
+}
+
 static int find_param(const Overload *ov, PyObject *key) {
     Py_ssize_t len;
     const char *k = PyUnicode_AsUTF8AndSize(key, &len);
@@ -366,6 +373,7 @@ positional:
                 } else {
                     PyErr_Format(PyExc_TypeError, "%s(): argument '%s' (position %zd) must be %s, not %s", name, p->name,
                                  i - first + 1, type_name(p), rl_type_name(args[i]));
+                    if (p->type == AT_TENSOR) hint_tensor(args[i]);
                 }
             }
             return 0;
@@ -389,8 +397,11 @@ positional:
         int r = convert(ps, &ov->params[i], o, &ps->a[i]);
         if (r < 0) return -1;
         if (r == 0) {
-            if (name) PyErr_Format(PyExc_TypeError, "%s(): argument '%s' must be %s, not %s", name, ov->params[i].name,
-                                   type_name(&ov->params[i]), rl_type_name(o));
+            if (name) {
+                PyErr_Format(PyExc_TypeError, "%s(): argument '%s' must be %s, not %s", name, ov->params[i].name,
+                             type_name(&ov->params[i]), rl_type_name(o));
+                if (ov->params[i].type == AT_TENSOR) hint_tensor(o);
+            }
             return 0;
         }
         given[i] = true;

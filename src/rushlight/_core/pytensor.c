@@ -5,6 +5,7 @@
 #include "pytensor.h"
 #include "pyautograd.h"
 #include "create.h"
+#include "sizes_text.h"
 
 #define T(o) ((Tensor *)(o))
 
@@ -168,16 +169,26 @@ static int one_value(Tensor *t, const char *what) {
 static int nb_bool(PyObject *o) {
     Tensor *t = T(o);
     if (t->numel == 0) { PyErr_SetString(PyExc_RuntimeError, "Boolean value of Tensor with no values is ambiguous"); return -1; }
-    if (one_value(t, "Boolean value of Tensor with more than one value is ambiguous") < 0) return -1;
+    if (one_value(t, "Boolean value of Tensor with more than one value is ambiguous") < 0) {
+        rl_hint("x.any() and x.all() make one value of many; between tensors, `and`, `or`, `not` are &, |, ~");
+        return -1;
+    }
     Scalar s = rl_item(t);
     if (PyErr_Occurred()) return -1;
     return s.kind == 'd' ? s.u.d != 0 : s.kind == 'c' ? s.u.d != 0 || s.im != 0 : s.u.i != 0;
+}
+
+static void hint_not_one(Tensor *t) {
+    SizesText shape;
+    rl_hint("its shape is [%s]: x[i] picks an element, x.mean() or x.sum() makes one of all, x.tolist() gives a list",
+            rl_shape_text(&shape, t));
 }
 
 /* For float(), int(), complex(), whose error is another than item()'s. */
 static int number_of(Tensor *t, Scalar *s) {
     if (t->numel != 1) {
         PyErr_SetString(PyExc_ValueError, "only one element tensors can be converted to Python scalars");
+        hint_not_one(t);
         return -1;
     }
     *s = rl_item(t);
@@ -209,8 +220,11 @@ static PyObject *nb_index(PyObject *o) {
 static PyObject *item(PyObject *self, PyObject *u) {
     (void)u;
     Scalar s;
-    if (T(self)->numel != 1)
-        return PyErr_Format(PyExc_RuntimeError, "a Tensor with %lld elements cannot be converted to Scalar", (long long)T(self)->numel);
+    if (T(self)->numel != 1) {
+        PyErr_Format(PyExc_RuntimeError, "a Tensor with %lld elements cannot be converted to Scalar", (long long)T(self)->numel);
+        hint_not_one(T(self));
+        return NULL;
+    }
     s = rl_item(T(self));
     if (PyErr_Occurred()) return NULL;
     if (T(self)->dtype == RL_U64) return PyLong_FromUnsignedLongLong((uint64_t)s.u.i);
@@ -388,6 +402,7 @@ static int set_grad(PyObject *o, PyObject *v, void *c) {
 static int require_float(Tensor *t, const char *only) {
     if (RL_IS_INEXACT(t->dtype)) return 0;
     PyErr_Format(PyExc_RuntimeError, "%s dtype can require gradients", only);
+    rl_hint("it is torch.%s; x.float() is a floating-point copy", rl_dtypes[t->dtype].name);
     return -1;
 }
 static int set_requires(Tensor *t, bool on, const char *only) {

@@ -214,6 +214,8 @@ int rl_broadcast_shapes(int n, Tensor *const *ts, int64_t *size); /* returns ndi
 
 
 const char *rl_type_name(PyObject *o);                       /* what an error message calls an argument */
+/* Adds a note to the error just raised: what was given and what to do.  The message itself stays PyTorch's. */
+void rl_hint(const char *format, ...);
 
 /* ---------------------------------------------------------------- autograd */
 
