@@ -690,9 +690,31 @@ static PyGetSetDef getset[] = {
 
 #define FAST(f) ((PyCFunction)(void (*)(void))(f)), METH_FASTCALL | METH_KEYWORDS
 static PyMethodDef methods[] = {
-    {"item", item, METH_NOARGS, "The one element as a Python number."},
-    {"tolist", tolist, METH_NOARGS, "The elements as nested lists of Python numbers."},
-    {"size", FAST(size), "Sizes, or the size of one dimension."},
+    {"item", item, METH_NOARGS,
+     "item()\n"
+     "\n"
+     "The one element as a Python number. RuntimeError where there are more, or none.\n"
+     "\n"
+     ">>> import rushlight as torch\n"
+     ">>> torch.tensor([2.5]).item()\n"
+     "2.5"},
+    {"tolist", tolist, METH_NOARGS,
+     "tolist()\n"
+     "\n"
+     "The elements as nested lists of Python numbers; of a 0-dimensional tensor the number.\n"
+     "\n"
+     ">>> import rushlight as torch\n"
+     ">>> torch.tensor([[1, 2], [3, 4]]).tolist()\n"
+     "[[1, 2], [3, 4]]"},
+    {"size", FAST(size),
+     "size(dim=None)\n"
+     "\n"
+     "Sizes as a torch.Size, or the size of one dimension.\n"
+     "\n"
+     ">>> import rushlight as torch\n"
+     ">>> x = torch.zeros(2, 3)\n"
+     ">>> x.size(), x.size(-1)\n"
+     "(torch.Size([2, 3]), 3)"},
     {"stride", FAST(stride), "Distances in elements between neighbours along each dimension."},
     {"dim", dim, METH_NOARGS, "Number of dimensions."},
     {"ndimension", dim, METH_NOARGS, "Number of dimensions."},
@@ -702,7 +724,14 @@ static PyMethodDef methods[] = {
     {"storage_offset", storage_offset, METH_NOARGS, "Position of the first element in the storage."},
     {"data_ptr", data_ptr, METH_NOARGS, "Address of the first element."},
     {"is_contiguous", FAST(is_contiguous), "Whether elements lie in row-major order without gaps."},
-    {"requires_grad_", FAST(requires_grad_), "Asks for gradients (or no longer); returns self."},
+    {"requires_grad_", FAST(requires_grad_),
+     "requires_grad_(requires_grad=True)\n"
+     "\n"
+     "Asks for gradients, or no longer; returns self. RuntimeError for integers and bool.\n"
+     "\n"
+     ">>> import rushlight as torch\n"
+     ">>> torch.ones(2).requires_grad_()\n"
+     "tensor([1., 1.], requires_grad=True)"},
     {"retain_grad", py_retain_grad, METH_NOARGS, "Keeps the gradient of a tensor that is not a leaf."},
     {"detach_", detach_, METH_NOARGS, "Cuts the history off, in place."},
     {"_is_view", is_view, METH_NOARGS, NULL},
@@ -710,11 +739,40 @@ static PyMethodDef methods[] = {
     {"as_subclass", as_subclass, METH_O, "The same tensor as an instance of a subclass."},
     {"_make_subclass", (PyCFunction)(void (*)(void))make_subclass, METH_VARARGS | METH_KEYWORDS | METH_STATIC, NULL},
     {"__torch_function__", (PyCFunction)(void (*)(void))torch_function, METH_VARARGS | METH_KEYWORDS | METH_CLASS, NULL},
-    {"backward", FAST(rl_py_backward), "Gradients of this tensor with respect to the leaves it came from."},
+    {"backward", FAST(rl_py_backward),
+     "backward(gradient=None, retain_graph=None, create_graph=False, inputs=None)\n"
+     "\n"
+     "Adds the derivative of this tensor to the .grad of each leaf it was computed from.\n"
+     "\n"
+     "gradient has this tensor's shape and weighs its elements; a single element needs none. The graph is freed\n"
+     "unless retain_graph; with create_graph the derivatives can be differentiated again. inputs: only these.\n"
+     "RuntimeError where nothing requires grad, or the graph was freed, or a value it needs was overwritten.\n"
+     "\n"
+     ">>> import rushlight as torch\n"
+     ">>> x = torch.tensor([1.0, 2.0], requires_grad=True)\n"
+     ">>> (x ** 2).sum().backward()\n"
+     ">>> x.grad\n"
+     "tensor([2., 4.])"},
     {"register_hook", rl_py_register_hook, METH_O, "Calls a function with the gradient when it is known."},
     {"register_post_accumulate_grad_hook", rl_py_register_post_hook, METH_O, "Calls a function when .grad has been updated."},
-    {"to", FAST(rl_py_to), "With another dtype or device; self when nothing changes."},
-    {"numpy", FAST(rl_py_numpy), "A NumPy array over the same memory."},
+    {"to", FAST(rl_py_to),
+     "to(dtype), to(device, dtype=None), to(other)\n"
+     "\n"
+     "With another dtype or device, or those of another tensor; self when nothing changes.\n"
+     "\n"
+     "AssertionError for \"cuda\": tensors live on the CPU, or on \"meta\" as shapes without data.\n"
+     "\n"
+     ">>> import rushlight as torch\n"
+     ">>> torch.tensor([1.7, -1.7]).to(torch.int64)\n"
+     "tensor([ 1, -1])"},
+    {"numpy", FAST(rl_py_numpy),
+     "numpy(*, force=False)\n"
+     "\n"
+     "A NumPy array over the same memory. RuntimeError where the tensor requires grad, unless force, which detaches.\n"
+     "\n"
+     ">>> import rushlight as torch\n"
+     ">>> torch.tensor([1.0, 2.0]).numpy()\n"
+     "array([1., 2.], dtype=float32)"},
     {"_storage_bytes", rl_py_storage_bytes, METH_NOARGS, NULL},
     {0}};
 

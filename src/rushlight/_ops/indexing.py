@@ -43,7 +43,14 @@ native("put(Tensor input, Tensor index, Tensor source, bool accumulate=False) ->
 
 native("gather(Tensor input, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor", edges=["input"], out="exact distinct",
        derivative={"input": "scatter_add(zeros_like_shape(grad, input.shape), dim, index, grad)"},
-       doc="out[i][j] = input[index[i][j]][j] for dim 0, and so on. The result has index's shape.")  # fmt: skip
+       doc="""out[i][j] = input[index[i][j]][j] for dim 0, and so on. The result has index's shape.
+
+    >>> import rushlight as torch
+    >>> scores = torch.tensor([[0.1, 0.9], [0.8, 0.2]])
+    >>> scores.gather(1, torch.tensor([[1], [0]]))
+    tensor([[0.9000],
+            [0.8000]])
+""")  # fmt: skip
 native("scatter(Tensor input, int dim, Tensor index, Tensor src) -> Tensor", edges=["input", "src"], inplace=True, out="exact apart",
        derivative={"input": "scatter_value(grad, dim, index, 0)", "src": "gather(grad, dim, index)"},
        doc="A copy of input with out[index[i][j]][j] = src[i][j] for dim 0, and so on.")  # fmt: skip
@@ -100,7 +107,13 @@ native("take_along_dim(Tensor input, Tensor indices, int? dim=None) -> Tensor", 
 
 native("masked_fill(Tensor input, Tensor mask, Operand value) -> Tensor", edges=["input", "value"], inplace=True,
        derivative={"input": "sum_to(masked_fill(grad, mask, 0), input.shape)", "value": "sum(where(mask, grad, 0))"},
-       doc="input with value where the mask holds. Shapes broadcast.")  # fmt: skip
+       doc="""input with value where the mask holds. Shapes broadcast.
+
+    >>> import rushlight as torch
+    >>> x = torch.tensor([1.0, -2.0, 3.0])
+    >>> x.masked_fill(x < 0, 0.0)
+    tensor([1., 0., 3.])
+""")  # fmt: skip
 native("masked_select(Tensor input, Tensor mask) -> Tensor", edges=["input"], out="exact distinct",
        derivative={"input": "masked_select_backward(grad, input.shape, mask)"},
        doc="The elements where the mask holds, as a vector. Shapes broadcast.")  # fmt: skip
@@ -155,12 +168,24 @@ native("flip(Tensor input, int[] dims) -> Tensor", derivative="flip(grad, dims)"
 native("fliplr(Tensor input) -> Tensor", records=True, doc="flip() along dimension 1.")
 native("flipud(Tensor input) -> Tensor", records=True, doc="flip() along dimension 0.")
 native("roll(Tensor input, int[1] shifts, int[1] dims=()) -> Tensor", derivative="roll_backward(grad, shifts, dims)",
-       doc="Entries moved along dimensions, coming back in at the other end; without dims over the flattened input.")  # fmt: skip
+       doc="""Entries moved along dimensions, coming back in at the other end; without dims over the flattened input.
+
+    >>> import rushlight as torch
+    >>> torch.arange(4).roll(1)
+    tensor([3, 0, 1, 2])
+""")  # fmt: skip
 native("roll_backward(Tensor grad, int[] shifts, int[] dims) -> Tensor", records=True, function=False, method=False)
 native("rot90(Tensor input, int k=1, int[] dims=(0, 1)) -> Tensor", derivative="rot90(grad, -k, dims)",
        doc="Rotated by k quarter turns from the first of dims towards the second.")  # fmt: skip
 native("tril(Tensor input, int diagonal=0) -> Tensor", derivative="tril(grad, diagonal)", inplace=True, out="exact",
-       doc="Zero above the diagonal of the last two dimensions.")  # fmt: skip
+       doc="""Zero above the diagonal of the last two dimensions.
+
+    >>> import rushlight as torch
+    >>> torch.ones(3, 3).tril()
+    tensor([[1., 0., 0.],
+            [1., 1., 0.],
+            [1., 1., 1.]])
+""")  # fmt: skip
 native("triu(Tensor input, int diagonal=0) -> Tensor", derivative="triu(grad, diagonal)", inplace=True, out="exact",
        doc="Zero below the diagonal of the last two dimensions.")  # fmt: skip
 # before the one below: an integer parameter would take a tensor of one element too
@@ -172,9 +197,24 @@ native("repeat_interleave.index(Tensor repeats, *, int? output_size=None) -> Ten
 # ---------------------------------------------------------------- joining
 
 native("cat(Tensor[] tensors, int dim=0) -> Tensor", records=True, out="distinct", alias=("concat", "concatenate"),
-       doc="Tensors one after the other along an existing dimension; dtypes promote.")  # fmt: skip
+       doc="""Tensors one after the other along an existing dimension; dtypes promote.
+
+    Sizes agree in all other dimensions.
+
+    >>> import rushlight as torch
+    >>> torch.cat([torch.zeros(1, 2), torch.ones(2, 2)])
+    tensor([[0., 0.],
+            [1., 1.],
+            [1., 1.]])
+""")  # fmt: skip
 native("stack(Tensor[] tensors, int dim=0) -> Tensor", records=True, out="distinct",
-       doc="Tensors of one shape side by side along a new dimension.")  # fmt: skip
+       doc="""Tensors of one shape side by side along a new dimension.
+
+    >>> import rushlight as torch
+    >>> torch.stack([torch.tensor([1, 2]), torch.tensor([3, 4])], dim=1)
+    tensor([[1, 3],
+            [2, 4]])
+""")  # fmt: skip
 native("_lstm_layer_output(Tensor[] tensors) -> Tensor", records=True, method=False,
        doc="stack() of one LSTM layer's outputs, under the name that PyTorch's graph has for the layer.")  # fmt: skip
 native("hstack(Tensor[] tensors) -> Tensor", records=True, out="distinct", doc="cat() along dimension 1, of vectors along 0.")
@@ -191,7 +231,12 @@ native("split.sizes(Tensor tensor, int[] split_size_or_sections, int dim=0) -> o
 native("split.method(Tensor input, int split_size, int dim=0) -> object", records=True, function=False)
 native("split.method_sizes(Tensor input, int[] split_size, int dim=0) -> object", records=True, function=False)
 native("split_with_sizes(Tensor input, int[] split_sizes, int dim=0) -> object", records=True, doc="Views of the sizes listed.")
-native("chunk(Tensor input, int chunks, int dim=0) -> object", records=True, doc="At most `chunks` views of one size, the last perhaps shorter.")
+native("chunk(Tensor input, int chunks, int dim=0) -> object", records=True, doc="""At most `chunks` views of one size, the last perhaps shorter.
+
+    >>> import rushlight as torch
+    >>> torch.arange(5).chunk(2)
+    (tensor([0, 1, 2]), tensor([3, 4]))
+""")
 native("tensor_split.sections(Tensor input, int sections, int dim=0) -> object", records=True,
        doc="Exactly that many views, sizes differing by one at most; or views that end at the indices listed.")  # fmt: skip
 native("tensor_split.indices(Tensor input, int[] indices, int dim=0) -> object", records=True)

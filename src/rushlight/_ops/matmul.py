@@ -3,7 +3,12 @@
 from rushlight._ops.define import composite, native
 
 native("mm(Tensor input, Tensor mat2) -> Tensor", out="exact",
-       derivative={"input": "mm(grad, conj(t(mat2)))", "mat2": "mm(conj(t(input)), grad)"}, doc="The product of two matrices: (n, k) @ (k, m).")  # fmt: skip
+       derivative={"input": "mm(grad, conj(t(mat2)))", "mat2": "mm(conj(t(input)), grad)"}, doc="""The product of two matrices: (n, k) @ (k, m).
+
+    >>> import rushlight as torch
+    >>> torch.mm(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0], [4.0]]))
+    tensor([[11.]])
+""")  # fmt: skip
 native("bmm(Tensor input, Tensor mat2) -> Tensor", out="exact",
        derivative={"input": "bmm(grad, conj(transpose(mat2, 1, 2)))", "mat2": "bmm(conj(transpose(input, 1, 2)), grad)"},
        doc="Products of matrices, one a batch entry: (b, n, k) @ (b, k, m).")  # fmt: skip
@@ -11,7 +16,12 @@ native("mv(Tensor input, Tensor vec) -> Tensor", out=True,
        derivative={"input": "unsqueeze(grad, 1) * conj(unsqueeze(vec, 0))", "vec": "mv(conj(t(input)), grad)"},
        doc="A matrix times a vector: (n, k) @ (k,).")  # fmt: skip
 native("dot(Tensor input, Tensor tensor) -> Tensor", out=True, derivative={"input": "grad * conj(tensor)", "tensor": "grad * conj(input)"},
-       doc="The inner product of two vectors.")  # fmt: skip
+       doc="""The inner product of two vectors.
+
+    >>> import rushlight as torch
+    >>> torch.dot(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
+    tensor(11.)
+""")  # fmt: skip
 native("addmm(Tensor input, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", out="exact", inplace=True,
        derivative={"input": "grad * conj_number(beta)", "mat1": "mm(grad, conj(t(mat2))) * conj_number(alpha)",
                    "mat2": "mm(conj(t(mat1)), grad) * conj_number(alpha)"},
@@ -33,7 +43,14 @@ Tensor *rl_outer(Tensor *a, Tensor *b) {
 }
 """, doc="All products of two vectors: (n,), (m,) -> (n, m).")  # fmt: skip
 native("matmul(Tensor input, Tensor other) -> Tensor", records=True, out=True,
-       doc="The matrix product with NumPy's rules: vectors are rows or columns, leading dimensions broadcast.")  # fmt: skip
+       doc="""The matrix product with NumPy's rules: vectors are rows or columns, leading dimensions broadcast.
+
+    >>> import rushlight as torch
+    >>> torch.matmul(torch.ones(2, 3), torch.ones(3))
+    tensor([3., 3.])
+    >>> (torch.ones(5, 2, 3) @ torch.ones(3, 4)).shape
+    torch.Size([5, 2, 4])
+""")  # fmt: skip
 
 # beta * input + alpha * (a product): the numbers take the dtype of the product, and a beta of 0 keeps NaN of input out.
 for _schema, _product, _doc, _derivative in (

@@ -145,7 +145,13 @@ Tensor *impl_repeat(Tensor *t, Ints repeats) {
     Py_XDECREF(b);
     return out;
 }
-""", doc="The tensor repeated as often as said along each dimension; a copy.")  # fmt: skip
+""", doc="""The tensor repeated as often as said along each dimension; a copy.
+
+    >>> import rushlight as torch
+    >>> torch.tensor([1, 2]).repeat(2, 2)
+    tensor([[1, 2, 1, 2],
+            [1, 2, 1, 2]])
+""")  # fmt: skip
 native("repeat_backward(Tensor grad, int[] repeats, int[] shape) -> Tensor", records=True, function=False, method=False, code="""
 Tensor *rl_repeat_backward(Tensor *grad, Ints repeats, Ints shape) {
     int64_t split[2 * RL_MAXDIM], dims[RL_MAXDIM];

@@ -47,7 +47,12 @@ binary("fmod", "fmod(a, b)", {"input": "grad", "other": "-grad * div_trunc(input
 
 unary("neg", "-x", "-grad", complex="-x", alias=("negative",), check="rl_minus_allows(input, NULL)", doc="-input.")
 unary("abs", "fabs(x)", "grad * sgn(input)", int="(x < 0 ? -x : x)", complex="abs(x)", result="real", alias=("absolute",),
-      doc="|input|; of complex numbers the modulus.")  # fmt: skip
+      doc="""|input|; of complex numbers the modulus.
+
+    >>> import rushlight as torch
+    >>> torch.abs(torch.tensor([-1.5, 2.0]))
+    tensor([1.5000, 2.0000])
+""")  # fmt: skip
 op("sign(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, derivative="grad * 0",
    kernel={"float": "((x > 0) - (x < 0))", "int": "((x > 0) - (x < 0))", "bool": "x"},
    doc="-1, 0 or 1 by the sign of each element; 0 for NaN.")  # fmt: skip
@@ -103,7 +108,12 @@ Tensor *rl_conj(Tensor *input) {
 op("pow(Tensor input, Tensor exponent) -> Tensor", kind="binary", inplace=True, out=True, node="PowBackward1",
    kernel={"float": "pow(a, b)", "int": "pow_int(a, b)", "bool": "(a | !b)", "complex": "pow(a, b)"},
    derivative={"input": "pow_backward_base(grad, input, exponent)", "exponent": "pow_backward_exponent(grad, input, exponent, result)"},
-   doc="input ** exponent. Shapes broadcast; dtypes promote.")  # fmt: skip
+   doc="""input ** exponent. Shapes broadcast; dtypes promote.
+
+    >>> import rushlight as torch
+    >>> torch.tensor([1.0, 2.0, 3.0]) ** 2
+    tensor([1., 4., 9.])
+""")  # fmt: skip
 native("pow.Tensor_Scalar(Tensor input, Scalar exponent) -> Tensor", inplace=True, out=True, node="PowBackward0",
        derivative="pow_scalar_backward(grad, input, exponent)", code="""
 Tensor *impl_pow_Tensor_Scalar(Tensor *input, Scalar exponent) {
@@ -188,7 +198,12 @@ unary("acosh", "acosh(x)", "grad * conj(rsqrt(input - 1) * rsqrt(input + 1))", c
       doc="Inverse hyperbolic cosine.")  # fmt: skip
 unary("atanh", "atanh(x)", "grad / conj(1 - input * input)", complex="atanh(x)", **_E, alias=("arctanh",), doc="Inverse hyperbolic tangent.")
 unary("sigmoid", "sigmoid(x)", "sigmoid_backward(grad, result)", complex="DIV(1, (1 + exp(-x)))", **_E, alias=(),
-      doc="1 / (1 + exp(-input)).")  # fmt: skip
+      doc="""1 / (1 + exp(-input)).
+
+    >>> import rushlight as torch
+    >>> torch.sigmoid(torch.tensor([0.0, 2.0]))
+    tensor([0.5000, 0.8808])
+""")  # fmt: skip
 unary("erf", "erf(x)", "grad * exp(-input * input) * 1.1283791670955126", **_E, doc="The error function.")
 unary("erfc", "erfc(x)", "grad * exp(-input * input) * -1.1283791670955126", **_E, doc="1 - erf(input), exact for large input.")
 unary("lgamma", "lgamma(x)", "grad * digamma(input)", **_E, doc="log |gamma(input)|.")
@@ -220,7 +235,12 @@ op("frac(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, kernel=
 
 # ---------------------------------------------------------------- comparison and logic
 
-comparison("eq", "a == b", complex="a == b", doc="input == other.")
+comparison("eq", "a == b", complex="a == b", doc="""input == other.
+
+    >>> import rushlight as torch
+    >>> torch.tensor([1, 2, 3]) == torch.tensor([1, 5, 3])
+    tensor([ True, False,  True])
+""")
 comparison("ne", "a != b", complex="a != b", alias=("not_equal",), doc="input != other.")
 comparison("lt", "a < b", alias=("less",), doc="input < other.")
 comparison("le", "a <= b", alias=("less_equal",), doc="input <= other.")
@@ -309,7 +329,14 @@ Tensor *impl_clamp(Tensor *input, Scalar min, Scalar max) {
     Py_XDECREF(a); Py_XDECREF(lo); Py_XDECREF(hi);
     return r;
 }
-""", doc="Elements below min become min, above max become max.")  # fmt: skip
+""", doc="""Elements below min become min, above max become max.
+
+    NaN stays.
+
+    >>> import rushlight as torch
+    >>> torch.tensor([-2.0, 0.5, 3.0]).clamp(min=0, max=1)
+    tensor([0.0000, 0.5000, 1.0000])
+""")  # fmt: skip
 op("clamp_between(Tensor input, Scalar low, Scalar high) -> Tensor", kind="unary", inplace=False, out=False, function=False, method=False,
    kernel={"float": "x < low ? (low > high ? high : low) : x > high ? high : x"})  # fmt: skip
 native("clamp_grad(Tensor grad, Tensor input, Scalar? min, Scalar? max) -> Tensor", function=False, method=False, edges=["grad"],

@@ -169,7 +169,12 @@ if p == "fro":
     return linalg_vector_norm(input, 2, dim, keepdim, dtype=dtype)
 check(p == "nuc", "RuntimeError", "only valid string values are 'fro' and 'nuc', found %s", p)
 return nuclear_norm(input, dim, keepdim)
-""", out=True, doc="The norm of all elements or along dim; the Euclidean one unless p says otherwise.")  # fmt: skip
+""", out=True, doc="""The norm of all elements or along dim; the Euclidean one unless p says otherwise.
+
+    >>> import rushlight as torch
+    >>> torch.norm(torch.tensor([3.0, 4.0]))
+    tensor(5.)
+""")  # fmt: skip
 composite("dist(Tensor input, Tensor other, Scalar p=2) -> Tensor", "linalg_vector_norm(input - other, p)", doc="The p-norm of input - other.")
 composite("cdist(Tensor x1, Tensor x2, Scalar p=2.0, str? compute_mode=None) -> Tensor", """
 check(x1.ndim >= 2, "RuntimeError", "cdist only supports at least 2D tensors, X1 got: %lldD", x1.ndim)

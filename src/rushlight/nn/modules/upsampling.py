@@ -13,7 +13,12 @@ __all__ = ["Upsample", "UpsamplingNearest2d", "UpsamplingBilinear2d"]
 
 
 class Upsample(Module):
-    """Resizes (N, C, *spatial) to `size` or by `scale_factor`; modes as in nn.functional.interpolate."""
+    """Resizes (N, C, *spatial) to `size` or by `scale_factor`; modes as in nn.functional.interpolate.
+
+    >>> import rushlight as torch
+    >>> torch.nn.Upsample(scale_factor=2)(torch.tensor([[[1.0, 2.0]]]))
+    tensor([[[1., 1., 2., 2.]]])
+    """
 
     __constants__ = ["size", "scale_factor", "mode", "align_corners", "name", "recompute_scale_factor"]
     name: str

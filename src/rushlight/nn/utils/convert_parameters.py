@@ -14,7 +14,12 @@ __all__ = ["parameters_to_vector", "vector_to_parameters"]
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """All parameters, flattened, one after the other."""
+    """All parameters, flattened, one after the other.
+
+    >>> import rushlight as torch
+    >>> torch.nn.utils.parameters_to_vector(torch.nn.Linear(2, 3).parameters()).shape
+    torch.Size([9])
+    """
     return _C.cat([parameter.view(-1) for parameter in parameters])
 
 

@@ -197,6 +197,12 @@ class OneCycleLR(_MomentumCycling):
 
     Source: Smith and Topin, Super-Convergence: Very Fast Training of Neural Networks Using Large
     Learning Rates (2017).
+
+    >>> import rushlight as torch
+    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1, momentum=0.9)
+    >>> schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=10)
+    >>> [round(rate, 3) for rate in schedule.get_last_lr()]
+    [0.04]
     """
 
     def __init__(
