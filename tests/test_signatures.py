@@ -97,5 +97,9 @@ def test_small_methods():
 
 
 def test_help_begins_with_the_ways_to_call():
-    assert torch.cat.__doc__.startswith("cat(tuple of Tensors tensors, int dim = 0, *, Tensor out = None)\n\nTensors one after")
-    assert torch.Tensor.view.__doc__.startswith("view(tuple of ints size)\nview(torch.dtype dtype)\n\nThe same elements")
+    assert torch.cat.__doc__.startswith(
+        "cat(tuple of Tensors tensors, int dim = 0, *, Tensor out = None)\n\nTensors one after"
+    )
+    assert torch.Tensor.view.__doc__.startswith(
+        "view(tuple of ints size)\nview(torch.dtype dtype)\n\nThe same elements"
+    )
