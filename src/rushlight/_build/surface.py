@@ -8,13 +8,6 @@ from inspect import cleandoc
 
 from rushlight._ops.define import Op
 
-# Whose in-place form is a function too, as in PyTorch: `torch.relu_(x)` beside `x.relu_()`.
-_INPLACE_FUNCTIONS = frozenset(
-    """relu dropout rrelu threshold celu selu elu leaky_relu abs acos acosh addmv asin asinh atan atanh ceil clamp clamp_max
-    clamp_min conj_physical cos cosh deg2rad erf erfc exp exp2 expm1 fix floor frac gcd i0 lcm ldexp log log10 log1p log2 logit
-    nan_to_num neg rad2deg reciprocal round rsqrt sigmoid sin sinc sinh sqrt square tan tanh trunc xlogy""".split()
-)
-
 
 @dataclass(frozen=True)
 class Entry:
@@ -52,7 +45,7 @@ def entries(ops: Iterable[Op]) -> Iterator[Entry]:
                 yield Entry(shown, "method", methods, doc, False)
             if places:
                 yield Entry(shown + "_", "inplace", places, doc, False)
-                if name in _INPLACE_FUNCTIONS or not group[0].method:
+                if not group[0].method or any(op.inplace_function for op in group):
                     yield Entry(shown + "_", "inplace_function", places, doc, root)
 
 

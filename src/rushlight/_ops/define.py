@@ -74,6 +74,7 @@ class Op:
     function: bool = True
     method: bool = True
     inplace: bool = False
+    inplace_function: bool | None = None  # torch.exp_(x) beside x.exp_(): PyTorch has it of what maps one tensor, as a rule
     out: bool | str = False  # True, or what is asked of the tensor: words of OUT_RULES
     namespaces: tuple[str, ...] = ()
     alias: tuple[str, ...] = ()
@@ -152,6 +153,8 @@ def op(schema: str, *, derivative: dict[str, str] | str | None = None, kernel: d
         record.out = "apart"  # what PyTorch's iterator over elements asks
     if not record.node:
         record.node = "".join(w.title() for w in name.strip("_").split("_")) + "Backward0"
+    if record.inplace_function is None:
+        record.inplace_function = record.kind == "unary"
     if cname in TABLE:
         raise ValueError(f"{cname} is defined twice")
     TABLE[cname] = record

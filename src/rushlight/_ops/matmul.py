@@ -68,7 +68,7 @@ if beta == 0:
     return scaled
 return input * number_as(beta, product.dtype) + scaled
 """, derivative={"input": "grad * conj_number(beta)", **{k: f"{v} * conj_number(alpha)" for k, v in _derivative.items()}},
-              out=True, inplace=True, doc=f"beta * input + alpha * ({_doc}).")  # fmt: skip
+              out=True, inplace=True, inplace_function=_schema.startswith("addmv"), doc=f"beta * input + alpha * ({_doc}).")  # fmt: skip
 native("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", namespaces=("nn.functional",), method=False, out="exact",
        node="AddmmBackward0", edges=["bias", "input", "weight"],
        derivative={"bias": "grad if grad.ndim == 1 else sum_dim(reshape(grad, [-1, grad.shape[-1]]), [0])",

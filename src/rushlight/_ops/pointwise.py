@@ -55,7 +55,7 @@ unary("abs", "fabs(x)", "grad * sgn(input)", int="(x < 0 ? -x : x)", complex="ab
 """)  # fmt: skip
 op("sign(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, derivative="grad * 0",
    kernel={"float": "((x > 0) - (x < 0))", "int": "((x > 0) - (x < 0))", "bool": "x"},
-   doc="-1, 0 or 1 by the sign of each element; 0 for NaN.")  # fmt: skip
+   inplace_function=False, doc="-1, 0 or 1 by the sign of each element; 0 for NaN.")  # fmt: skip
 native("sgn(Tensor input) -> Tensor", inplace=True, out=True, derivative="sgn_backward(grad, input)", code="""
 Tensor *impl_sgn(Tensor *input) {
     if (!RL_IS_COMPLEX(input->dtype)) return rl_sign(input);
@@ -84,7 +84,7 @@ Tensor *rl_square(Tensor *input) {
     Py_XDECREF(wide);
     return r;
 }
-""", doc="input ** 2.")  # fmt: skip
+""", inplace_function=True, doc="input ** 2.")  # fmt: skip
 unary("positive", "x", "grad", complex="x", inplace=False, doc="+input.")
 native("conj_physical(Tensor input) -> Tensor", inplace=True, out=True, derivative="conj(grad)", node="ConjPhysicalBackward0", code="""
 Tensor *impl_conj_physical(Tensor *input) {
@@ -94,7 +94,7 @@ Tensor *impl_conj_physical(Tensor *input) {
     if (input->dtype == RL_C128) for (int64_t i = 0; i < r->numel; i++) ((double *)r->storage->data)[2 * i + 1] *= -1;
     return r;
 }
-""", doc="The complex conjugate, computed at once.")  # fmt: skip
+""", inplace_function=True, doc="The complex conjugate, computed at once.")  # fmt: skip
 native("conj(Tensor input) -> Tensor", records=True, code="""
 Tensor *rl_conj(Tensor *input) {
     if (RL_LIKELY(!RL_IS_COMPLEX(input->dtype))) return (Tensor *)Py_NewRef((PyObject *)input);
@@ -206,7 +206,7 @@ unary("sigmoid", "sigmoid(x)", "sigmoid_backward(grad, result)", complex="DIV(1,
 """)  # fmt: skip
 unary("erf", "erf(x)", "grad * exp(-input * input) * 1.1283791670955126", **_E, doc="The error function.")
 unary("erfc", "erfc(x)", "grad * exp(-input * input) * -1.1283791670955126", **_E, doc="1 - erf(input), exact for large input.")
-unary("lgamma", "lgamma(x)", "grad * digamma(input)", **_E, doc="log |gamma(input)|.")
+unary("lgamma", "lgamma(x)", "grad * digamma(input)", **_E, inplace_function=False, doc="log |gamma(input)|.")
 op("sigmoid_backward(Tensor grad_output, Tensor output) -> Tensor", kind="binary", kernel={"float": "a * (b * (1 - b))", "complex": "MUL(a, conj(MUL(b, 1 - b)))"},
    derivative={"grad_output": "sigmoid_backward(grad, output)", "output": "grad * conj(grad_output) * (1 - 2 * output)"}, function=False, method=False,
    node="SigmoidBackwardBackward0")  # fmt: skip
@@ -249,11 +249,11 @@ comparison("ge", "a >= b", alias=("greater_equal",), doc="input >= other.")
 comparison("logical_and", other="Tensor", kernel="(a != 0) && (b != 0)", complex="(a != 0) && (b != 0)", doc="Both are non-zero.")
 comparison("logical_or", other="Tensor", kernel="(a != 0) || (b != 0)", complex="(a != 0) || (b != 0)", doc="One is non-zero.")
 comparison("logical_xor", other="Tensor", kernel="(a != 0) != (b != 0)", complex="(a != 0) != (b != 0)", doc="Exactly one is non-zero.")
-unary("logical_not", "x == 0", bool="!x", complex="x == 0", result="bool", doc="The element is zero.")
+unary("logical_not", "x == 0", bool="!x", complex="x == 0", result="bool", inplace_function=False, doc="The element is zero.")
 for _name, _c, _b in (("bitwise_and", "a & b", "a & b"), ("bitwise_or", "a | b", "a | b"), ("bitwise_xor", "a ^ b", "a ^ b")):
     op(f"{_name}(Tensor input, Operand other) -> Tensor", kind="binary", inplace=True, out=True, kernel={"int": _c, "bool": _b},
        doc=f"{_c.split()[1]} of the bits; of booleans the logical operation.")  # fmt: skip
-op("bitwise_not(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, kernel={"int": "~x", "bool": "!x"}, doc="The bits inverted.")
+op("bitwise_not(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, kernel={"int": "~x", "bool": "!x"}, inplace_function=False, doc="The bits inverted.")
 for _name, _c in (("bitwise_left_shift", "b < 0 || b >= (int64_t)sizeof(a) * 8 ? 0 : (int64_t)((uint64_t)a << b)"),
                   ("bitwise_right_shift", "b < 0 || b >= (int64_t)sizeof(a) * 8 ? (a < 0 ? -1 : 0) : a >> b")):  # fmt: skip
     op(f"{_name}(Tensor input, Operand other) -> Tensor", kind="binary", inplace=True, out=True, kernel={"int": _c}, doc="Bits shifted.")
@@ -329,7 +329,7 @@ Tensor *impl_clamp(Tensor *input, Scalar min, Scalar max) {
     Py_XDECREF(a); Py_XDECREF(lo); Py_XDECREF(hi);
     return r;
 }
-""", doc="""Elements below min become min, above max become max.
+""", inplace_function=True, doc="""Elements below min become min, above max become max.
 
     NaN stays.
 
@@ -349,10 +349,10 @@ op("clamp_pass(Tensor grad, Tensor input, Scalar low, Scalar high) -> Tensor", k
    method=False, kernel={"float": "(b >= low) & (b <= high) ? a : 0"})  # fmt: skip
 composite("clamp_min.Tensor(Tensor input, Tensor min) -> Tensor", "maximum(input, min)", inplace=True, out=True, node="ClampMinBackward1",
           derivative={"input": "where(input >= min, grad, 0.0)", "min": "where(input < min, grad, 0.0)"})  # fmt: skip
-composite("clamp_min(Tensor input, Scalar min) -> Tensor", "clamp(input, min, None)", inplace=True, out=True, doc="Elements below min become min.")
+composite("clamp_min(Tensor input, Scalar min) -> Tensor", "clamp(input, min, None)", inplace=True, out=True, inplace_function=True, doc="Elements below min become min.")
 composite("clamp_max.Tensor(Tensor input, Tensor max) -> Tensor", "minimum(input, max)", inplace=True, out=True, node="ClampMaxBackward1",
           derivative={"input": "where(input <= max, grad, 0.0)", "max": "where(input > max, grad, 0.0)"})  # fmt: skip
-composite("clamp_max(Tensor input, Scalar max) -> Tensor", "clamp(input, None, max)", inplace=True, out=True, doc="Elements above max become max.")
+composite("clamp_max(Tensor input, Scalar max) -> Tensor", "clamp(input, None, max)", inplace=True, out=True, inplace_function=True, doc="Elements above max become max.")
 
 # ---------------------------------------------------------------- three operands
 
