@@ -1,10 +1,13 @@
-"""What the pages say about the tree: links resolve, the map is complete. Their examples are run by scripts/doctests."""
+"""What the pages say about the tree: links resolve, the map is complete, public names have a meaning. Their examples are run by scripts/doctests."""
 
 import fnmatch
+import importlib
 import re
 from pathlib import Path
 
 import pytest
+
+import rushlight as torch
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/*.md"))]
@@ -51,3 +54,42 @@ def test_the_guide_names_every_file_of_the_core():
 
     assert [file for file in files if not named(file)] == []
     assert [pattern for pattern in patterns if not fnmatch.filter(files, pattern)] == []
+
+
+NAMESPACES = """rushlight nn nn.functional nn.init nn.utils optim optim.lr_scheduler optim.swa_utils utils.data autograd
+    autograd.functional linalg fft special func distributions""".split()
+
+
+@pytest.mark.parametrize("space", NAMESPACES)
+def test_public_names_have_a_meaning(space):
+    module = torch if space == "rushlight" else importlib.import_module(f"rushlight.{space}")
+    bare = []
+    for name in dir(module):
+        thing = getattr(module, name)
+        ours = str(getattr(thing, "__module__", "")).split(".")[0] in ("rushlight", "torch")
+        # A subclass without a docstring of its own would show its base's.
+        doc = vars(thing).get("__doc__") if isinstance(thing, type) else getattr(thing, "__doc__", None)
+        if ours and name[0] != "_" and callable(thing) and not (doc and doc.strip()):
+            bare.append(name)
+    assert bare == []
+
+
+def test_attributes_of_tensors_have_a_meaning():
+    assert [name for name in dir(torch.Tensor) if name[0] != "_" and not getattr(torch.Tensor, name).__doc__] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    """nn.Linear nn.Conv2d nn.MaxPool2d nn.BatchNorm2d nn.LayerNorm nn.Dropout nn.ReLU nn.Tanh nn.Sigmoid nn.Softmax nn.Embedding
+    nn.LSTM nn.GRU nn.RNN nn.Sequential nn.ModuleList nn.Module nn.Parameter nn.CrossEntropyLoss nn.MSELoss nn.BCELoss nn.NLLLoss
+    nn.functional.relu nn.functional.softmax nn.functional.cross_entropy nn.functional.max_pool2d optim.SGD optim.Adam optim.AdamW
+    optim.RMSprop optim.lr_scheduler.StepLR utils.data.DataLoader utils.data.TensorDataset utils.data.Dataset tensor zeros ones
+    arange linspace randn rand randint manual_seed cat stack matmul mean sum argmax from_numpy save no_grad Tensor.backward
+    Tensor.item Tensor.view Tensor.reshape Tensor.to Tensor.numpy Tensor.detach Tensor.size Tensor.transpose Tensor.unsqueeze
+    Tensor.squeeze Tensor.tolist""".split(),
+)
+def test_most_used_names_have_an_example(name):
+    thing = torch
+    for part in name.split("."):
+        thing = getattr(thing, part)
+    assert ">>> " in thing.__doc__

@@ -19,17 +19,17 @@ native(f"empty.size(int[] size, {OUT}, memory_format? memory_format=None) -> Ten
        doc="A tensor of the given size with whatever the memory holds.")  # fmt: skip
 native(f"zeros.size(int[] size, {OUT}) -> Tensor", method=False, records=True, doc="""A tensor of zeros.
 
-    >>> import rushlight as torch
-    >>> torch.zeros(2, 3)
-    tensor([[0., 0., 0.],
-            [0., 0., 0.]])
-""")
+       >>> import rushlight as torch
+       >>> torch.zeros(2, 3)
+       tensor([[0., 0., 0.],
+               [0., 0., 0.]])
+       """)
 native(f"ones.size(int[] size, {OUT}) -> Tensor", method=False, records=True, doc="""A tensor of ones.
 
-    >>> import rushlight as torch
-    >>> torch.ones(2, dtype=torch.int64)
-    tensor([1, 1])
-""")
+       >>> import rushlight as torch
+       >>> torch.ones(2, dtype=torch.int64)
+       tensor([1, 1])
+       """)
 native(f"full.size(int[] size, Scalar fill_value, {OUT}) -> Tensor", method=False, records=True,
        doc="A tensor of one value; its dtype is inferred from the value.")  # fmt: skip
 native(f"empty_strided.size(int[] size, int[] stride, {NEW}) -> Tensor", method=False,
@@ -54,10 +54,10 @@ native(f"new_empty_strided(Tensor input, int[] size, int[] stride, {NEW}) -> Ten
 native(f"arange(Scalar end, {OUT}) -> Tensor", method=False, records=True,
        doc="""The ceil((end - start) / step) values start, start + step, ... before end. Integers give int64.
 
-    >>> import rushlight as torch
-    >>> torch.arange(3), torch.arange(0, 1, 0.25)
-    (tensor([0, 1, 2]), tensor([0.0000, 0.2500, 0.5000, 0.7500]))
-""")  # fmt: skip
+       >>> import rushlight as torch
+       >>> torch.arange(3), torch.arange(0, 1, 0.25)
+       (tensor([0, 1, 2]), tensor([0.0000, 0.2500, 0.5000, 0.7500]))
+       """)  # fmt: skip
 native(f"arange.start(Scalar start, Scalar end, {OUT}) -> Tensor", method=False, records=True)
 native(f"arange.start_step(Scalar start, Scalar end, Scalar step, {OUT}) -> Tensor", method=False, records=True)
 native(f"range(Scalar start, Scalar end, Scalar step=1, {OUT}) -> Tensor", method=False, records=True,
@@ -65,10 +65,10 @@ native(f"range(Scalar start, Scalar end, Scalar step=1, {OUT}) -> Tensor", metho
 native(f"linspace(Scalar start, Scalar end, int steps, {OUT}) -> Tensor", method=False, records=True,
        doc="""Evenly spaced values from start to end, both included.
 
-    >>> import rushlight as torch
-    >>> torch.linspace(0, 1, 5)
-    tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
-""")  # fmt: skip
+       >>> import rushlight as torch
+       >>> torch.linspace(0, 1, 5)
+       tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
+       """)  # fmt: skip
 native(f"linspace.tensors(Operand start, Operand end, int steps, {OUT}) -> Tensor", method=False, records=True)
 native(f"logspace(Scalar start, Scalar end, int steps, float base=10.0, {OUT}) -> Tensor", method=False, records=True,
        doc="base ** x for x evenly spaced from start to end.")  # fmt: skip
@@ -95,16 +95,16 @@ DATA = "*, dtype? dtype=None, device? device=None, bool? pin_memory=False, bool 
 native(f"tensor(object data, {DATA}) -> Tensor", method=False,
        doc="""A tensor with a copy of data: a number, nested sequences of numbers, an array.
 
-    The dtype is that of the array, or follows from the numbers: float32 (the default dtype), int64, bool, complex64.
-    ValueError where sequences differ in length.
+       The dtype is that of the array, or follows from the numbers: float32 (the default dtype), int64, bool, complex64.
+       ValueError where sequences differ in length.
 
-    >>> import rushlight as torch
-    >>> torch.tensor([[1, 2], [3, 4]])
-    tensor([[1, 2],
-            [3, 4]])
-    >>> torch.tensor([1.0, 2.0], requires_grad=True)
-    tensor([1., 2.], requires_grad=True)
-""")  # fmt: skip
+       >>> import rushlight as torch
+       >>> torch.tensor([[1, 2], [3, 4]])
+       tensor([[1, 2],
+               [3, 4]])
+       >>> torch.tensor([1.0, 2.0], requires_grad=True)
+       tensor([1., 2.], requires_grad=True)
+       """)  # fmt: skip
 native("as_tensor(object data, dtype? dtype=None, device? device=None) -> Tensor", method=False,
        doc="As tensor(), but tensors and NumPy arrays of the right dtype share their memory.")  # fmt: skip
 native("asarray(object obj, *, dtype? dtype=None, device? device=None, bool? copy=None, bool requires_grad=False) -> Tensor",
@@ -114,15 +114,15 @@ native("scalar_tensor(Scalar s, *, dtype? dtype=None, layout? layout=None, devic
        "bool requires_grad=False) -> Tensor", method=False, doc="A number as a tensor without dimensions.")  # fmt: skip
 native("from_numpy(object ndarray) -> Tensor", method=False, doc="""A tensor over the memory of a NumPy array.
 
-    A change of one shows in the other.
+       A change of one shows in the other.
 
-    >>> import rushlight as torch
-    >>> import numpy
-    >>> a = numpy.zeros(2)
-    >>> torch.from_numpy(a)[0] = 5
-    >>> a
-    array([5., 0.])
-""")
+       >>> import rushlight as torch
+       >>> import numpy
+       >>> a = numpy.zeros(2)
+       >>> torch.from_numpy(a)[0] = 5
+       >>> a
+       array([5., 0.])
+       """)
 native("frombuffer(object buffer, *, dtype dtype, int count=-1, int offset=0, bool requires_grad=False) -> Tensor", method=False,
        doc="A tensor over the memory of an object with Python's buffer protocol.")  # fmt: skip
 native("from_dlpack(object ext_tensor, *, device? device=None, bool? copy=None) -> Tensor", method=False,

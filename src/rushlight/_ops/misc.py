@@ -147,11 +147,11 @@ Tensor *impl_repeat(Tensor *t, Ints repeats) {
 }
 """, doc="""The tensor repeated as often as said along each dimension; a copy.
 
-    >>> import rushlight as torch
-    >>> torch.tensor([1, 2]).repeat(2, 2)
-    tensor([[1, 2, 1, 2],
-            [1, 2, 1, 2]])
-""")  # fmt: skip
+       >>> import rushlight as torch
+       >>> torch.tensor([1, 2]).repeat(2, 2)
+       tensor([[1, 2, 1, 2],
+               [1, 2, 1, 2]])
+       """)  # fmt: skip
 native("repeat_backward(Tensor grad, int[] repeats, int[] shape) -> Tensor", records=True, function=False, method=False, code="""
 Tensor *rl_repeat_backward(Tensor *grad, Ints repeats, Ints shape) {
     int64_t split[2 * RL_MAXDIM], dims[RL_MAXDIM];
@@ -232,7 +232,13 @@ check(input.ndim == 1 or input.ndim == 2, "RuntimeError", "diag(): Supports 1D o
 if input.ndim == 1:
     return diag_embed(input, diagonal)
 return diagonal_copy(input, diagonal)
-""", out=True, doc="A matrix with a vector on its diagonal; or a matrix's diagonal, copied.")  # fmt: skip
+""", out=True, doc="""A matrix with a vector on its diagonal; or a matrix's diagonal, copied.
+
+       >>> import rushlight as torch
+       >>> torch.diag(torch.tensor([1, 2]))
+       tensor([[1, 0],
+               [0, 2]])
+       """)  # fmt: skip
 composite("diagonal_copy(Tensor input, int offset=0, int dim1=0, int dim2=1) -> Tensor", "clone(diagonal(input, offset, dim1, dim2))",
           derivative="diagonal_backward(grad, input.shape, offset, dim1, dim2)", method=False, out=True, doc="diagonal(), copied.")  # fmt: skip
 composite("diagflat(Tensor input, int offset=0) -> Tensor", "diag_embed(reshape(input, [-1]), offset)",

@@ -49,10 +49,10 @@ unary("neg", "-x", "-grad", complex="-x", alias=("negative",), check="rl_minus_a
 unary("abs", "fabs(x)", "grad * sgn(input)", int="(x < 0 ? -x : x)", complex="abs(x)", result="real", alias=("absolute",),
       doc="""|input|; of complex numbers the modulus.
 
-    >>> import rushlight as torch
-    >>> torch.abs(torch.tensor([-1.5, 2.0]))
-    tensor([1.5000, 2.0000])
-""")  # fmt: skip
+       >>> import rushlight as torch
+       >>> torch.abs(torch.tensor([-1.5, 2.0]))
+       tensor([1.5000, 2.0000])
+       """)  # fmt: skip
 op("sign(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, derivative="grad * 0",
    kernel={"float": "((x > 0) - (x < 0))", "int": "((x > 0) - (x < 0))", "bool": "x"},
    inplace_function=False, doc="-1, 0 or 1 by the sign of each element; 0 for NaN.")  # fmt: skip
@@ -110,10 +110,10 @@ op("pow(Tensor input, Tensor exponent) -> Tensor", kind="binary", inplace=True, 
    derivative={"input": "pow_backward_base(grad, input, exponent)", "exponent": "pow_backward_exponent(grad, input, exponent, result)"},
    doc="""input ** exponent. Shapes broadcast; dtypes promote.
 
-    >>> import rushlight as torch
-    >>> torch.tensor([1.0, 2.0, 3.0]) ** 2
-    tensor([1., 4., 9.])
-""")  # fmt: skip
+       >>> import rushlight as torch
+       >>> torch.tensor([1.0, 2.0, 3.0]) ** 2
+       tensor([1., 4., 9.])
+       """)  # fmt: skip
 native("pow.Tensor_Scalar(Tensor input, Scalar exponent) -> Tensor", inplace=True, out=True, node="PowBackward0",
        derivative="pow_scalar_backward(grad, input, exponent)", code="""
 Tensor *impl_pow_Tensor_Scalar(Tensor *input, Scalar exponent) {
@@ -200,10 +200,10 @@ unary("atanh", "atanh(x)", "grad / conj(1 - input * input)", complex="atanh(x)",
 unary("sigmoid", "sigmoid(x)", "sigmoid_backward(grad, result)", complex="DIV(1, (1 + exp(-x)))", **_E, alias=(),
       doc="""1 / (1 + exp(-input)).
 
-    >>> import rushlight as torch
-    >>> torch.sigmoid(torch.tensor([0.0, 2.0]))
-    tensor([0.5000, 0.8808])
-""")  # fmt: skip
+       >>> import rushlight as torch
+       >>> torch.sigmoid(torch.tensor([0.0, 2.0]))
+       tensor([0.5000, 0.8808])
+       """)  # fmt: skip
 unary("erf", "erf(x)", "grad * exp(-input * input) * 1.1283791670955126", **_E, doc="The error function.")
 unary("erfc", "erfc(x)", "grad * exp(-input * input) * -1.1283791670955126", **_E, doc="1 - erf(input), exact for large input.")
 unary("lgamma", "lgamma(x)", "grad * digamma(input)", **_E, inplace_function=False, doc="log |gamma(input)|.")
@@ -226,7 +226,12 @@ for _name, _c, _doc in (("floor", "floor(x)", "The largest integer not above."),
     op(f"{_name}(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, kernel={"float": _c, "int": "x"}, derivative="grad * 0",
        alias=("fix",) if _name == "trunc" else (), doc=_doc)  # fmt: skip
 op("round(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, kernel={"float": "nearbyint(x)", "int": "x"},
-   derivative="grad * 0", doc="The nearest integer, halves to even.")  # fmt: skip
+   derivative="grad * 0", doc="""The nearest integer, halves to even.
+
+       >>> import rushlight as torch
+       >>> torch.tensor([0.5, 1.5, 2.6]).round()
+       tensor([0., 2., 3.])
+       """)  # fmt: skip
 composite("round.decimals(Tensor input, *, int decimals) -> Tensor", "round_scaled(input, 10.0 ** decimals)", inplace=True, out=True)
 op("round_scaled(Tensor input, float scale) -> Tensor", kind="unary", kernel={"float": "nearbyint(x * scale) / scale"},
    derivative="grad * 0", function=False, method=False)  # fmt: skip
@@ -237,10 +242,10 @@ op("frac(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, kernel=
 
 comparison("eq", "a == b", complex="a == b", doc="""input == other.
 
-    >>> import rushlight as torch
-    >>> torch.tensor([1, 2, 3]) == torch.tensor([1, 5, 3])
-    tensor([ True, False,  True])
-""")
+       >>> import rushlight as torch
+       >>> torch.tensor([1, 2, 3]) == torch.tensor([1, 5, 3])
+       tensor([ True, False,  True])
+       """)
 comparison("ne", "a != b", complex="a != b", alias=("not_equal",), doc="input != other.")
 comparison("lt", "a < b", alias=("less",), doc="input < other.")
 comparison("le", "a <= b", alias=("less_equal",), doc="input <= other.")
@@ -257,7 +262,12 @@ op("bitwise_not(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, 
 for _name, _c in (("bitwise_left_shift", "b < 0 || b >= (int64_t)sizeof(a) * 8 ? 0 : (int64_t)((uint64_t)a << b)"),
                   ("bitwise_right_shift", "b < 0 || b >= (int64_t)sizeof(a) * 8 ? (a < 0 ? -1 : 0) : a >> b")):  # fmt: skip
     op(f"{_name}(Tensor input, Operand other) -> Tensor", kind="binary", inplace=True, out=True, kernel={"int": _c}, doc="Bits shifted.")
-unary("isnan", "x != x", int="0", bool="0", complex="(RE(x) != RE(x)) || (IM(x) != IM(x))", result="bool", inplace=False, out=False, doc="The element is NaN.")
+unary("isnan", "x != x", int="0", bool="0", complex="(RE(x) != RE(x)) || (IM(x) != IM(x))", result="bool", inplace=False, out=False, doc="""The element is NaN.
+
+       >>> import rushlight as torch
+       >>> torch.tensor([1.0, float("nan")]).isnan()
+       tensor([False,  True])
+       """)
 unary("isinf", "isinf(x)", int="0", bool="0", complex="isinf(RE(x)) || isinf(IM(x))", result="bool", inplace=False, out=False, doc="The element is infinite.")
 unary("isfinite", "x - x == 0", int="1", bool="1", complex="(RE(x) - RE(x) == 0) && (IM(x) - IM(x) == 0)", result="bool", inplace=False, out=False,
       doc="Neither infinite nor NaN.")  # fmt: skip
@@ -331,12 +341,12 @@ Tensor *impl_clamp(Tensor *input, Scalar min, Scalar max) {
 }
 """, inplace_function=True, doc="""Elements below min become min, above max become max.
 
-    NaN stays.
+       NaN stays.
 
-    >>> import rushlight as torch
-    >>> torch.tensor([-2.0, 0.5, 3.0]).clamp(min=0, max=1)
-    tensor([0.0000, 0.5000, 1.0000])
-""")  # fmt: skip
+       >>> import rushlight as torch
+       >>> torch.tensor([-2.0, 0.5, 3.0]).clamp(min=0, max=1)
+       tensor([0.0000, 0.5000, 1.0000])
+       """)  # fmt: skip
 op("clamp_between(Tensor input, Scalar low, Scalar high) -> Tensor", kind="unary", inplace=False, out=False, function=False, method=False,
    kernel={"float": "x < low ? (low > high ? high : low) : x > high ? high : x"})  # fmt: skip
 native("clamp_grad(Tensor grad, Tensor input, Scalar? min, Scalar? max) -> Tensor", function=False, method=False, edges=["grad"],
@@ -372,7 +382,12 @@ op("addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> 
 op("lerp(Tensor input, Tensor end, Operand weight) -> Tensor", kind="ternary", inplace=True, out=True,
    kernel={"float": "(fabs(c) < 0.5f ? FMA(c, b - a, a) : FMA(-(b - a), 1 - c, b))", "complex": "a + MUL(c, b - a)"},
    derivative={"input": "grad * conj(1 - weight)", "end": "grad * conj(weight)", "weight": "grad * conj(end - input)"},
-   doc="input + weight * (end - input).")  # fmt: skip
+   doc="""input + weight * (end - input).
+
+       >>> import rushlight as torch
+       >>> torch.lerp(torch.tensor(0.0), torch.tensor(10.0), 0.3)
+       tensor(3.)
+       """)  # fmt: skip
 
 # ---------------------------------------------------------------- complex parts
 

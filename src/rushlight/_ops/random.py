@@ -67,20 +67,20 @@ make("randn(int[] size) -> Tensor",
 make("randint.low(int low, int high, int[] size) -> Tensor",
      doc="""Integers drawn evenly from [low, high), low = 0 unless given; int64 unless dtype says otherwise.
 
-    >>> import rushlight as torch
-    >>> _ = torch.manual_seed(0)
-    >>> torch.randint(0, 10, (5,))
-    tensor([4, 9, 3, 0, 3])
-""")  # fmt: skip
+       >>> import rushlight as torch
+       >>> _ = torch.manual_seed(0)
+       >>> torch.randint(0, 10, (5,))
+       tensor([4, 9, 3, 0, 3])
+       """)  # fmt: skip
 make("randint(int high, int[] size) -> Tensor", doc="")
 make("randperm.n(int n) -> Tensor",
      doc="""A random order of 0 .. n - 1; int64 unless dtype says otherwise. RuntimeError where the dtype cannot hold n.
 
-    >>> import rushlight as torch
-    >>> _ = torch.manual_seed(0)
-    >>> torch.randperm(5)
-    tensor([4, 0, 1, 3, 2])
-""")  # fmt: skip
+       >>> import rushlight as torch
+       >>> _ = torch.manual_seed(0)
+       >>> torch.randperm(5)
+       tensor([4, 0, 1, 3, 2])
+       """)  # fmt: skip
 make("rand_like(Tensor input) -> Tensor", like=True, doc="rand with the shape, dtype, device and strides of input.")
 make("randn_like(Tensor input) -> Tensor", like=True, doc="randn with the shape, dtype, device and strides of input.")
 make("randint_like(Tensor input, int high) -> Tensor", like=True,

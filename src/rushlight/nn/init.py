@@ -85,7 +85,12 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
 
 
 def ones_(tensor: Tensor) -> Tensor:
-    """Every element 1."""
+    """Every element 1.
+
+    >>> import rushlight as torch
+    >>> torch.nn.init.ones_(torch.empty(2))
+    tensor([1., 1.])
+    """
     return constant_(tensor, 1.0)
 
 
@@ -117,7 +122,12 @@ def eye_(tensor: Tensor) -> Tensor:
 
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
-    """The delta kernel (3-D to 5-D): as many channels as possible pass through a convolution unchanged."""
+    """The delta kernel (3-D to 5-D): as many channels as possible pass through a convolution unchanged.
+
+    >>> import rushlight as torch
+    >>> torch.nn.init.dirac_(torch.empty(1, 1, 3))
+    tensor([[[0., 1., 0.]]])
+    """
     if tensor.dim() not in (3, 4, 5):
         raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
     sizes = tensor.shape
@@ -166,7 +176,13 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | No
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """N(0, std^2), std = gain * sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio, 2010)."""
+    """N(0, std^2), std = gain * sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio, 2010).
+
+    >>> import rushlight as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.nn.init.xavier_normal_(torch.empty(2, 2)).shape
+    torch.Size([2, 2])
+    """
     return normal_(tensor, 0.0, _xavier_std(tensor, gain), generator)
 
 
@@ -206,7 +222,13 @@ def kaiming_normal_(
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
 ) -> Tensor:
-    """N(0, std^2), std = gain / sqrt(fan); `a` is leaky_relu's slope (He et al., 2015)."""
+    """N(0, std^2), std = gain / sqrt(fan); `a` is leaky_relu's slope (He et al., 2015).
+
+    >>> import rushlight as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.nn.init.kaiming_normal_(torch.empty(2, 2), nonlinearity="relu").shape
+    torch.Size([2, 2])
+    """
     std = _kaiming_std(tensor, a, mode, nonlinearity)
     return tensor if std is None else normal_(tensor, 0, std, generator)
 
@@ -233,6 +255,11 @@ def trunc_normal_(
 
     Where less than 30 % of the normal mass lies in [a, b], proposals are uniform on [a, b] and a
     proposal x is kept with probability density(x) / max density.
+
+    >>> import rushlight as torch
+    >>> w = torch.nn.init.trunc_normal_(torch.empty(1000), std=2.0, a=-1.0, b=1.0)
+    >>> bool(w.abs().max() <= 1)
+    True
     """
     if mean < a - 2 * std or mean > b + 2 * std:
         import warnings
@@ -312,7 +339,12 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
 
 
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
-    """N(0, std^2) with a share `sparsity` of each column set to 0 (2-D only; Martens, 2010)."""
+    """N(0, std^2) with a share `sparsity` of each column set to 0 (2-D only; Martens, 2010).
+
+    >>> import rushlight as torch
+    >>> (torch.nn.init.sparse_(torch.empty(4, 3), sparsity=0.5) == 0).sum(0)
+    tensor([2, 2, 2])
+    """
     if tensor.dim() != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
     if tensor.is_meta:

@@ -24,7 +24,14 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
-    """Lets each parameter's data be its slice of `vec`, in order; memory is shared with `vec`."""
+    """Lets each parameter's data be its slice of `vec`, in order; memory is shared with `vec`.
+
+    >>> import rushlight as torch
+    >>> layer = torch.nn.Linear(1, 2)
+    >>> torch.nn.utils.vector_to_parameters(torch.tensor([1.0, 2.0, 3.0, 4.0]), layer.parameters())
+    >>> layer.bias.data
+    tensor([3., 4.])
+    """
     if not isinstance(vec, _C.Tensor):
         raise TypeError(f"expected torch.Tensor, but got: {type(vec).__module__}.{type(vec).__qualname__}")
     start = 0
