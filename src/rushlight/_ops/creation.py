@@ -6,7 +6,7 @@ convert.c (dtypes, devices) and storage_object.c (memory).
 
 from __future__ import annotations
 
-from rushlight._ops.define import native
+from rushlight._ops.define import native, python
 
 OPTIONS = "dtype? dtype=None, layout? layout=None, device? device=None, bool? pin_memory=False, bool requires_grad=False"
 OUT = "*, Tensor? out=None, " + OPTIONS  # which the bodies write into by themselves: `records`
@@ -160,3 +160,23 @@ native("resize_(Tensor input, int[] size, *, memory_format? memory_format=None) 
        doc="Gives self another size; new elements are uninitialised.")  # fmt: skip
 native("resize_as_(Tensor input, Tensor the_template, *, memory_format? memory_format=None) -> Tensor",
        doc="Gives self the size of another tensor.")  # fmt: skip
+
+
+@python("empty_permuted(int[] size, int[] physical_layout, *, dtype? dtype=None, layout? layout=None, device? device=None, "
+        "bool? pin_memory=False, bool? requires_grad=False) -> Tensor", method=False,
+        doc="empty(size) whose dimensions lie in memory in the order physical_layout, outermost first.")  # fmt: skip
+def empty_permuted(size, physical_layout, dtype, layout, device, pin_memory, requires_grad):
+    from rushlight import _C
+
+    if sorted(physical_layout) != list(range(len(size))):
+        raise RuntimeError("Number of dimensions in size does not match the length of the physical_layout; i.e. "
+                           f"len(size) = {len(size)} is not equal to len(physical_layout) = {len(physical_layout)}")  # fmt: skip
+    raw = _C.empty([size[d] for d in physical_layout], dtype=dtype, device=device)
+    places = [physical_layout.index(d) for d in range(len(size))]
+    return raw.permute(places).requires_grad_(bool(requires_grad))
+
+
+@python("module_load(Tensor input, Tensor other, bool assign=False) -> Tensor", function=False,
+        doc="What load_state_dict() puts into a parameter: other itself with assign, else this tensor overwritten by it.")  # fmt: skip
+def module_load(input, other, assign):
+    return other.detach() if assign else input.copy_(other).detach()

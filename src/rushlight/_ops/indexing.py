@@ -1,6 +1,6 @@
 """Elements picked, written, joined and moved by where they are."""
 
-from rushlight._ops.define import composite, native
+from rushlight._ops.define import composite, native, python
 
 # ---------------------------------------------------------------- index lists
 
@@ -295,3 +295,60 @@ native("bucketize(Operand input, Tensor boundaries, *, bool out_int32=False, boo
        doc="The number of the bucket that each value falls into, between sorted boundaries.")  # fmt: skip
 native("isin(Operand elements, Operand test_elements, *, bool assume_unique=False, bool invert=False) -> Tensor", method=False, out="exact",
        doc="Which elements are among test_elements.")  # fmt: skip
+
+# ---------------------------------------------------------------- bodies in Python
+
+
+@python("index_reduce(Tensor input, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> Tensor", inplace=True, out="exact apart",
+        doc='Folds the slices of source along dim into those of input that index names: "prod", "mean", "amax" or "amin".')  # fmt: skip
+def index_reduce(input, dim, index, source, reduce, include_self):
+    from rushlight import _C
+
+    if reduce not in ("prod", "mean", "amax", "amin"):
+        raise RuntimeError(f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}.")
+    if index.dim() > 1:
+        raise IndexError("index_reduce_(): Index is supposed to be a vector")
+    scalar = input.dim() == 0
+    base, part = (input.reshape(1), source.reshape(-1)) if scalar else (input, source)
+    shape = [1] * base.dim()
+    shape[dim] = -1
+    places = index.long().reshape(shape).expand(part.shape)
+    result = _C.scatter_reduce(base, dim, places, part, reduce, include_self=include_self)
+    return result.reshape([]) if scalar else result
+
+
+@python("nonzero_static(Tensor input, *, int size, int fill_value=-1) -> Tensor", out=True,
+        doc="nonzero() cut or filled up to `size` rows.")  # fmt: skip
+def nonzero_static(input, size, fill_value):
+    found = input.nonzero()[:size]
+    out = found.new_full((size, input.dim()), fill_value)
+    out[: len(found)] = found
+    return out
+
+
+@python("unravel_index(Tensor indices, object shape) -> object", method=False,
+        doc="Positions in the flattened tensor of that shape as one index a dimension.")  # fmt: skip
+def unravel_index(indices, shape):
+    sizes = [shape] if isinstance(shape, int) else [int(s) for s in shape]
+    if any(s < 0 for s in sizes):
+        raise ValueError(f"'shape' cannot have negative values, but got {tuple(sizes)}")
+    out = []
+    for size in reversed(sizes):
+        out.append(indices % size)
+        indices = indices.div(size, rounding_mode="floor")
+    return tuple(reversed(out))
+
+
+@python("fill_diagonal_(Tensor input, Scalar fill_value, bool wrap=False) -> Tensor", function=False,
+        doc="The main diagonal filled; with wrap, of a tall matrix again below each block of columns.")  # fmt: skip
+def fill_diagonal_(input, fill_value, wrap):
+    if input.dim() < 2:
+        raise RuntimeError("dimensions must larger than 1")
+    if input.dim() > 2 and len(set(input.shape)) > 1:
+        raise RuntimeError("all dimensions of input must be of equal length")
+    side = min(input.shape)
+    input.as_strided([side], [sum(input.stride())], input.storage_offset()).fill_(fill_value)
+    rows, columns = input.shape[:2]
+    for start in range(columns + 1, rows, columns + 1) if wrap and input.dim() == 2 else ():
+        input[start:].diagonal().fill_(fill_value)
+    return input

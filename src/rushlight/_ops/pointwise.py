@@ -1,6 +1,6 @@
 """Elementwise arithmetic, comparison and elementary functions."""
 
-from rushlight._ops.define import binary, comparison, composite, native, op, unary
+from rushlight._ops.define import binary, comparison, composite, native, op, python, unary
 
 # ---------------------------------------------------------------- arithmetic
 
@@ -410,3 +410,17 @@ Tensor *rl_imag(Tensor *input) {
     return r;
 }
 """, method=False, doc="The imaginary part, as a view.")  # fmt: skip
+
+
+@python("frexp(Tensor input) -> (Tensor mantissa, Tensor exponent)", derivative="grad_mantissa / exp2(to_dtype(exponent, float64))", out=True,
+        doc="mantissa * 2 ** exponent = input, with the mantissa's magnitude in [0.5, 1).")  # fmt: skip
+def frexp(input):
+    import numpy
+
+    from rushlight import _C
+
+    if not input.is_floating_point():
+        raise RuntimeError("torch.frexp() only supports floating-point dtypes")
+    wide = input.detach() if input.dtype != _C.bfloat16 else input.detach().float()
+    mantissa, exponent = numpy.frexp(wide.numpy())
+    return _C.from_numpy(numpy.array(mantissa)).to(input.dtype), _C.from_numpy(numpy.array(exponent, dtype=numpy.int32))

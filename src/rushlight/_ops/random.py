@@ -4,7 +4,7 @@ The streams are PyTorch's (`_core/random.h`).  `_core/fill.c` holds the methods,
 `_core/dropout.c` the layers; what they return has no gradient, or one of zeros where PyTorch says so.
 """
 
-from rushlight._ops.define import Op, composite, native, op
+from rushlight._ops.define import Op, composite, native, op, python
 
 
 def fill(schema: str, doc: str) -> Op:
@@ -158,3 +158,13 @@ native(f"rrelu({RRELU}, bool inplace=False) -> Tensor", records=True, method=Fal
        """)  # fmt: skip
 native(f"rrelu.generator({RRELU}, Generator? generator=None) -> Tensor", records=True, method=False)
 native(f"rrelu_({RRELU}, Generator? generator=None) -> Tensor", records=True, method=False, doc="rrelu in place.")
+
+
+@python("native_dropout(Tensor input, float p, bool? train) -> (Tensor, Tensor)", method=False, doc="dropout(), and which elements stayed.")
+def native_dropout(input, p, train):
+    from rushlight import _C
+
+    if train is False or input.numel() == 0:
+        return input.clone(), _C.ones_like(input, dtype=_C.bool)
+    mask = _C.empty_like(input).bernoulli_(1 - p)
+    return input * mask * (0.0 if p == 1 else 1 / (1 - p)), mask.bool()

@@ -205,3 +205,5 @@ composite("euclidean_dist_backward(Tensor grad, Tensor x1, Tensor x2, Tensor res
 ratio = masked_fill(grad / result, result == 0, 0.0)
 return x1 * sum_dim(ratio, [-1], True) - matmul(ratio, x2)
 """, function=False, method=False)  # fmt: skip
+composite("frobenius_norm(Tensor input, int[1]? dim=None, bool keepdim=False) -> Tensor", "linalg_vector_norm(input, 2, dim, keepdim)", out=True,
+          method=False, doc="The root of the sum of squares.")  # fmt: skip

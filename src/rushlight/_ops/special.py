@@ -95,3 +95,8 @@ composite("special_multigammaln(Tensor input, int p) -> Tensor", "mvlgamma(input
 composite("special_xlogy(Tensor input, Operand other) -> Tensor", "xlogy(input, other)", out=True, **_NS, doc="xlogy().")
 composite("special_logsumexp(Tensor input, int[1] dim, bool keepdim=False) -> Tensor", "logsumexp(input, dim, keepdim)", out=True, **_NS,
           doc="logsumexp().")  # fmt: skip
+_IGAMMA_SLOPE = "grad * exp((input - 1) * log(other) - other - lgamma(input))"
+binary("igamma", "sf_igamma(a, b)", {"other": _IGAMMA_SLOPE}, other="Tensor", float_result=True, alias=("special_gammainc",),
+       doc="The lower incomplete gamma function of (input, other), divided by gamma(input).")  # fmt: skip
+binary("igammac", "sf_igammac(a, b)", {"other": f"-({_IGAMMA_SLOPE})"}, other="Tensor", float_result=True, alias=("special_gammaincc",),
+       doc="The upper incomplete gamma function of (input, other), divided by gamma(input).")  # fmt: skip

@@ -1,6 +1,6 @@
 """Other looks at the same memory, copies, and filling."""
 
-from rushlight._ops.define import composite, native, view
+from rushlight._ops.define import composite, native, python, view
 
 view("view(Tensor input, int[] size) -> Tensor", "reshape(grad, input.shape)", function=False,
      doc="""The same elements in another shape, without a copy; -1 stands for what is left over.
@@ -456,3 +456,25 @@ Tensor *rl_zero_(Tensor *self) {
        tensor([0., 0.])
        """)  # fmt: skip
 composite("fill(Tensor input, Operand value) -> Tensor", "fill_(clone(input), value)", method=False, doc="A copy with every element set to value.")
+
+
+@python("dim_order(Tensor input) -> object", function=False, doc="The dimensions from the outermost in memory to the innermost.")
+def dim_order(input):
+    return tuple(sorted(range(input.dim()), key=lambda d: -input.stride(d)))
+
+
+@python("__reversed__(Tensor input) -> Tensor", function=False, doc="flip() along the first dimension.")
+def __reversed__(input):
+    return input.flip(0) if input.dim() else input
+
+# ---------------------------------------------------------------- complex conjugates are computed at once
+
+for _name, _doc in (("resolve_conj", "The tensor itself: conjugates are computed at once."),
+                    ("resolve_neg", "The tensor itself: negatives are computed at once.")):  # fmt: skip
+    native(f"{_name}(Tensor input) -> Tensor", records=True, doc=_doc, code=f"""
+Tensor *rl_{_name}(Tensor *input) {{ return (Tensor *)Py_NewRef((PyObject *)input); }}
+""")  # fmt: skip
+for _name, _doc in (("is_conj", "Whether a conjugation is pending: never."), ("is_neg", "Whether a negation is pending: never.")):
+    native(f"{_name}(Tensor input) -> object", doc=_doc, records=True, code=f"""
+PyObject *rl_{_name}(Tensor *input) {{ (void)input; Py_RETURN_FALSE; }}
+""")  # fmt: skip
