@@ -112,12 +112,13 @@ def same(function, expansion, inputs, tolerance=3e-6):
 
 
 @pytest.mark.parametrize("layout", ["dense", "spread", "turned"])
-@pytest.mark.parametrize("name", NORMS)
-@pytest.mark.parametrize("columns", SIZES)
+# Centring a row of one element leaves nothing but rounding errors, times 1 / sqrt(eps).
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [(name, n) for name in NORMS for n in SIZES if n > 1 or name not in ("layer_norm", "group_norm")],
+)
 def test_norms(name, columns, layout):
     rows = 37 if columns < 1000 else 130
-    if columns == 1 and name != "batch_norm":
-        pytest.skip("the mean of one element is itself")
     same(*NORMS[name], [sample(rows, columns, layout=layout), sample(columns), sample(columns)], 3e-5)
 
 

@@ -19,12 +19,13 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "rushlight"
 # `rushlight` itself (the namespace) is imported by leaves and, inside functions or for types, by anyone.
 MAY_IMPORT = {
     "_C": [],
+    "_hints": [],
     "_version": [],
     "version": ["_version"],
     "_ops": ["_C", "linalg"],  # bodies in Python call natives; the records themselves import nothing
     "_build": ["_ops"],
     "_tensor_str": ["_C"],
-    "_utils": ["_C"],
+    "_utils": ["_C", "_hints"],
     "_transforms": ["_C", "_utils"],
     "autograd": ["_transforms"],
     "utils": ["autograd", "random"],

@@ -94,3 +94,12 @@ def test_small_methods():
         x.float().float_power_(2)
     assert x.is_set_to(x.view(2)) and not x.is_set_to(x[:1]) and x.to_dense() is x
     assert torch.arange(2.0).map2_(x.float(), x.float(), lambda a, b, c: a + b + c).tolist() == [2.0, 3.0]
+
+
+def test_help_begins_with_the_ways_to_call():
+    assert torch.cat.__doc__.startswith(
+        "cat(tuple of Tensors tensors, int dim = 0, *, Tensor out = None)\n\nTensors one after"
+    )
+    assert torch.Tensor.view.__doc__.startswith(
+        "view(tuple of ints size)\nview(torch.dtype dtype)\n\nThe same elements"
+    )

@@ -11,7 +11,7 @@ import pytest
 
 import rushlight
 
-pytest.importorskip("mypy")
+pytest.importorskip("mypy", reason="the stubs are checked with mypy, which is not installed")
 
 PROGRAM = """
 import rushlight as torch

@@ -106,14 +106,6 @@ def install() -> None:
         sys.meta_path.insert(0, _Finder)
 
 
-def uninstall() -> None:
-    """Undoes `install`, for tests; modules imported meanwhile keep what they have."""
-    if _Finder in sys.meta_path:
-        sys.meta_path.remove(_Finder)
-        for name in [name for name in sys.modules if name == "torch" or name.startswith("torch.")]:
-            del sys.modules[name]
-
-
 def explain(error: BaseException) -> None:
     """Adds a note to an error about a missing name of a rushlight module, in the words of the program."""
     if isinstance(error, AttributeError):

@@ -107,7 +107,6 @@ class Gradient:
                         self._arg(f"{name}_offset", "int64_t", f"RL_OFFSET({source})")
                     else:
                         self._arg(f"{name}_{attr}", "RLDType" if attr == "dtype" else "int64_t", f"{source}->{attr}")
-        self.per_edge_needed = self.needs
 
     def _arg(self, name: str, ctype: str, c: str) -> None:
         if all(a[0] != name for a in self.args):

@@ -5,7 +5,6 @@ python -m rushlight._build.docs FOLDER   writes `<family>.md` for each family an
 
 from __future__ import annotations
 
-import inspect
 import sys
 from pathlib import Path
 
@@ -68,7 +67,7 @@ def dtypes(op: Op) -> str:
 
 def prose(doc: str) -> str:
     """The docstring, its examples (which come last) fenced."""
-    text, prompt, example = inspect.cleandoc(doc).partition(">>> ")
+    text, prompt, example = doc.partition(">>> ")
     return f"{text}```pycon\n{prompt}{example}\n```" if prompt else text
 
 

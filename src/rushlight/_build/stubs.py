@@ -7,7 +7,6 @@ What `_core` has beside the table is in `native.pyi.in`, a stub by hand with two
 from __future__ import annotations
 
 import ast
-import inspect
 import keyword
 import re
 import textwrap
@@ -124,7 +123,7 @@ def definition(entry: Entry) -> str:
 
 
 def docstring(doc: str) -> str:
-    text = inspect.cleandoc(doc).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    text = doc.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     return f'"""{text}\n"""' if "\n" in text or text.endswith('"') else f'"""{text}"""'
 
 

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from inspect import cleandoc
 
 from rushlight._ops.define import Op
-
-# Whose in-place form is a function too, as in PyTorch: `torch.relu_(x)` beside `x.relu_()`.
-_INPLACE_FUNCTIONS = frozenset(
-    """relu dropout rrelu threshold celu selu elu leaky_relu abs acos acosh addmv asin asinh atan atanh ceil clamp clamp_max
-    clamp_min conj_physical cos cosh deg2rad erf erfc exp exp2 expm1 fix floor frac gcd i0 lcm ldexp log log10 log1p log2 logit
-    nan_to_num neg rad2deg reciprocal round rsqrt sigmoid sin sinc sinh sqrt square tan tanh trunc xlogy""".split()
-)
 
 
 @dataclass(frozen=True)
@@ -39,7 +33,7 @@ def entries(ops: Iterable[Op]) -> Iterator[Entry]:
     for op in ops:
         by_name.setdefault(op.name, []).append(op)
     for name, group in by_name.items():
-        doc = next((op.doc for op in group if op.doc), "")
+        doc = cleandoc(next((op.doc for op in group if op.doc), ""))
         root = not group[0].namespaces
         functions = tuple(op for op in group if op.function)
         methods = tuple(op for op in group if op.method and op.params and op.params[0].is_tensor)
@@ -51,7 +45,7 @@ def entries(ops: Iterable[Op]) -> Iterator[Entry]:
                 yield Entry(shown, "method", methods, doc, False)
             if places:
                 yield Entry(shown + "_", "inplace", places, doc, False)
-                if name in _INPLACE_FUNCTIONS or not group[0].method:
+                if not group[0].method or any(op.inplace_function for op in group):
                     yield Entry(shown + "_", "inplace_function", places, doc, root)
 
 

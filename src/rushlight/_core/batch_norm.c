@@ -29,6 +29,9 @@ static int check_batch_norm(Tensor *x, Tensor *mean, Tensor *var, Tensor *w, Ten
         }
         if (given[i] && given[i]->numel != c) {
             PyErr_Format(PyExc_RuntimeError, "%s should contain %lld elements not %lld", names[i], (long long)c, (long long)given[i]->numel);
+            SizesText shape;
+            rl_hint("the input is [%s]: dimension 1 is the features, of which the layer has %lld", rl_shape_text(&shape, x),
+                    (long long)given[i]->numel);
             return -1;
         }
     }

@@ -109,7 +109,7 @@ PyObject *rl_py_to(FASTKW_ARGS) {
 
 PyObject *rl_py_cuda(FASTKW_ARGS) {
     (void)self; (void)args; (void)n; (void)kw;
-    PyErr_SetString(PyExc_AssertionError, "Torch not compiled with CUDA enabled");
+    rl_refuse_cuda();
     return NULL;
 }
 

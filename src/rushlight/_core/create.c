@@ -9,6 +9,7 @@ Tensor *rl_with_grad(Tensor *t, bool requires_grad) {
     if (!t || !requires_grad) return t;
     if (!RL_IS_INEXACT(t->dtype)) {
         PyErr_SetString(PyExc_RuntimeError, "Only Tensors of floating point and complex dtype can require gradients");
+        rl_hint("it would be torch.%s; dtype=torch.float32 makes it floating-point", rl_dtypes[t->dtype].name);
         Py_DECREF(t);
         return NULL;
     }

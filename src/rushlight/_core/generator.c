@@ -217,7 +217,8 @@ static PyObject *set_rng_state(PyObject *m, PyObject *args, PyObject *kw) {
 
 static PyMethodDef functions[] = {
     {"manual_seed", (PyCFunction)(void (*)(void))manual_seed, METH_VARARGS | METH_KEYWORDS,
-     "manual_seed(seed)\n--\n\nStarts the default generator's stream of `seed`, and returns the generator."},
+     "manual_seed(seed)\n--\n\nStarts the default generator's stream of `seed`, and returns the generator.\n\n"
+     ">>> import rushlight as torch\n>>> _ = torch.manual_seed(0)\n>>> torch.rand(2)\ntensor([0.4963, 0.7682])"},
     {"seed", seed, METH_NOARGS, "seed()\n--\n\nSeeds the default generator from the system's entropy, and returns the seed."},
     {"initial_seed", initial_seed, METH_NOARGS, "initial_seed()\n--\n\nThe seed that the default generator was started from."},
     {"get_rng_state", get_rng_state, METH_NOARGS, "get_rng_state()\n--\n\nThe default generator's state, as a tensor of bytes."},

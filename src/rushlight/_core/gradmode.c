@@ -186,7 +186,9 @@ METHODS(inference_methods, inference_enter, leave)
         .tp_doc = DOC,                                                                   \
     };
 BLOCK_TYPE(NoGrad_Type, "no_grad", no_grad_methods, plain_getset, NULL,
-           "no_grad()\n--\n\nInside, operations record no history. A context manager and a decorator; of this thread alone.")
+           "no_grad()\n--\n\nInside, operations record no history. A context manager and a decorator; of this thread alone.\n\n"
+           ">>> import rushlight as torch\n>>> w = torch.ones(2, requires_grad=True)\n>>> with torch.no_grad():\n"
+           "...     w -= 0.5\n>>> w\ntensor([0.5000, 0.5000], requires_grad=True)")
 BLOCK_TYPE(EnableGrad_Type, "enable_grad", enable_grad_methods, plain_getset, NULL,
            "enable_grad()\n--\n\nInside, operations record history even within no_grad().")
 BLOCK_TYPE(SetGradEnabled_Type, "set_grad_enabled", set_methods, mode_getset, set_repr,

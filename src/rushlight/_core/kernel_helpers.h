@@ -76,5 +76,4 @@ static inline double complex log_add_complex(double complex a, double complex b)
 }
 #define floordiv(a, b) _Generic((a), float: floordiv_realf, double: floordiv_real, default: floordiv_int)((a), (b))
 #define pymod(a, b) _Generic((a), float: mod_realf, double: mod_real, default: mod_int)((a), (b))
-#define sign_of(x) ((x) > 0 ? 1 : (x) < 0 ? -1 : 0)
 #endif

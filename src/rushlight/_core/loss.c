@@ -175,6 +175,7 @@ static int check_unit(const LossKernels *k, Tensor *t, const char *which)
 {
     if (k->within_unit(t->data, t->numel)) return 0;
     PyErr_Format(PyExc_RuntimeError, "all elements of %s should be between 0 and 1", which);
+    if (strcmp(which, "input") == 0) rl_hint("end the model with a sigmoid, or use BCEWithLogitsLoss, which has it built in");
     return -1;
 }
 
@@ -383,6 +384,7 @@ Tensor *rl_binary_cross_entropy(Tensor *input, Tensor *target, Tensor *weight, i
     }
     if (RL_UNLIKELY(input->dtype != target->dtype)) {
         PyErr_Format(PyExc_RuntimeError, "Found dtype %s but expected %s", rl_dtypes[target->dtype].legacy, rl_dtypes[input->dtype].legacy);
+        rl_hint("the target has the input's dtype: target.to(torch.%s)", rl_dtypes[input->dtype].name);
         return NULL;
     }
     if (rl_refuse_weight_grad(weight, "binary_cross_entropy") < 0) return NULL;

@@ -3,6 +3,7 @@
 #include "rl.h"
 #include "rl_ops.h"
 #include "runtime.h"
+#include "sizes_text.h"
 
 /* How a matrix lies in memory: rows or columns contiguous, so that no copy is needed. */
 typedef struct { Tensor *t; const char *data; bool trans; int64_t ld; } Mat;
@@ -273,6 +274,8 @@ static Tensor *batched(Tensor *a, Tensor *b) {
         if (x != y && x != 1 && y != 1) {
             PyErr_Format(PyExc_RuntimeError, "The size of tensor a (%lld) must match the size of tensor b (%lld) at non-singleton dimension %d",
                          (long long)x, (long long)y, i);
+            SizesText sa, sb;
+            rl_hint("the shapes are [%s] and [%s]", rl_shape_text(&sa, a), rl_shape_text(&sb, b));
             return NULL;
         }
         ea[i] = eb[i] = batch[i] = x == 1 ? y : x;
@@ -354,11 +357,15 @@ Tensor *impl_linear(Tensor *x, Tensor *w, Tensor *bias) {
         else
             PyErr_Format(PyExc_RuntimeError, "mat1 and mat2 shapes cannot be multiplied (%lldx%lld and %lldx%lld)", (long long)rows,
                          (long long)k, (long long)w->size[1], (long long)n);
+        rl_hint("the input's last dimension has %lld elements, the weight takes %lld", (long long)k, (long long)w->size[1]);
         return NULL;
     }
     if (RL_UNLIKELY(x->dtype != w->dtype || (bias && bias->dtype != x->dtype))) {
         PyErr_Format(PyExc_RuntimeError, "mat1 and mat2 must have the same dtype, but got %s and %s", rl_dtypes[x->dtype].legacy,
                      rl_dtypes[(x->dtype != w->dtype ? w : bias)->dtype].legacy);
+        if (x->dtype != w->dtype)
+            rl_hint("the input is torch.%s and the weight torch.%s: input.to(torch.%s)", rl_dtypes[x->dtype].name,
+                    rl_dtypes[w->dtype].name, rl_dtypes[w->dtype].name);
         return NULL;
     }
     if (RL_UNLIKELY(bias && (bias->ndim > 1 || bias->numel != n))) {

@@ -7,6 +7,7 @@
 #include "loss.h"
 #include "parse.h"
 #include "rl_ops.h"
+#include "sizes_text.h"
 #include "softmax.h"
 
 #define LEVELS 8
@@ -101,6 +102,9 @@ static int check_classes(Tensor *input, Tensor *target, Tensor *weight)
     }
     if (nd <= 2 && target->ndim > 1) {
         PyErr_SetString(PyExc_RuntimeError, "0D or 1D target tensor expected, multi-target not supported");
+        SizesText given;
+        rl_hint("the target is [%s], but one class number for each row of the input is [%lld]%s", rl_shape_text(&given, target),
+                (long long)input->size[0], target->ndim == 2 && target->size[1] == 1 ? ": target.squeeze(1)" : "");
         return -1;
     }
     if (nd == 1 && target->ndim == 1 && target->size[0] != 1) {
@@ -134,6 +138,11 @@ static int check_classes(Tensor *input, Tensor *target, Tensor *weight)
     }
     if (RL_UNLIKELY(target->dtype != RL_I64 && target->dtype != RL_U8)) {
         PyErr_Format(PyExc_RuntimeError, "expected target dtype to be Long or Byte, but got %s", rl_dtypes[target->dtype].legacy);
+        SizesText wanted;
+        if (RL_IS_FLOAT(target->dtype))
+            rl_hint("class numbers are integers: target.long(); probabilities of the classes have the input's shape, [%s]",
+                    rl_shape_text(&wanted, input));
+        else rl_hint("class numbers are int64: target.long()");
         return -1;
     }
     if (weight && weight->dtype != input->dtype) {
@@ -149,6 +158,7 @@ static int check_range(const Nll *s)
         const int64_t y = s->target[i];
         if (RL_LIKELY((uint64_t)y < (uint64_t)s->classes) || y == s->ignore) continue;
         PyErr_Format(PyExc_IndexError, "Target %lld is out of bounds.", (long long)y);
+        rl_hint("the input has %lld classes, so targets are 0 to %lld, or ignore_index", (long long)s->classes, (long long)s->classes - 1);
         return -1;
     }
     return 0;

@@ -346,6 +346,10 @@ static void view_error(Tensor *self, bool indirect) {
     PyErr_Format(PyExc_RuntimeError, "%s %s", head, rule);
 }
 
+static void hint_leaf(void) {
+    rl_hint("write to a parameter within `with torch.no_grad():`, as optimizers do, or give the result a name of its own");
+}
+
 /* `recording`: the write will be recorded (some input requires grad). */
 int rl_check_inplace(Tensor *self, bool recording) {
     if (!recording) return 0;
@@ -354,11 +358,13 @@ int rl_check_inplace(Tensor *self, bool recording) {
         if (RL_REQUIRES_GRAD(self) && self->base->grad_fn == NULL) {
             PyErr_SetString(PyExc_RuntimeError,
                             "a view of a leaf Variable that requires grad is being used in an in-place operation.");
+            hint_leaf();
             return -1;
         }
     }
     if (RL_REQUIRES_GRAD(self) && self->grad_fn == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "a leaf Variable that requires grad is being used in an in-place operation.");
+        hint_leaf();
         return -1;
     }
     return 0;

@@ -288,6 +288,13 @@ static int convert(Parsed *ps, const Param *p, PyObject *o, Arg *a) {
 static const char *const other_names[][2] = {{"axis", "dim"}, {"keepdims", "keepdim"}, {"x", "input"}, {"a", "input"},
                                              {"x1", "input"}, {"x2", "other"}, {"axis0", "dim0"}, {"axis1", "dim1"}};
 
+/* For what looks like numbers in a place for a tensor. */
+static void hint_tensor(PyObject *given) {
+    if (strcmp(rl_type_name(given), "numpy.ndarray") == 0) rl_hint("torch.from_numpy(array) is a tensor over the same memory");
+    else if (PyList_Check(given) || PyTuple_Check(given) || PyFloat_Check(given) || PyLong_Check(given))
+        rl_hint("torch.tensor(value) makes a tensor of it");
+}
+
 static int find_param(const Overload *ov, PyObject *key) {
     Py_ssize_t len;
     const char *k = PyUnicode_AsUTF8AndSize(key, &len);
@@ -366,6 +373,7 @@ positional:
                 } else {
                     PyErr_Format(PyExc_TypeError, "%s(): argument '%s' (position %zd) must be %s, not %s", name, p->name,
                                  i - first + 1, type_name(p), rl_type_name(args[i]));
+                    if (p->type == AT_TENSOR) hint_tensor(args[i]);
                 }
             }
             return 0;
@@ -389,8 +397,11 @@ positional:
         int r = convert(ps, &ov->params[i], o, &ps->a[i]);
         if (r < 0) return -1;
         if (r == 0) {
-            if (name) PyErr_Format(PyExc_TypeError, "%s(): argument '%s' must be %s, not %s", name, ov->params[i].name,
-                                   type_name(&ov->params[i]), rl_type_name(o));
+            if (name) {
+                PyErr_Format(PyExc_TypeError, "%s(): argument '%s' must be %s, not %s", name, ov->params[i].name,
+                             type_name(&ov->params[i]), rl_type_name(o));
+                if (ov->params[i].type == AT_TENSOR) hint_tensor(o);
+            }
             return 0;
         }
         given[i] = true;
@@ -587,13 +598,7 @@ static PyObject *op_repr(PyObject *self) {
 }
 
 static PyObject *op_name(PyObject *self, void *c) { (void)c; return PyUnicode_FromString(((OpObject *)self)->def->name); }
-static PyObject *op_doc(PyObject *self, void *c) {
-    (void)c;
-    const char *d = ((OpObject *)self)->def->doc;
-    if (!d) Py_RETURN_NONE;
-    return PyUnicode_FromString(d);
-}
-static PyObject *op_signature(PyObject *self, void *c) {
+static PyObject *op_signatures(PyObject *self, void *c) {
     (void)c;
     const OpDef *d = ((OpObject *)self)->def;
     PyObject *list = PyTuple_New(d->n_overloads);
@@ -603,6 +608,16 @@ static PyObject *op_signature(PyObject *self, void *c) {
         PyTuple_SET_ITEM(list, i, s);
     }
     return list;
+}
+/* The overloads, a line each, then what the record says: help() has no other way to the arguments. */
+static PyObject *op_doc(PyObject *self, void *c) {
+    const char *doc = ((OpObject *)self)->def->doc;
+    PyObject *calls = op_signatures(self, c), *newline = calls ? PyUnicode_FromString("\n") : NULL;
+    PyObject *text = newline ? PyUnicode_Join(newline, calls) : NULL;
+    if (text && doc) Py_SETREF(text, PyUnicode_FromFormat("%U\n\n%s", text, doc));
+    Py_XDECREF(calls);
+    Py_XDECREF(newline);
+    return text;
 }
 static PyObject *op_module(PyObject *self, void *c) { (void)self; (void)c; return PyUnicode_FromString("rushlight"); }
 static PyObject *op_reduce(PyObject *self, PyObject *unused) {
@@ -620,7 +635,7 @@ static PyObject *method_get(PyObject *self, PyObject *obj, PyObject *type) {
 static PyGetSetDef op_getset[] = {
     {"__name__", op_name, NULL, NULL, NULL},   {"__qualname__", op_name, NULL, NULL, NULL},
     {"__doc__", op_doc, NULL, NULL, NULL},     {"__module__", op_module, NULL, NULL, NULL},
-    {"__signatures__", op_signature, NULL, "The overloads, as text.", NULL}, {0}};
+    {"__signatures__", op_signatures, NULL, "The overloads, as text.", NULL}, {0}};
 static PyMethodDef op_methods[] = {{"__reduce__", op_reduce, METH_NOARGS, NULL}, {0}};
 
 PyTypeObject RLFunction_Type = {

@@ -61,6 +61,7 @@ int rl_as_int(PyObject *o, int64_t *out);
 int rl_as_double(PyObject *o, double *out);
 int rl_as_dtype(PyObject *o, RLDType *out);
 int rl_as_device(PyObject *o, int *out);
+void rl_refuse_cuda(void);
 int rl_as_sizes(PyObject *o, int64_t *buf, int max, int *n); /* list or tuple of ints */
 int rl_as_memory_format(PyObject *o, int *out);
 

@@ -3,6 +3,7 @@
 #include "pyautograd.h"
 #include "pytensor.h"
 #include "rl_ops.h"
+#include "sizes_text.h"
 
 /* ---------------------------------------------------------------- hooks */
 
@@ -248,10 +249,13 @@ PyObject *rl_node_object(Node *n) {
 static Tensor *implicit_seed(Tensor *root, int i) {
     if (RL_UNLIKELY(!RL_REQUIRES_GRAD(root))) {
         PyErr_Format(PyExc_RuntimeError, "element %d of tensors does not require grad and does not have a grad_fn", i);
+        rl_hint("nothing it was computed from has requires_grad=True, or it was computed under torch.no_grad() or detached");
         return NULL;
     }
     if (RL_UNLIKELY(root->numel != 1)) {
         PyErr_SetString(PyExc_RuntimeError, "grad can be implicitly created only for scalar outputs");
+        SizesText shape;
+        rl_hint("its shape is [%s]: take .mean() or .sum() first, or give backward() a gradient of that shape", rl_shape_text(&shape, root));
         return NULL;
     }
     if (RL_UNLIKELY(!RL_IS_FLOAT(root->dtype))) {

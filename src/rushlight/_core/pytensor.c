@@ -5,6 +5,7 @@
 #include "pytensor.h"
 #include "pyautograd.h"
 #include "create.h"
+#include "sizes_text.h"
 
 #define T(o) ((Tensor *)(o))
 
@@ -168,16 +169,26 @@ static int one_value(Tensor *t, const char *what) {
 static int nb_bool(PyObject *o) {
     Tensor *t = T(o);
     if (t->numel == 0) { PyErr_SetString(PyExc_RuntimeError, "Boolean value of Tensor with no values is ambiguous"); return -1; }
-    if (one_value(t, "Boolean value of Tensor with more than one value is ambiguous") < 0) return -1;
+    if (one_value(t, "Boolean value of Tensor with more than one value is ambiguous") < 0) {
+        rl_hint("x.any() and x.all() make one value of many; between tensors, `and`, `or`, `not` are &, |, ~");
+        return -1;
+    }
     Scalar s = rl_item(t);
     if (PyErr_Occurred()) return -1;
     return s.kind == 'd' ? s.u.d != 0 : s.kind == 'c' ? s.u.d != 0 || s.im != 0 : s.u.i != 0;
+}
+
+static void hint_not_one(Tensor *t) {
+    SizesText shape;
+    rl_hint("its shape is [%s]: x[i] picks an element, x.mean() or x.sum() makes one of all, x.tolist() gives a list",
+            rl_shape_text(&shape, t));
 }
 
 /* For float(), int(), complex(), whose error is another than item()'s. */
 static int number_of(Tensor *t, Scalar *s) {
     if (t->numel != 1) {
         PyErr_SetString(PyExc_ValueError, "only one element tensors can be converted to Python scalars");
+        hint_not_one(t);
         return -1;
     }
     *s = rl_item(t);
@@ -209,8 +220,11 @@ static PyObject *nb_index(PyObject *o) {
 static PyObject *item(PyObject *self, PyObject *u) {
     (void)u;
     Scalar s;
-    if (T(self)->numel != 1)
-        return PyErr_Format(PyExc_RuntimeError, "a Tensor with %lld elements cannot be converted to Scalar", (long long)T(self)->numel);
+    if (T(self)->numel != 1) {
+        PyErr_Format(PyExc_RuntimeError, "a Tensor with %lld elements cannot be converted to Scalar", (long long)T(self)->numel);
+        hint_not_one(T(self));
+        return NULL;
+    }
     s = rl_item(T(self));
     if (PyErr_Occurred()) return NULL;
     if (T(self)->dtype == RL_U64) return PyLong_FromUnsignedLongLong((uint64_t)s.u.i);
@@ -388,6 +402,7 @@ static int set_grad(PyObject *o, PyObject *v, void *c) {
 static int require_float(Tensor *t, const char *only) {
     if (RL_IS_INEXACT(t->dtype)) return 0;
     PyErr_Format(PyExc_RuntimeError, "%s dtype can require gradients", only);
+    rl_hint("it is torch.%s; x.float() is a floating-point copy", rl_dtypes[t->dtype].name);
     return -1;
 }
 static int set_requires(Tensor *t, bool on, const char *only) {
@@ -638,7 +653,7 @@ static PyGetSetDef getset[] = {
     {"shape", get_shape, NULL, "Sizes of the dimensions.", NULL},
     {"dtype", get_dtype, NULL, "Kind of number.", NULL},
     {"device", get_device, NULL, "Where the data is.", NULL},
-    {"layout", get_layout, NULL, NULL, NULL},
+    {"layout", get_layout, NULL, "How the elements are laid out: torch.strided.", NULL},
     {"ndim", get_ndim, NULL, "Number of dimensions.", NULL},
     {"itemsize", get_itemsize, NULL, "Bytes of an element.", NULL},
     {"nbytes", get_nbytes, NULL, "Bytes of all elements.", NULL},
@@ -655,29 +670,51 @@ static PyGetSetDef getset[] = {
     {"imag", get_imag, NULL, "Imaginary part.", NULL},
     {"_version", get_version, NULL, "In-place writes so far.", NULL},
     {"_base", get_base, NULL, "The tensor this one is a view of.", NULL},
-    {"output_nr", get_output_nr, NULL, NULL, NULL},
-    {"retains_grad", get_retains, NULL, NULL, NULL},
-    {"is_cpu", get_is_cpu, NULL, NULL, NULL},
-    {"is_meta", get_is_meta, NULL, NULL, NULL},
-    {"is_cuda", get_false, NULL, NULL, NULL},
-    {"is_mps", get_false, NULL, NULL, NULL},
-    {"is_xpu", get_false, NULL, NULL, NULL},
-    {"is_sparse", get_false, NULL, NULL, NULL},
-    {"is_sparse_csr", get_false, NULL, NULL, NULL},
-    {"is_quantized", get_false, NULL, NULL, NULL},
-    {"is_mkldnn", get_false, NULL, NULL, NULL},
-    {"is_nested", get_false, NULL, NULL, NULL},
-    {"name", get_name, NULL, NULL, NULL},
-    {"names", get_none, NULL, NULL, NULL},
+    {"output_nr", get_output_nr, NULL, "Which result of grad_fn this is.", NULL},
+    {"retains_grad", get_retains, NULL, "Whether retain_grad() was called on a tensor that is not a leaf.", NULL},
+    {"is_cpu", get_is_cpu, NULL, "Whether it is on the CPU.", NULL},
+    {"is_meta", get_is_meta, NULL, "Whether it has a shape and no data.", NULL},
+    {"is_cuda", get_false, NULL, "False: there is only the CPU.", NULL},
+    {"is_mps", get_false, NULL, "False: there is only the CPU.", NULL},
+    {"is_xpu", get_false, NULL, "False: there is only the CPU.", NULL},
+    {"is_sparse", get_false, NULL, "False: all tensors are strided.", NULL},
+    {"is_sparse_csr", get_false, NULL, "False: all tensors are strided.", NULL},
+    {"is_quantized", get_false, NULL, "False: there are no quantised tensors.", NULL},
+    {"is_mkldnn", get_false, NULL, "False: all tensors are strided.", NULL},
+    {"is_nested", get_false, NULL, "False: there are no nested tensors.", NULL},
+    {"name", get_name, NULL, "None; PyTorch keeps a name of its former graphs here.", NULL},
+    {"names", get_none, NULL, "None: dimensions have no names.", NULL},
     {"_backward_hooks", get_backward_hooks, set_ignored, NULL, NULL},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
     {0}};
 
 #define FAST(f) ((PyCFunction)(void (*)(void))(f)), METH_FASTCALL | METH_KEYWORDS
 static PyMethodDef methods[] = {
-    {"item", item, METH_NOARGS, "The one element as a Python number."},
-    {"tolist", tolist, METH_NOARGS, "The elements as nested lists of Python numbers."},
-    {"size", FAST(size), "Sizes, or the size of one dimension."},
+    {"item", item, METH_NOARGS,
+     "item()\n"
+     "\n"
+     "The one element as a Python number. RuntimeError where there are more, or none.\n"
+     "\n"
+     ">>> import rushlight as torch\n"
+     ">>> torch.tensor([2.5]).item()\n"
+     "2.5"},
+    {"tolist", tolist, METH_NOARGS,
+     "tolist()\n"
+     "\n"
+     "The elements as nested lists of Python numbers; of a 0-dimensional tensor the number.\n"
+     "\n"
+     ">>> import rushlight as torch\n"
+     ">>> torch.tensor([[1, 2], [3, 4]]).tolist()\n"
+     "[[1, 2], [3, 4]]"},
+    {"size", FAST(size),
+     "size(dim=None)\n"
+     "\n"
+     "Sizes as a torch.Size, or the size of one dimension.\n"
+     "\n"
+     ">>> import rushlight as torch\n"
+     ">>> x = torch.zeros(2, 3)\n"
+     ">>> x.size(), x.size(-1)\n"
+     "(torch.Size([2, 3]), 3)"},
     {"stride", FAST(stride), "Distances in elements between neighbours along each dimension."},
     {"dim", dim, METH_NOARGS, "Number of dimensions."},
     {"ndimension", dim, METH_NOARGS, "Number of dimensions."},
@@ -687,7 +724,14 @@ static PyMethodDef methods[] = {
     {"storage_offset", storage_offset, METH_NOARGS, "Position of the first element in the storage."},
     {"data_ptr", data_ptr, METH_NOARGS, "Address of the first element."},
     {"is_contiguous", FAST(is_contiguous), "Whether elements lie in row-major order without gaps."},
-    {"requires_grad_", FAST(requires_grad_), "Asks for gradients (or no longer); returns self."},
+    {"requires_grad_", FAST(requires_grad_),
+     "requires_grad_(requires_grad=True)\n"
+     "\n"
+     "Asks for gradients, or no longer; returns self. RuntimeError for integers and bool.\n"
+     "\n"
+     ">>> import rushlight as torch\n"
+     ">>> torch.ones(2).requires_grad_()\n"
+     "tensor([1., 1.], requires_grad=True)"},
     {"retain_grad", py_retain_grad, METH_NOARGS, "Keeps the gradient of a tensor that is not a leaf."},
     {"detach_", detach_, METH_NOARGS, "Cuts the history off, in place."},
     {"_is_view", is_view, METH_NOARGS, NULL},
@@ -695,11 +739,40 @@ static PyMethodDef methods[] = {
     {"as_subclass", as_subclass, METH_O, "The same tensor as an instance of a subclass."},
     {"_make_subclass", (PyCFunction)(void (*)(void))make_subclass, METH_VARARGS | METH_KEYWORDS | METH_STATIC, NULL},
     {"__torch_function__", (PyCFunction)(void (*)(void))torch_function, METH_VARARGS | METH_KEYWORDS | METH_CLASS, NULL},
-    {"backward", FAST(rl_py_backward), "Gradients of this tensor with respect to the leaves it came from."},
+    {"backward", FAST(rl_py_backward),
+     "backward(gradient=None, retain_graph=None, create_graph=False, inputs=None)\n"
+     "\n"
+     "Adds the derivative of this tensor to the .grad of each leaf it was computed from.\n"
+     "\n"
+     "gradient has this tensor's shape and weighs its elements; a single element needs none. The graph is freed\n"
+     "unless retain_graph; with create_graph the derivatives can be differentiated again. inputs: only these.\n"
+     "RuntimeError where nothing requires grad, or the graph was freed, or a value it needs was overwritten.\n"
+     "\n"
+     ">>> import rushlight as torch\n"
+     ">>> x = torch.tensor([1.0, 2.0], requires_grad=True)\n"
+     ">>> (x ** 2).sum().backward()\n"
+     ">>> x.grad\n"
+     "tensor([2., 4.])"},
     {"register_hook", rl_py_register_hook, METH_O, "Calls a function with the gradient when it is known."},
     {"register_post_accumulate_grad_hook", rl_py_register_post_hook, METH_O, "Calls a function when .grad has been updated."},
-    {"to", FAST(rl_py_to), "With another dtype or device; self when nothing changes."},
-    {"numpy", FAST(rl_py_numpy), "A NumPy array over the same memory."},
+    {"to", FAST(rl_py_to),
+     "to(dtype), to(device, dtype=None), to(other)\n"
+     "\n"
+     "With another dtype or device, or those of another tensor; self when nothing changes.\n"
+     "\n"
+     "AssertionError for \"cuda\": tensors live on the CPU, or on \"meta\" as shapes without data.\n"
+     "\n"
+     ">>> import rushlight as torch\n"
+     ">>> torch.tensor([1.7, -1.7]).to(torch.int64)\n"
+     "tensor([ 1, -1])"},
+    {"numpy", FAST(rl_py_numpy),
+     "numpy(*, force=False)\n"
+     "\n"
+     "A NumPy array over the same memory. RuntimeError where the tensor requires grad, unless force, which detaches.\n"
+     "\n"
+     ">>> import rushlight as torch\n"
+     ">>> torch.tensor([1.0, 2.0]).numpy()\n"
+     "array([1., 2.], dtype=float32)"},
     {"_storage_bytes", rl_py_storage_bytes, METH_NOARGS, NULL},
     {0}};
 
@@ -769,5 +842,7 @@ PyTypeObject RLParameter_Type = {
     .tp_new = parameter_new,
     .tp_init = parameter_init,
     .tp_free = PyObject_GC_Del,
-    .tp_doc = "Parameter(data=None, requires_grad=True): a tensor that modules register and optimizers train.",
+    .tp_doc = "Parameter(data=None, requires_grad=True): a tensor that modules register and optimizers train.\n\n"
+              ">>> import rushlight as torch\n>>> torch.nn.Parameter(torch.zeros(2))\n"
+              "Parameter containing:\ntensor([0., 0.], requires_grad=True)",
 };

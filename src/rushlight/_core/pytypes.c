@@ -141,6 +141,11 @@ static int parse_device(const char *s, int *type, int *index) {
     return -1;
 }
 
+void rl_refuse_cuda(void) {
+    PyErr_SetString(PyExc_AssertionError, "Torch not compiled with CUDA enabled");
+    rl_hint("rushlight computes on the CPU; device = \"cuda\" if torch.cuda.is_available() else \"cpu\" suits both");
+}
+
 /* A device that tensors can be made on; cuda and its like raise PyTorch's error of a CPU build. */
 int rl_as_device(PyObject *o, int *out) {
     int type, index;
@@ -154,7 +159,7 @@ int rl_as_device(PyObject *o, int *out) {
     } else {
         return 0;
     }
-    if (type == RL_CUDA) { PyErr_SetString(PyExc_AssertionError, "Torch not compiled with CUDA enabled"); return -1; }
+    if (type == RL_CUDA) { rl_refuse_cuda(); return -1; }
     if (type > RL_META) {
         PyErr_Format(PyExc_RuntimeError, "rushlight computes on the CPU; device '%s' is not available", device_names[type]);
         return -1;

@@ -109,7 +109,6 @@ void rl_storage_free(Storage *s);                          /* when refs reaches 
 static inline void rl_storage_decref(Storage *s) { if (--s->refs == 0) rl_storage_free(s); }
 void *rl_alloc(size_t nbytes);                             /* scratch from the same free lists */
 void rl_dealloc(void *p, size_t nbytes);
-size_t rl_memory_cached(void);
 size_t rl_memory_allocated(void);
 void rl_memory_trim(void);
 
@@ -215,6 +214,8 @@ int rl_broadcast_shapes(int n, Tensor *const *ts, int64_t *size); /* returns ndi
 
 
 const char *rl_type_name(PyObject *o);                       /* what an error message calls an argument */
+/* Adds a note to the error just raised: what was given and what to do.  The message itself stays PyTorch's. */
+void rl_hint(const char *format, ...);
 
 /* ---------------------------------------------------------------- autograd */
 

@@ -1,8 +1,26 @@
 /* runtime.c -- what rendered code calls besides operations. */
 #include "runtime.h"
 #include "rl_ops.h"
+#include <stdarg.h>
 #include <stdlib.h>
 #include <structmember.h>
+
+void rl_hint(const char *format, ...) {
+    PyObject *type, *error, *tb;
+    PyErr_Fetch(&type, &error, &tb);
+    PyErr_NormalizeException(&type, &error, &tb);
+    va_list args;
+    va_start(args, format);
+    PyObject *body = PyUnicode_FromFormatV(format, args);
+    va_end(args);
+    PyObject *text = body ? PyUnicode_FromFormat("hint: %U", body) : NULL;
+    PyObject *done = text ? PyObject_CallMethod(error, "add_note", "O", text) : NULL;
+    if (!done) PyErr_Clear(); /* the error matters more */
+    Py_XDECREF(body);
+    Py_XDECREF(text);
+    Py_XDECREF(done);
+    PyErr_Restore(type, error, tb);
+}
 
 int64_t rl_dim_count(Tensor *t, Ints dims) {
     bool mask[RL_MAXDIM];

@@ -246,6 +246,8 @@ Tensor *impl_embedding_lookup(Tensor *weight, Tensor *indices, int64_t padding_i
         out = rl_empty(indices->ndim + 1, size, (RLDType)weight->dtype, weight->device);
         if (out && rl_plan_run(&p, PT_GET, weight, out->data, false, "embedding") < 0) Py_CLEAR(out);
         rl_plan_free(&p);
+    } else if (PyErr_ExceptionMatches(PyExc_IndexError)) {
+        rl_hint("the weight has %lld rows, so indices are 0 to %lld", (long long)weight->size[0], (long long)weight->size[0] - 1);
     }
     Py_DECREF(ix);
     return out;

@@ -84,7 +84,6 @@ void rl_memory_trim(void) {
 #endif
 }
 
-size_t rl_memory_cached(void) { return cached_bytes; }
 size_t rl_memory_allocated(void) { return allocated_bytes; }
 
 /* The smallest blocks are cut from slabs: the first of a size costs as little as the thousandth. */

@@ -1,5 +1,6 @@
 /* tensor.c -- the life of a Tensor object: allocation, geometry, aliases, garbage collection. */
 #include "parse.h"
+#include "sizes_text.h"
 #include <stdlib.h>
 
 static Tensor *free_tensors;   /* linked through ->grad; their memory keeps its GC header */
@@ -455,6 +456,8 @@ int rl_broadcast_shapes(int n, Tensor *const *ts, int64_t *size) {
             if (*s == 1) { *s = m; continue; }
             PyErr_Format(PyExc_RuntimeError, "The size of tensor a (%lld) must match the size of tensor b (%lld) "
                          "at non-singleton dimension %d", (long long)*s, (long long)m, i + shift);
+            SizesText a, b;
+            if (n == 2) rl_hint("the shapes are [%s] and [%s]", rl_shape_text(&a, ts[0]), rl_shape_text(&b, ts[1]));
             return -1;
         }
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from rushlight import _C
+from rushlight._hints import hinted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -137,7 +138,8 @@ def _load_file(
     from _pickle import UnpicklingError
 
     start = file.tell()
-    is_zip = file.read(4) == b"PK\3\4"
+    head = file.read(16)
+    is_zip = head[:4] == b"PK\3\4"
     file.seek(start)
     if mmap and not is_zip:
         raise RuntimeError(
@@ -152,10 +154,17 @@ def _load_file(
         from rushlight._io.legacy import load_legacy
 
         return load_legacy(file, restore, _unpickler(weights_only, pickle_args))
-    except UnpicklingError as error:
-        if not weights_only:
+    except (UnpicklingError, EOFError) as error:
+        reported = error
+        if weights_only and isinstance(error, UnpicklingError):
+            reported = UnpicklingError(_explain(str(error)))
+        if not is_zip and head[:1] != b"\x80":  # the first byte of every pickle since protocol 2
+            name = getattr(file, "name", None)
+            begins = f"it begins with {head!r}" if head else "it is empty"
+            hinted(reported, f"{'this' if name is None else repr(name)} was not written by torch.save: {begins}")
+        if reported is error:
             raise
-        raise UnpicklingError(_explain(str(error))) from None
+        raise reported from None
 
 
 def _load_archive(

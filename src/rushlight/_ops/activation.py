@@ -87,7 +87,12 @@ native("relu6(Tensor input, bool inplace=False) -> Tensor", records=True, method
 Tensor *rl_relu6(Tensor *input, bool inplace) { return inplace ? rl_hardtanh_(input, 0, 6) : rl_hardtanh(input, 0, 6); }
 """, doc="min(max(0, input), 6).")  # fmt: skip
 _activation("leaky_relu", "x > 0 ? x : x * negative_slope", "b > 0 ? a : a * negative_slope", params=", float negative_slope=0.01",
-            doc="input where positive, else negative_slope * input.")  # fmt: skip
+            doc="""input where positive, else negative_slope * input.
+
+       >>> import rushlight as torch
+       >>> torch.nn.functional.leaky_relu(torch.tensor([-1.0, 2.0]), 0.1)
+       tensor([-0.1000,  2.0000])
+       """)  # fmt: skip
 
 native("prelu(Tensor input, Tensor weight) -> Tensor", records=True, code="""
 Tensor *rl_prelu(Tensor *input, Tensor *weight) {
@@ -128,7 +133,12 @@ op("_prelu_kernel(Tensor input, Tensor weight) -> Tensor", kind="binary", kernel
 
 _SELU = ("1.6732632423543772", "1.0507009873554805")  # alpha and scale of Klambauer et al. (2017)
 _activation("elu", "x < 0 ? expm1(x) * alpha : x", None, derivative="elu_backward(grad, input, alpha, 1.0, 1.0)", params=", float alpha=1.0",
-            doc="input where positive, else alpha * (exp(input) - 1).")  # fmt: skip
+            doc="""input where positive, else alpha * (exp(input) - 1).
+
+       >>> import rushlight as torch
+       >>> torch.nn.functional.elu(torch.tensor([-1.0, 2.0]))
+       tensor([-0.6321,  2.0000])
+       """)  # fmt: skip
 _activation("selu", f"x < 0 ? expm1(x) * ({_SELU[0]} * {_SELU[1]}) : x * {_SELU[1]}", None, public=True, node="EluBackward0", error="elu_cpu",
             derivative=f"elu_backward(grad, input, {_SELU[0]}, {_SELU[1]}, 1.0)",
             doc="scale * elu(input, alpha), with the constants that keep mean 0 and variance 1 (Klambauer et al., 2017).")  # fmt: skip
@@ -165,7 +175,12 @@ _activation("softplus", "x * beta > threshold ? x : softplus(x * beta) / beta",
             params=", float beta=1.0, float threshold=20.0", switch=False,
             doc="log(1 + exp(beta * input)) / beta; input itself where beta * input exceeds threshold.")  # fmt: skip
 _activation("logsigmoid", "-softplus(-x)", None, derivative="log_sigmoid_backward(grad, input)", switch=False,
-            node="LogSigmoidBackward0", error="log_sigmoid_cpu", doc="log(sigmoid(input)), exact for large input.")  # fmt: skip
+            node="LogSigmoidBackward0", error="log_sigmoid_cpu", doc="""log(sigmoid(input)), exact for large input.
+
+       >>> import rushlight as torch
+       >>> torch.nn.functional.logsigmoid(torch.tensor([0.0, 2.0]))
+       tensor([-0.6931, -0.1269])
+       """)  # fmt: skip
 _backward("log_sigmoid", "a * ((b < 0 ? 1 : 0) - (b < 0 ? 1 : -1) * (exp(-fabs(b)) / (1 + exp(-fabs(b)))))",
           "-(sigmoid(input) * (1 - sigmoid(input)))")  # fmt: skip
 

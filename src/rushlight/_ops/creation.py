@@ -6,7 +6,7 @@ convert.c (dtypes, devices) and storage_object.c (memory).
 
 from __future__ import annotations
 
-from rushlight._ops.define import native
+from rushlight._ops.define import native, python
 
 OPTIONS = "dtype? dtype=None, layout? layout=None, device? device=None, bool? pin_memory=False, bool requires_grad=False"
 OUT = "*, Tensor? out=None, " + OPTIONS  # which the bodies write into by themselves: `records`
@@ -17,8 +17,19 @@ NEW = "*, " + OPTIONS
 
 native(f"empty.size(int[] size, {OUT}, memory_format? memory_format=None) -> Tensor", method=False, records=True,
        doc="A tensor of the given size with whatever the memory holds.")  # fmt: skip
-native(f"zeros.size(int[] size, {OUT}) -> Tensor", method=False, records=True, doc="A tensor of zeros.")
-native(f"ones.size(int[] size, {OUT}) -> Tensor", method=False, records=True, doc="A tensor of ones.")
+native(f"zeros.size(int[] size, {OUT}) -> Tensor", method=False, records=True, doc="""A tensor of zeros.
+
+       >>> import rushlight as torch
+       >>> torch.zeros(2, 3)
+       tensor([[0., 0., 0.],
+               [0., 0., 0.]])
+       """)
+native(f"ones.size(int[] size, {OUT}) -> Tensor", method=False, records=True, doc="""A tensor of ones.
+
+       >>> import rushlight as torch
+       >>> torch.ones(2, dtype=torch.int64)
+       tensor([1, 1])
+       """)
 native(f"full.size(int[] size, Scalar fill_value, {OUT}) -> Tensor", method=False, records=True,
        doc="A tensor of one value; its dtype is inferred from the value.")  # fmt: skip
 native(f"empty_strided.size(int[] size, int[] stride, {NEW}) -> Tensor", method=False,
@@ -41,13 +52,23 @@ native(f"new_empty_strided(Tensor input, int[] size, int[] stride, {NEW}) -> Ten
 # ---------------------------------------------------------------- ranges and matrices
 
 native(f"arange(Scalar end, {OUT}) -> Tensor", method=False, records=True,
-       doc="arange(start=0, end, step=1): ceil((end - start) / step) values from start on. Integers give int64.")  # fmt: skip
+       doc="""The ceil((end - start) / step) values start, start + step, ... before end. Integers give int64.
+
+       >>> import rushlight as torch
+       >>> torch.arange(3), torch.arange(0, 1, 0.25)
+       (tensor([0, 1, 2]), tensor([0.0000, 0.2500, 0.5000, 0.7500]))
+       """)  # fmt: skip
 native(f"arange.start(Scalar start, Scalar end, {OUT}) -> Tensor", method=False, records=True)
 native(f"arange.start_step(Scalar start, Scalar end, Scalar step, {OUT}) -> Tensor", method=False, records=True)
 native(f"range(Scalar start, Scalar end, Scalar step=1, {OUT}) -> Tensor", method=False, records=True,
        doc="As arange, with end included; deprecated by PyTorch.")  # fmt: skip
 native(f"linspace(Scalar start, Scalar end, int steps, {OUT}) -> Tensor", method=False, records=True,
-       doc="Evenly spaced values from start to end, both included.")  # fmt: skip
+       doc="""Evenly spaced values from start to end, both included.
+
+       >>> import rushlight as torch
+       >>> torch.linspace(0, 1, 5)
+       tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
+       """)  # fmt: skip
 native(f"linspace.tensors(Operand start, Operand end, int steps, {OUT}) -> Tensor", method=False, records=True)
 native(f"logspace(Scalar start, Scalar end, int steps, float base=10.0, {OUT}) -> Tensor", method=False, records=True,
        doc="base ** x for x evenly spaced from start to end.")  # fmt: skip
@@ -72,7 +93,18 @@ native("polar(Tensor abs, Tensor angle) -> Tensor", method=False, out="exact",
 
 DATA = "*, dtype? dtype=None, device? device=None, bool? pin_memory=False, bool requires_grad=False"
 native(f"tensor(object data, {DATA}) -> Tensor", method=False,
-       doc="A tensor with a copy of data: a number, nested sequences of numbers, an array.")  # fmt: skip
+       doc="""A tensor with a copy of data: a number, nested sequences of numbers, an array.
+
+       The dtype is that of the array, or follows from the numbers: float32 (the default dtype), int64, bool, complex64.
+       ValueError where sequences differ in length.
+
+       >>> import rushlight as torch
+       >>> torch.tensor([[1, 2], [3, 4]])
+       tensor([[1, 2],
+               [3, 4]])
+       >>> torch.tensor([1.0, 2.0], requires_grad=True)
+       tensor([1., 2.], requires_grad=True)
+       """)  # fmt: skip
 native("as_tensor(object data, dtype? dtype=None, device? device=None) -> Tensor", method=False,
        doc="As tensor(), but tensors and NumPy arrays of the right dtype share their memory.")  # fmt: skip
 native("asarray(object obj, *, dtype? dtype=None, device? device=None, bool? copy=None, bool requires_grad=False) -> Tensor",
@@ -80,7 +112,17 @@ native("asarray(object obj, *, dtype? dtype=None, device? device=None, bool? cop
 native(f"new_tensor(Tensor input, object data, {DATA}) -> Tensor", function=False, doc="A copy of data, with the dtype and device of self.")
 native("scalar_tensor(Scalar s, *, dtype? dtype=None, layout? layout=None, device? device=None, bool? pin_memory=False, "
        "bool requires_grad=False) -> Tensor", method=False, doc="A number as a tensor without dimensions.")  # fmt: skip
-native("from_numpy(object ndarray) -> Tensor", method=False, doc="A tensor over the memory of a NumPy array.")
+native("from_numpy(object ndarray) -> Tensor", method=False, doc="""A tensor over the memory of a NumPy array.
+
+       A change of one shows in the other.
+
+       >>> import rushlight as torch
+       >>> import numpy
+       >>> a = numpy.zeros(2)
+       >>> torch.from_numpy(a)[0] = 5
+       >>> a
+       array([5., 0.])
+       """)
 native("frombuffer(object buffer, *, dtype dtype, int count=-1, int offset=0, bool requires_grad=False) -> Tensor", method=False,
        doc="A tensor over the memory of an object with Python's buffer protocol.")  # fmt: skip
 native("from_dlpack(object ext_tensor, *, device? device=None, bool? copy=None) -> Tensor", method=False,
@@ -118,3 +160,23 @@ native("resize_(Tensor input, int[] size, *, memory_format? memory_format=None) 
        doc="Gives self another size; new elements are uninitialised.")  # fmt: skip
 native("resize_as_(Tensor input, Tensor the_template, *, memory_format? memory_format=None) -> Tensor",
        doc="Gives self the size of another tensor.")  # fmt: skip
+
+
+@python("empty_permuted(int[] size, int[] physical_layout, *, dtype? dtype=None, layout? layout=None, device? device=None, "
+        "bool? pin_memory=False, bool? requires_grad=False) -> Tensor", method=False,
+        doc="empty(size) whose dimensions lie in memory in the order physical_layout, outermost first.")  # fmt: skip
+def empty_permuted(size, physical_layout, dtype, layout, device, pin_memory, requires_grad):
+    from rushlight import _C
+
+    if sorted(physical_layout) != list(range(len(size))):
+        raise RuntimeError("Number of dimensions in size does not match the length of the physical_layout; i.e. "
+                           f"len(size) = {len(size)} is not equal to len(physical_layout) = {len(physical_layout)}")  # fmt: skip
+    raw = _C.empty([size[d] for d in physical_layout], dtype=dtype, device=device)
+    places = [physical_layout.index(d) for d in range(len(size))]
+    return raw.permute(places).requires_grad_(bool(requires_grad))
+
+
+@python("module_load(Tensor input, Tensor other, bool assign=False) -> Tensor", function=False,
+        doc="What load_state_dict() puts into a parameter: other itself with assign, else this tensor overwritten by it.")  # fmt: skip
+def module_load(input, other, assign):
+    return other.detach() if assign else input.copy_(other).detach()

@@ -74,20 +74,14 @@ class Op:
     function: bool = True
     method: bool = True
     inplace: bool = False
+    inplace_function: bool | None = None  # torch.exp_(x) beside x.exp_(): PyTorch has it of what maps one tensor, as a rule
     out: bool | str = False  # True, or what is asked of the tensor: words of OUT_RULES
     namespaces: tuple[str, ...] = ()
     alias: tuple[str, ...] = ()
-    reference: Callable | None = None
-    samples: Callable | None = None
-    batching: str = ""
     wide_number: bool = False  # elementwise: a number beside a half-precision tensor is not rounded to that first
     check: str = ""  # C call that may refuse the arguments: -1 and an exception
     records: bool = False  # native, but made of operations that record for themselves
     extra: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def differentiable(self) -> bool:
-        return bool(self.derivative)
 
     @property
     def n_out(self) -> int:
@@ -159,6 +153,8 @@ def op(schema: str, *, derivative: dict[str, str] | str | None = None, kernel: d
         record.out = "apart"  # what PyTorch's iterator over elements asks
     if not record.node:
         record.node = "".join(w.title() for w in name.strip("_").split("_")) + "Backward0"
+    if record.inplace_function is None:
+        record.inplace_function = record.kind == "unary"
     if cname in TABLE:
         raise ValueError(f"{cname} is defined twice")
     TABLE[cname] = record

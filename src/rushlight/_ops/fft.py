@@ -283,3 +283,23 @@ def fft_fftshift(input, dim):
 def fft_ifftshift(input, dim):
     dims = list(range(input.dim())) if dim is None else list(dim)
     return input.roll([(input.shape[d] + 1) // 2 for d in dims], dims)
+
+# ---------------------------------------------------------------- methods; the functions are in _functions.py
+
+
+@python("stft(Tensor input, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None, bool center=True, "
+        "str pad_mode='reflect', bool normalized=False, bool? onesided=None, bool? return_complex=None, bool? align_to_window=None) -> Tensor",
+        function=False, doc="torch.stft().")  # fmt: skip
+def stft(input, *options):
+    from rushlight import stft as function
+
+    return function(input, *options)
+
+
+@python("istft(Tensor input, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None, bool center=True, "
+        "bool normalized=False, bool? onesided=None, int? length=None, bool return_complex=False) -> Tensor",
+        function=False, doc="torch.istft().")  # fmt: skip
+def istft(input, *options):
+    from rushlight import istft as function
+
+    return function(input, *options)

@@ -1,6 +1,6 @@
 """Elements picked, written, joined and moved by where they are."""
 
-from rushlight._ops.define import composite, native
+from rushlight._ops.define import composite, native, python
 
 # ---------------------------------------------------------------- index lists
 
@@ -18,7 +18,13 @@ native("narrow(Tensor input, int dim, int start, int length) -> Tensor", records
 native("narrow.tensor(Tensor input, int dim, Tensor start, int length) -> Tensor", records=True)
 native("index_select(Tensor input, int dim, Tensor index) -> Tensor", edges=["input"], out="exact distinct",
        derivative={"input": "index_add(zeros_like_shape(grad, input.shape), dim, index, grad)"},
-       doc="The entries of a dimension that a vector of indices names. IndexError outside of the dimension.")  # fmt: skip
+       doc="""The entries of a dimension that a vector of indices names. IndexError outside of the dimension.
+
+       >>> import rushlight as torch
+       >>> torch.arange(6).reshape(2, 3).index_select(1, torch.tensor([2, 0]))
+       tensor([[2, 0],
+               [5, 3]])
+       """)  # fmt: skip
 native("index_add(Tensor input, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor", edges=["input", "source"],
        inplace=True, out="exact apart",
        derivative={"input": "grad",
@@ -43,7 +49,14 @@ native("put(Tensor input, Tensor index, Tensor source, bool accumulate=False) ->
 
 native("gather(Tensor input, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor", edges=["input"], out="exact distinct",
        derivative={"input": "scatter_add(zeros_like_shape(grad, input.shape), dim, index, grad)"},
-       doc="out[i][j] = input[index[i][j]][j] for dim 0, and so on. The result has index's shape.")  # fmt: skip
+       doc="""out[i][j] = input[index[i][j]][j] for dim 0, and so on. The result has index's shape.
+
+       >>> import rushlight as torch
+       >>> scores = torch.tensor([[0.1, 0.9], [0.8, 0.2]])
+       >>> scores.gather(1, torch.tensor([[1], [0]]))
+       tensor([[0.9000],
+               [0.8000]])
+       """)  # fmt: skip
 native("scatter(Tensor input, int dim, Tensor index, Tensor src) -> Tensor", edges=["input", "src"], inplace=True, out="exact apart",
        derivative={"input": "scatter_value(grad, dim, index, 0)", "src": "gather(grad, dim, index)"},
        doc="A copy of input with out[index[i][j]][j] = src[i][j] for dim 0, and so on.")  # fmt: skip
@@ -100,7 +113,13 @@ native("take_along_dim(Tensor input, Tensor indices, int? dim=None) -> Tensor", 
 
 native("masked_fill(Tensor input, Tensor mask, Operand value) -> Tensor", edges=["input", "value"], inplace=True,
        derivative={"input": "sum_to(masked_fill(grad, mask, 0), input.shape)", "value": "sum(where(mask, grad, 0))"},
-       doc="input with value where the mask holds. Shapes broadcast.")  # fmt: skip
+       doc="""input with value where the mask holds. Shapes broadcast.
+
+       >>> import rushlight as torch
+       >>> x = torch.tensor([1.0, -2.0, 3.0])
+       >>> x.masked_fill(x < 0, 0.0)
+       tensor([1., 0., 3.])
+       """)  # fmt: skip
 native("masked_select(Tensor input, Tensor mask) -> Tensor", edges=["input"], out="exact distinct",
        derivative={"input": "masked_select_backward(grad, input.shape, mask)"},
        doc="The elements where the mask holds, as a vector. Shapes broadcast.")  # fmt: skip
@@ -112,7 +131,13 @@ native("masked_scatter(Tensor input, Tensor mask, Tensor source) -> Tensor", edg
 native("masked_scatter_backward(Tensor grad, Tensor mask, int[] shape) -> Tensor", records=True, function=False, method=False)
 native("argwhere(Tensor input) -> Tensor", doc="The places of what is not zero, one a row.")
 native("nonzero(Tensor input, *, bool as_tuple=False) -> object", records=True, out="exact",
-       doc="The places of what is not zero: one a row, or with as_tuple one vector a dimension.")  # fmt: skip
+       doc="""The places of what is not zero: one a row, or with as_tuple one vector a dimension.
+
+       >>> import rushlight as torch
+       >>> torch.tensor([0, 3, 0, 5]).nonzero()
+       tensor([[1],
+               [3]])
+       """)  # fmt: skip
 native("where.cond(Tensor condition) -> object", records=True, method=False)
 
 # ---------------------------------------------------------------- a copy with one view of it replaced
@@ -133,7 +158,14 @@ native("diagonal_scatter(Tensor input, Tensor src, int offset=0, int dim1=0, int
 
 native("embedding(Tensor input, Tensor weight, int? padding_idx=None, float? max_norm=None, float norm_type=2.0, "
        "bool scale_grad_by_freq=False, bool sparse=False) -> Tensor", records=True, method=False, namespaces=("nn.functional",),
-       doc="Rows of weight by index. Rows at padding_idx get no gradient; rows longer than max_norm are shortened in place.")  # fmt: skip
+       doc="""Rows of weight by index. Rows at padding_idx get no gradient; rows longer than max_norm are shortened in place.
+
+       >>> import rushlight as torch
+       >>> table = torch.tensor([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]])
+       >>> torch.nn.functional.embedding(torch.tensor([2, 0]), table)
+       tensor([[2., 2.],
+               [0., 0.]])
+       """)  # fmt: skip
 native("embedding_lookup(Tensor weight, Tensor indices, int padding_idx, bool scale_grad_by_freq) -> Tensor", edges=["weight"],
        derivative={"weight": "embedding_dense_backward(grad, indices, weight.shape[0], padding_idx, scale_grad_by_freq)"},
        node="EmbeddingBackward0", function=False, method=False)  # fmt: skip
@@ -151,18 +183,42 @@ native("one_hot(Tensor tensor, int num_classes=-1) -> Tensor", method=False,
 
 # ---------------------------------------------------------------- other places
 
-native("flip(Tensor input, int[] dims) -> Tensor", derivative="flip(grad, dims)", doc="Dimensions back to front; a copy.")
+native("flip(Tensor input, int[] dims) -> Tensor", derivative="flip(grad, dims)", doc="""Dimensions back to front; a copy.
+
+       >>> import rushlight as torch
+       >>> torch.arange(3).flip(0)
+       tensor([2, 1, 0])
+       """)
 native("fliplr(Tensor input) -> Tensor", records=True, doc="flip() along dimension 1.")
 native("flipud(Tensor input) -> Tensor", records=True, doc="flip() along dimension 0.")
 native("roll(Tensor input, int[1] shifts, int[1] dims=()) -> Tensor", derivative="roll_backward(grad, shifts, dims)",
-       doc="Entries moved along dimensions, coming back in at the other end; without dims over the flattened input.")  # fmt: skip
+       doc="""Entries moved along dimensions, coming back in at the other end; without dims over the flattened input.
+
+       >>> import rushlight as torch
+       >>> torch.arange(4).roll(1)
+       tensor([3, 0, 1, 2])
+       """)  # fmt: skip
 native("roll_backward(Tensor grad, int[] shifts, int[] dims) -> Tensor", records=True, function=False, method=False)
 native("rot90(Tensor input, int k=1, int[] dims=(0, 1)) -> Tensor", derivative="rot90(grad, -k, dims)",
        doc="Rotated by k quarter turns from the first of dims towards the second.")  # fmt: skip
 native("tril(Tensor input, int diagonal=0) -> Tensor", derivative="tril(grad, diagonal)", inplace=True, out="exact",
-       doc="Zero above the diagonal of the last two dimensions.")  # fmt: skip
+       doc="""Zero above the diagonal of the last two dimensions.
+
+       >>> import rushlight as torch
+       >>> torch.ones(3, 3).tril()
+       tensor([[1., 0., 0.],
+               [1., 1., 0.],
+               [1., 1., 1.]])
+       """)  # fmt: skip
 native("triu(Tensor input, int diagonal=0) -> Tensor", derivative="triu(grad, diagonal)", inplace=True, out="exact",
-       doc="Zero below the diagonal of the last two dimensions.")  # fmt: skip
+       doc="""Zero below the diagonal of the last two dimensions.
+
+       >>> import rushlight as torch
+       >>> torch.ones(3, 3).triu()
+       tensor([[1., 1., 1.],
+               [0., 1., 1.],
+               [0., 0., 1.]])
+       """)  # fmt: skip
 # before the one below: an integer parameter would take a tensor of one element too
 native("repeat_interleave.tensor(Tensor input, Tensor repeats, int? dim=None, *, int? output_size=None) -> Tensor", records=True)
 native("repeat_interleave(Tensor input, int repeats, int? dim=None, *, int? output_size=None) -> Tensor", records=True,
@@ -172,9 +228,24 @@ native("repeat_interleave.index(Tensor repeats, *, int? output_size=None) -> Ten
 # ---------------------------------------------------------------- joining
 
 native("cat(Tensor[] tensors, int dim=0) -> Tensor", records=True, out="distinct", alias=("concat", "concatenate"),
-       doc="Tensors one after the other along an existing dimension; dtypes promote.")  # fmt: skip
+       doc="""Tensors one after the other along an existing dimension; dtypes promote.
+
+       Sizes agree in all other dimensions.
+
+       >>> import rushlight as torch
+       >>> torch.cat([torch.zeros(1, 2), torch.ones(2, 2)])
+       tensor([[0., 0.],
+               [1., 1.],
+               [1., 1.]])
+       """)  # fmt: skip
 native("stack(Tensor[] tensors, int dim=0) -> Tensor", records=True, out="distinct",
-       doc="Tensors of one shape side by side along a new dimension.")  # fmt: skip
+       doc="""Tensors of one shape side by side along a new dimension.
+
+       >>> import rushlight as torch
+       >>> torch.stack([torch.tensor([1, 2]), torch.tensor([3, 4])], dim=1)
+       tensor([[1, 3],
+               [2, 4]])
+       """)  # fmt: skip
 native("_lstm_layer_output(Tensor[] tensors) -> Tensor", records=True, method=False,
        doc="stack() of one LSTM layer's outputs, under the name that PyTorch's graph has for the layer.")  # fmt: skip
 native("hstack(Tensor[] tensors) -> Tensor", records=True, out="distinct", doc="cat() along dimension 1, of vectors along 0.")
@@ -186,12 +257,22 @@ native("column_stack(Tensor[] tensors) -> Tensor", records=True, out="distinct",
 
 native("unbind(Tensor input, int dim=0) -> object", records=True, doc="All positions of a dimension, each a view without it.")
 native("split(Tensor tensor, int split_size_or_sections, int dim=0) -> object", records=True, method=False,
-       doc="Views of split_size entries each, the last perhaps shorter; or of the sizes listed.")  # fmt: skip
+       doc="""Views of split_size entries each, the last perhaps shorter; or of the sizes listed.
+
+       >>> import rushlight as torch
+       >>> torch.arange(5).split(2)
+       (tensor([0, 1]), tensor([2, 3]), tensor([4]))
+       """)  # fmt: skip
 native("split.sizes(Tensor tensor, int[] split_size_or_sections, int dim=0) -> object", records=True, method=False)
 native("split.method(Tensor input, int split_size, int dim=0) -> object", records=True, function=False)
 native("split.method_sizes(Tensor input, int[] split_size, int dim=0) -> object", records=True, function=False)
 native("split_with_sizes(Tensor input, int[] split_sizes, int dim=0) -> object", records=True, doc="Views of the sizes listed.")
-native("chunk(Tensor input, int chunks, int dim=0) -> object", records=True, doc="At most `chunks` views of one size, the last perhaps shorter.")
+native("chunk(Tensor input, int chunks, int dim=0) -> object", records=True, doc="""At most `chunks` views of one size, the last perhaps shorter.
+
+       >>> import rushlight as torch
+       >>> torch.arange(5).chunk(2)
+       (tensor([0, 1, 2]), tensor([3, 4]))
+       """)
 native("tensor_split.sections(Tensor input, int sections, int dim=0) -> object", records=True,
        doc="Exactly that many views, sizes differing by one at most; or views that end at the indices listed.")  # fmt: skip
 native("tensor_split.indices(Tensor input, int[] indices, int dim=0) -> object", records=True)
@@ -204,8 +285,70 @@ for _name, _dim in (("hsplit", "1, or 0 of a vector"), ("vsplit", "0"), ("dsplit
 
 native("searchsorted(Tensor sorted_sequence, Operand input, *, bool out_int32=False, bool right=False, str? side=None, "
        "Tensor? sorter=None) -> Tensor", method=False, out=True,
-       doc="Where each value would have to be inserted to keep the last dimension sorted: before equal ones, or after with right.")  # fmt: skip
+       doc="""Where each value would have to be inserted to keep the last dimension sorted: before equal ones, or after with right.
+
+       >>> import rushlight as torch
+       >>> torch.searchsorted(torch.tensor([1, 3, 5]), torch.tensor([0, 3, 6]))
+       tensor([0, 1, 3])
+       """)  # fmt: skip
 native("bucketize(Operand input, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor", method=False, out=True,
        doc="The number of the bucket that each value falls into, between sorted boundaries.")  # fmt: skip
 native("isin(Operand elements, Operand test_elements, *, bool assume_unique=False, bool invert=False) -> Tensor", method=False, out="exact",
        doc="Which elements are among test_elements.")  # fmt: skip
+
+# ---------------------------------------------------------------- bodies in Python
+
+
+@python("index_reduce(Tensor input, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> Tensor", inplace=True, out="exact apart",
+        doc='Folds the slices of source along dim into those of input that index names: "prod", "mean", "amax" or "amin".')  # fmt: skip
+def index_reduce(input, dim, index, source, reduce, include_self):
+    from rushlight import _C
+
+    if reduce not in ("prod", "mean", "amax", "amin"):
+        raise RuntimeError(f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}.")
+    if index.dim() > 1:
+        raise IndexError("index_reduce_(): Index is supposed to be a vector")
+    scalar = input.dim() == 0
+    base, part = (input.reshape(1), source.reshape(-1)) if scalar else (input, source)
+    shape = [1] * base.dim()
+    shape[dim] = -1
+    places = index.long().reshape(shape).expand(part.shape)
+    result = _C.scatter_reduce(base, dim, places, part, reduce, include_self=include_self)
+    return result.reshape([]) if scalar else result
+
+
+@python("nonzero_static(Tensor input, *, int size, int fill_value=-1) -> Tensor", out=True,
+        doc="nonzero() cut or filled up to `size` rows.")  # fmt: skip
+def nonzero_static(input, size, fill_value):
+    found = input.nonzero()[:size]
+    out = found.new_full((size, input.dim()), fill_value)
+    out[: len(found)] = found
+    return out
+
+
+@python("unravel_index(Tensor indices, object shape) -> object", method=False,
+        doc="Positions in the flattened tensor of that shape as one index a dimension.")  # fmt: skip
+def unravel_index(indices, shape):
+    sizes = [shape] if isinstance(shape, int) else [int(s) for s in shape]
+    if any(s < 0 for s in sizes):
+        raise ValueError(f"'shape' cannot have negative values, but got {tuple(sizes)}")
+    out = []
+    for size in reversed(sizes):
+        out.append(indices % size)
+        indices = indices.div(size, rounding_mode="floor")
+    return tuple(reversed(out))
+
+
+@python("fill_diagonal_(Tensor input, Scalar fill_value, bool wrap=False) -> Tensor", function=False,
+        doc="The main diagonal filled; with wrap, of a tall matrix again below each block of columns.")  # fmt: skip
+def fill_diagonal_(input, fill_value, wrap):
+    if input.dim() < 2:
+        raise RuntimeError("dimensions must larger than 1")
+    if input.dim() > 2 and len(set(input.shape)) > 1:
+        raise RuntimeError("all dimensions of input must be of equal length")
+    side = min(input.shape)
+    input.as_strided([side], [sum(input.stride())], input.storage_offset()).fill_(fill_value)
+    rows, columns = input.shape[:2]
+    for start in range(columns + 1, rows, columns + 1) if wrap and input.dim() == 2 else ():
+        input[start:].diagonal().fill_(fill_value)
+    return input

@@ -82,7 +82,13 @@ def _zero_pivot(what):
 
 
 @python("linalg_inv(Tensor A) -> Tensor", out=True, node="LinalgInvExBackward0", **_NS,
-        derivative="-matmul(adjoint(result), matmul(grad, adjoint(result)))", doc="The inverse of square matrices; batches allowed.")  # fmt: skip
+        derivative="-matmul(adjoint(result), matmul(grad, adjoint(result)))", doc="""The inverse of square matrices; batches allowed.
+
+       >>> import rushlight as torch
+       >>> a = torch.tensor([[2.0, 1.0], [1.0, 3.0]])
+       >>> torch.allclose(torch.linalg.inv(a) @ a, torch.eye(2), atol=1e-6)
+       True
+       """)  # fmt: skip
 def linalg_inv(A):
     import numpy
 
@@ -94,7 +100,13 @@ composite("inverse(Tensor input) -> Tensor", "linalg_inv(input)", out=True, doc=
 
 
 @python("linalg_det(Tensor A) -> Tensor", out=True, derivative="linalg_det_backward(grad, A, result)", **_NS,
-        doc="The determinant of square matrices; batches allowed.")  # fmt: skip
+        doc="""The determinant of square matrices; batches allowed.
+
+       >>> import rushlight as torch
+       >>> a = torch.tensor([[2.0, 1.0], [1.0, 3.0]])
+       >>> torch.linalg.det(a).round()
+       tensor(5.)
+       """)  # fmt: skip
 def linalg_det(A):
     import numpy
 
@@ -153,7 +165,13 @@ def _linalg_solve_matrix(A, B):
 
 
 @python("linalg_solve(Tensor A, Tensor B, *, bool left=True) -> Tensor", out=True, **_NS,
-        doc="X with A @ X = B (left) or X @ A = B; B holds vectors or matrices.")  # fmt: skip
+        doc="""X with A @ X = B (left) or X @ A = B; B holds vectors or matrices.
+
+       >>> import rushlight as torch
+       >>> a = torch.tensor([[2.0, 1.0], [1.0, 3.0]])
+       >>> torch.linalg.solve(a, torch.tensor([3.0, 5.0]))
+       tensor([0.8000, 1.4000])
+       """)  # fmt: skip
 def linalg_solve(A, B, left):
     from rushlight import _C
 
@@ -196,7 +214,14 @@ composite("mT_of(Tensor input) -> Tensor", "transpose(input, -2, -1)", function=
 
 
 @python("linalg_lstsq(Tensor A, Tensor B, float? rcond=None, *, str? driver=None) -> (Tensor solution, Tensor residuals, Tensor rank, "
-        "Tensor singular_values)", out=True, **_NS, doc="X of least ||A @ X - B||, and of least norm among those.")  # fmt: skip
+        "Tensor singular_values)", out=True, **_NS, doc="""X of least ||A @ X - B||, and of least norm among those.
+
+       >>> import rushlight as torch
+       >>> x = torch.tensor([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]])
+       >>> torch.linalg.lstsq(x, torch.tensor([[1.0], [3.0], [5.0]])).solution.round()
+       tensor([[1.],
+               [2.]])
+       """)  # fmt: skip
 def linalg_lstsq(A, B, rcond, driver):
     import numpy
 
@@ -223,7 +248,13 @@ def linalg_lstsq(A, B, rcond, driver):
 
 
 @python("linalg_cholesky(Tensor input, *, bool upper=False) -> Tensor", out=True, node="LinalgCholeskyExBackward0", **_NS,
-        derivative="cholesky_backward(grad, result, upper)", doc="L with L @ L^H = input, for positive definite matrices.")  # fmt: skip
+        derivative="cholesky_backward(grad, result, upper)", doc="""L with L @ L^H = input, for positive definite matrices.
+
+       >>> import rushlight as torch
+       >>> torch.linalg.cholesky(torch.tensor([[4.0, 2.0], [2.0, 2.0]]))
+       tensor([[2., 0.],
+               [1., 1.]])
+       """)  # fmt: skip
 def linalg_cholesky(input, upper):
     import numpy
 
@@ -294,7 +325,13 @@ return -matmul(both, L)
 
 
 @python("linalg_qr(Tensor A, str mode='reduced') -> (Tensor Q, Tensor R)", out=True, derivative="qr_backward(grad_Q, grad_R, Q, R, mode)", **_NS,
-        doc="Q with orthonormal columns and upper triangular R with Q @ R = A; mode: reduced, complete or r.")  # fmt: skip
+        doc="""Q with orthonormal columns and upper triangular R with Q @ R = A; mode: reduced, complete or r.
+
+       >>> import rushlight as torch
+       >>> q, r = torch.linalg.qr(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+       >>> torch.allclose(q @ r, torch.tensor([[1.0, 2.0], [3.0, 4.0]]), atol=1e-6)
+       True
+       """)  # fmt: skip
 def linalg_qr(A, mode):
     import numpy
 
@@ -346,7 +383,13 @@ return (q2, r2)
 
 @python("linalg_svd(Tensor A, bool full_matrices=True, *, str? driver=None) -> (Tensor U, Tensor S, Tensor Vh)", out=True, **_NS,
         node="LinalgSvdBackward0", derivative="svd_backward(grad_U, grad_S, grad_Vh, U, S, Vh)",
-        doc="Singular values S, largest first, with A = U @ diag(S) @ Vh.")  # fmt: skip
+        doc="""Singular values S, largest first, with A = U @ diag(S) @ Vh.
+
+       >>> import rushlight as torch
+       >>> u, s, vh = torch.linalg.svd(torch.tensor([[3.0, 0.0], [0.0, 4.0]]))
+       >>> s.round()
+       tensor([4., 3.])
+       """)  # fmt: skip
 def linalg_svd(A, full_matrices, driver):
     import numpy
 
@@ -398,7 +441,12 @@ def svd_backward(gU, gS, gVh, U, S, Vh):
 composite("linalg_svdvals(Tensor A, *, str? driver=None) -> Tensor", """
 u, s, vh = linalg_svd(A, False)
 return s
-""", out=True, **_NS, doc="The singular values, largest first.")  # fmt: skip
+""", out=True, **_NS, doc="""The singular values, largest first.
+
+       >>> import rushlight as torch
+       >>> torch.linalg.svdvals(torch.tensor([[3.0, 0.0], [0.0, 4.0]])).round()
+       tensor([4., 3.])
+       """)  # fmt: skip
 composite("svd(Tensor input, bool some=True, bool compute_uv=True) -> (Tensor U, Tensor S, Tensor V)", """
 u, s, vh = linalg_svd(input, not some)
 return (u, s, adjoint(vh))
@@ -423,7 +471,12 @@ def _cutoff(S, shape, atol, rtol):
 
 
 @python("linalg_matrix_rank(Tensor A, object? tol=None, bool hermitian=False, *, object? atol=None, object? rtol=None) -> Tensor", out=True, **_NS,
-        doc="How many singular values are above max(atol, rtol * the largest).")  # fmt: skip
+        doc="""How many singular values are above max(atol, rtol * the largest).
+
+       >>> import rushlight as torch
+       >>> torch.linalg.matrix_rank(torch.tensor([[1.0, 2.0], [2.0, 4.0]]))
+       tensor(1)
+       """)  # fmt: skip
 def linalg_matrix_rank(A, tol, hermitian, atol, rtol):
     from rushlight import _C
 
@@ -468,7 +521,12 @@ composite("linalg_pinv(Tensor input, object? rcond=None, bool hermitian=False, *
 if rcond is None:
     return linalg_pinv_of(input, rtol, atol, hermitian)
 return linalg_pinv_of(input, rcond, atol, hermitian)
-""", out=True, **_NS, doc="The pseudo-inverse (Moore-Penrose) of matrices.")  # fmt: skip
+""", out=True, **_NS, doc="""The pseudo-inverse (Moore-Penrose) of matrices.
+
+       >>> import rushlight as torch
+       >>> torch.linalg.pinv(torch.tensor([[1.0], [1.0]]))
+       tensor([[0.5000, 0.5000]])
+       """)  # fmt: skip
 
 
 @python("pinverse(Tensor input, float rcond=1e-15) -> Tensor", doc="linalg.pinv() with a fixed cutoff.")
@@ -483,7 +541,13 @@ def pinverse(input, rcond):
 
 @python("linalg_eigh(Tensor A, str UPLO='L') -> (Tensor eigenvalues, Tensor eigenvectors)", out=True, node="LinalgEighBackward0", **_NS,
         derivative="eigh_backward(grad_eigenvalues, grad_eigenvectors, eigenvalues, eigenvectors)",
-        doc="Eigenvalues, in ascending order, and eigenvectors of Hermitian matrices, of which one triangle is read.")  # fmt: skip
+        doc="""Eigenvalues, in ascending order, and eigenvectors of Hermitian matrices, of which one triangle is read.
+
+       >>> import rushlight as torch
+       >>> values, vectors = torch.linalg.eigh(torch.tensor([[2.0, 1.0], [1.0, 2.0]]))
+       >>> values.round()
+       tensor([1., 3.])
+       """)  # fmt: skip
 def linalg_eigh(A, UPLO):
     import numpy
 
@@ -507,7 +571,12 @@ def eigh_backward(gL, gV, L, V):
 composite("linalg_eigvalsh(Tensor A, str UPLO='L') -> Tensor", """
 l, v = linalg_eigh(A, UPLO)
 return l
-""", out=True, **_NS, doc="The eigenvalues of Hermitian matrices, in ascending order.")  # fmt: skip
+""", out=True, **_NS, doc="""The eigenvalues of Hermitian matrices, in ascending order.
+
+       >>> import rushlight as torch
+       >>> torch.linalg.eigvalsh(torch.tensor([[2.0, 1.0], [1.0, 2.0]])).round()
+       tensor([1., 3.])
+       """)  # fmt: skip
 
 
 @python("linalg_eig(Tensor A) -> (Tensor eigenvalues, Tensor eigenvectors)", out=True, node="LinalgEigBackward0", **_NS,
@@ -565,7 +634,13 @@ def matrix_power(input, n):
         base = base @ base
 
 
-composite("linalg_matrix_power(Tensor A, int n) -> Tensor", "matrix_power(A, n)", out=True, **_NS, doc="matrix_power().")
+composite("linalg_matrix_power(Tensor A, int n) -> Tensor", "matrix_power(A, n)", out=True, **_NS, doc="""matrix_power().
+
+       >>> import rushlight as torch
+       >>> torch.linalg.matrix_power(torch.tensor([[1.0, 1.0], [0.0, 1.0]]), 5)
+       tensor([[1., 5.],
+               [0., 1.]])
+       """)
 
 
 @python("linalg_matrix_exp(Tensor A) -> Tensor", derivative="matrix_exp_backward(grad, A)", **_NS,
@@ -736,7 +811,12 @@ def linalg_matrix_norm(A, ord, dim, keepdim, dtype):
 
 
 @python("linalg_norm(Tensor A, object? ord=None, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor", out=True, **_NS,
-        doc="linalg.matrix_norm() where matrices are meant (two dims, or ord and a matrix), else linalg.vector_norm().")  # fmt: skip
+        doc="""linalg.matrix_norm() where matrices are meant (two dims, or ord and a matrix), else linalg.vector_norm().
+
+       >>> import rushlight as torch
+       >>> torch.linalg.norm(torch.tensor([3.0, 4.0]))
+       tensor(5.)
+       """)  # fmt: skip
 def linalg_norm(A, ord, dim, keepdim, dtype):
     from rushlight import _C
 

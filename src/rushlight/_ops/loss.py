@@ -62,10 +62,20 @@ native("mse_loss(Tensor input, Tensor target, bool? size_average=None, bool? red
        tensor(2.)
        """)  # fmt: skip
 native("l1_loss(Tensor input, Tensor target, bool? size_average=None, bool? reduce=None, str reduction='mean', "
-       "Tensor? weight=None) -> Tensor", **_PUBLIC, doc="|input - target|.")  # fmt: skip
+       "Tensor? weight=None) -> Tensor", **_PUBLIC, doc="""|input - target|.
+
+       >>> import rushlight as torch
+       >>> torch.nn.functional.l1_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
+       tensor(1.)
+       """)  # fmt: skip
 native("smooth_l1_loss(Tensor input, Tensor target, bool? size_average=None, bool? reduce=None, str reduction='mean', "
        "float beta=1.0) -> Tensor", **_PUBLIC,
-       doc="d**2 / (2 * beta) where d = |input - target| < beta, else d - beta / 2 (Girshick, 2015).")  # fmt: skip
+       doc="""d**2 / (2 * beta) where d = |input - target| < beta, else d - beta / 2 (Girshick, 2015).
+
+       >>> import rushlight as torch
+       >>> torch.nn.functional.smooth_l1_loss(torch.tensor([0.5, 3.0]), torch.zeros(2), reduction="none")
+       tensor([0.1250, 2.5000])
+       """)  # fmt: skip
 native("huber_loss(Tensor input, Tensor target, str reduction='mean', float delta=1.0, Tensor? weight=None) -> Tensor", **_PUBLIC,
        doc="d**2 / 2 where d = |input - target| <= delta, else delta * (d - delta / 2) (Huber, 1964).")  # fmt: skip
 _of_difference("mse_loss", "LOSS_MSE", "2.0", "mse_cpu")
@@ -77,7 +87,12 @@ _of_difference("huber_loss", "LOSS_HUBER", "where(abs(input - target) <= q, 1.0,
 
 native("binary_cross_entropy(Tensor input, Tensor target, Tensor? weight=None, bool? size_average=None, bool? reduce=None, "
        "str reduction='mean') -> Tensor", **_PUBLIC,
-       doc="-(target * log(input) + (1 - target) * log(1 - input)), the logarithms held above -100.")  # fmt: skip
+       doc="""-(target * log(input) + (1 - target) * log(1 - input)), the logarithms held above -100.
+
+       >>> import rushlight as torch
+       >>> torch.nn.functional.binary_cross_entropy(torch.tensor([0.9, 0.2]), torch.tensor([1.0, 0.0]))
+       tensor(0.1643)
+       """)  # fmt: skip
 native("_binary_cross_entropy(Tensor input, Tensor target, Tensor? weight, int reduction) -> Tensor", edges=["input", "target"], code="""
 Tensor *impl__binary_cross_entropy(Tensor *input, Tensor *target, Tensor *weight, int64_t reduction) {
     return rl_loss_forward(LOSS_BCE, "binary_cross_entropy", input, target, weight, NULL, (int)reduction, 0);
@@ -98,7 +113,12 @@ Tensor *impl_binary_cross_entropy_backward(Tensor *grad_output, Tensor *input, T
 
 native("binary_cross_entropy_with_logits(Tensor input, Tensor target, Tensor? weight=None, bool? size_average=None, "
        "bool? reduce=None, str reduction='mean', Tensor? pos_weight=None) -> Tensor", **_PUBLIC,
-       doc="binary_cross_entropy of sigmoid(input), computed without overflow; pos_weight multiplies the term of target.")  # fmt: skip
+       doc="""binary_cross_entropy of sigmoid(input), computed without overflow; pos_weight multiplies the term of target.
+
+       >>> import rushlight as torch
+       >>> torch.nn.functional.binary_cross_entropy_with_logits(torch.tensor([2.0, -1.0]), torch.tensor([1.0, 0.0]))
+       tensor(0.2201)
+       """)  # fmt: skip
 native("logits_loss(Tensor input, Tensor target, Tensor? weight, Tensor? pos_weight, int reduction) -> Tensor", edges=["input", "target"],
        node="BinaryCrossEntropyWithLogitsBackward0", code="""
 Tensor *impl_logits_loss(Tensor *input, Tensor *target, Tensor *weight, Tensor *pos_weight, int64_t reduction) {

@@ -3,15 +3,30 @@
 from rushlight._ops.define import composite, native
 
 native("mm(Tensor input, Tensor mat2) -> Tensor", out="exact",
-       derivative={"input": "mm(grad, conj(t(mat2)))", "mat2": "mm(conj(t(input)), grad)"}, doc="The product of two matrices: (n, k) @ (k, m).")  # fmt: skip
+       derivative={"input": "mm(grad, conj(t(mat2)))", "mat2": "mm(conj(t(input)), grad)"}, doc="""The product of two matrices: (n, k) @ (k, m).
+
+       >>> import rushlight as torch
+       >>> torch.mm(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0], [4.0]]))
+       tensor([[11.]])
+       """)  # fmt: skip
 native("bmm(Tensor input, Tensor mat2) -> Tensor", out="exact",
        derivative={"input": "bmm(grad, conj(transpose(mat2, 1, 2)))", "mat2": "bmm(conj(transpose(input, 1, 2)), grad)"},
-       doc="Products of matrices, one a batch entry: (b, n, k) @ (b, k, m).")  # fmt: skip
+       doc="""Products of matrices, one a batch entry: (b, n, k) @ (b, k, m).
+
+       >>> import rushlight as torch
+       >>> torch.bmm(torch.ones(5, 2, 3), torch.ones(5, 3, 4)).shape
+       torch.Size([5, 2, 4])
+       """)  # fmt: skip
 native("mv(Tensor input, Tensor vec) -> Tensor", out=True,
        derivative={"input": "unsqueeze(grad, 1) * conj(unsqueeze(vec, 0))", "vec": "mv(conj(t(input)), grad)"},
        doc="A matrix times a vector: (n, k) @ (k,).")  # fmt: skip
 native("dot(Tensor input, Tensor tensor) -> Tensor", out=True, derivative={"input": "grad * conj(tensor)", "tensor": "grad * conj(input)"},
-       doc="The inner product of two vectors.")  # fmt: skip
+       doc="""The inner product of two vectors.
+
+       >>> import rushlight as torch
+       >>> torch.dot(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
+       tensor(11.)
+       """)  # fmt: skip
 native("addmm(Tensor input, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", out="exact", inplace=True,
        derivative={"input": "grad * conj_number(beta)", "mat1": "mm(grad, conj(t(mat2))) * conj_number(alpha)",
                    "mat2": "mm(conj(t(mat1)), grad) * conj_number(alpha)"},
@@ -31,9 +46,22 @@ Tensor *rl_outer(Tensor *a, Tensor *b) {
     Py_XDECREF(column);
     return r;
 }
-""", doc="All products of two vectors: (n,), (m,) -> (n, m).")  # fmt: skip
+""", doc="""All products of two vectors: (n,), (m,) -> (n, m).
+
+       >>> import rushlight as torch
+       >>> torch.outer(torch.tensor([1, 2]), torch.tensor([1, 10]))
+       tensor([[ 1, 10],
+               [ 2, 20]])
+       """)  # fmt: skip
 native("matmul(Tensor input, Tensor other) -> Tensor", records=True, out=True,
-       doc="The matrix product with NumPy's rules: vectors are rows or columns, leading dimensions broadcast.")  # fmt: skip
+       doc="""The matrix product with NumPy's rules: vectors are rows or columns, leading dimensions broadcast.
+
+       >>> import rushlight as torch
+       >>> torch.matmul(torch.ones(2, 3), torch.ones(3))
+       tensor([3., 3.])
+       >>> (torch.ones(5, 2, 3) @ torch.ones(3, 4)).shape
+       torch.Size([5, 2, 4])
+       """)  # fmt: skip
 
 # beta * input + alpha * (a product): the numbers take the dtype of the product, and a beta of 0 keeps NaN of input out.
 for _schema, _product, _doc, _derivative in (
@@ -51,12 +79,17 @@ if beta == 0:
     return scaled
 return input * number_as(beta, product.dtype) + scaled
 """, derivative={"input": "grad * conj_number(beta)", **{k: f"{v} * conj_number(alpha)" for k, v in _derivative.items()}},
-              out=True, inplace=True, doc=f"beta * input + alpha * ({_doc}).")  # fmt: skip
+              out=True, inplace=True, inplace_function=_schema.startswith("addmv"), doc=f"beta * input + alpha * ({_doc}).")  # fmt: skip
 native("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", namespaces=("nn.functional",), method=False, out="exact",
        node="AddmmBackward0", edges=["bias", "input", "weight"],
        derivative={"bias": "grad if grad.ndim == 1 else sum_dim(reshape(grad, [-1, grad.shape[-1]]), [0])",
                    "input": "linear_input_backward(grad, weight)", "weight": "linear_weight_backward(grad, input, weight.ndim)"},
-       doc="input @ weight.T + bias; input is (..., in), weight (out, in), bias (out,).")  # fmt: skip
+       doc="""input @ weight.T + bias; input is (..., in), weight (out, in), bias (out,).
+
+       >>> import rushlight as torch
+       >>> torch.nn.functional.linear(torch.tensor([1.0, 2.0]), torch.tensor([[1.0, 1.0], [0.0, 1.0]]), torch.tensor([0.5, 0.0]))
+       tensor([3.5000, 2.0000])
+       """)  # fmt: skip
 composite("linear_input_backward(Tensor grad, Tensor weight) -> Tensor", """
 if weight.ndim == 1:
     return unsqueeze(grad, -1) * weight

@@ -24,7 +24,7 @@ Tensor *rl_nan_to_num(Tensor *input, Scalar nan, Scalar posinf, Scalar neginf) {
                        input->dtype == RL_BF16 ? 0x1.fep127 : 0x1.fffffep127;
     return rl_nan_to_num_values(input, nan.kind ? nan.u.d : 0, posinf.kind ? posinf.u.d : top, neginf.kind ? neginf.u.d : -top);
 }
-""", doc="NaN, +inf and -inf replaced: by default by 0 and the extremes of the dtype.")  # fmt: skip
+""", inplace_function=True, doc="NaN, +inf and -inf replaced: by default by 0 and the extremes of the dtype.")  # fmt: skip
 native("float_power(Tensor input, Operand exponent) -> Tensor", records=True, inplace=False, out=True, code="""
 Tensor *rl_float_power(Tensor *input, Tensor *exponent) {
     const RLDType dt = RL_IS_COMPLEX(input->dtype) || RL_IS_COMPLEX(exponent->dtype) ? RL_C128 : RL_F64;
@@ -40,7 +40,7 @@ Tensor *rl_pow_base(Scalar value) { return rl_wrap_scalar(value); }
 """)
 binary("xlogy", "b != b ? b : a == 0 ? 0 : a * log(b)",
        {"input": "grad * masked_fill(log(other), logical_and(input == 0, other <= 0), 0.0)", "other": "grad * input / other"},
-       float_result=True, doc="input * log(other), and 0 where input is 0.")  # fmt: skip
+       float_result=True, inplace_function=True, doc="input * log(other), and 0 where input is 0.")  # fmt: skip
 composite("xlogy.number(Scalar input, Tensor other) -> Tensor", "xlogy(pow_base(input), other)", method=False, out=True)
 op("logaddexp(Tensor input, Tensor other) -> Tensor", kind="binary", out=True,
    kernel={"float": "isinf(a) && a == b ? a : fmax(a, b) + log1p(exp(-fabs(a - b)))", "complex": "log_add_complex(a, b)"},
@@ -62,15 +62,15 @@ Tensor *rl_ldexp(Tensor *input, Tensor *other) {
     Py_XDECREF(power);
     return r;
 }
-""", doc="input * 2 ** other.")  # fmt: skip
+""", inplace_function=True, doc="input * 2 ** other.")  # fmt: skip
 op("nextafter(Tensor input, Tensor other) -> Tensor", kind="binary", inplace=True, out=True,
    kernel={"f32": "nextafter(a, b)", "f64": "nextafter(a, b)", "f16": "nextafter_f16(a, b)", "bf16": "nextafter_bf16(a, b)"},
    derivative={"input": "masked_fill(grad, input == other, 0.0)", "other": "zeros_like(grad)"},
    doc="The next floating-point number towards other.")  # fmt: skip
-op("gcd(Tensor input, Tensor other) -> Tensor", kind="binary", inplace=True, out=True, kernel={"int": "gcd_int(a, b)"}, doc="The greatest common divisor.")
+op("gcd(Tensor input, Tensor other) -> Tensor", kind="binary", inplace=True, out=True, kernel={"int": "gcd_int(a, b)"}, inplace_function=True, doc="The greatest common divisor.")
 op("lcm(Tensor input, Tensor other) -> Tensor", kind="binary", inplace=True, out=True,
    kernel={"int": "(a == 0 || b == 0 ? 0 : (a / gcd_int(a, b) * b < 0 ? -(a / gcd_int(a, b) * b) : a / gcd_int(a, b) * b))"},
-   doc="The least common multiple.")  # fmt: skip
+   inplace_function=True, doc="The least common multiple.")  # fmt: skip
 op("angle(Tensor input) -> Tensor", kind="unary", out=True, in_rule="float", out_rule="real",
    kernel={"float": "x != x ? x : x < 0 ? 3.141592653589793f : 0", "f64": "x != x ? x : x < 0 ? 3.141592653589793 : 0", "complex": "arg(x)"},
    derivative="angle_backward(grad, input)", doc="The angle of complex numbers; of real ones 0, or pi below zero.")  # fmt: skip
@@ -145,7 +145,13 @@ Tensor *impl_repeat(Tensor *t, Ints repeats) {
     Py_XDECREF(b);
     return out;
 }
-""", doc="The tensor repeated as often as said along each dimension; a copy.")  # fmt: skip
+""", doc="""The tensor repeated as often as said along each dimension; a copy.
+
+       >>> import rushlight as torch
+       >>> torch.tensor([1, 2]).repeat(2, 2)
+       tensor([[1, 2, 1, 2],
+               [1, 2, 1, 2]])
+       """)  # fmt: skip
 native("repeat_backward(Tensor grad, int[] repeats, int[] shape) -> Tensor", records=True, function=False, method=False, code="""
 Tensor *rl_repeat_backward(Tensor *grad, Ints repeats, Ints shape) {
     int64_t split[2 * RL_MAXDIM], dims[RL_MAXDIM];
@@ -226,7 +232,13 @@ check(input.ndim == 1 or input.ndim == 2, "RuntimeError", "diag(): Supports 1D o
 if input.ndim == 1:
     return diag_embed(input, diagonal)
 return diagonal_copy(input, diagonal)
-""", out=True, doc="A matrix with a vector on its diagonal; or a matrix's diagonal, copied.")  # fmt: skip
+""", out=True, doc="""A matrix with a vector on its diagonal; or a matrix's diagonal, copied.
+
+       >>> import rushlight as torch
+       >>> torch.diag(torch.tensor([1, 2]))
+       tensor([[1, 0],
+               [0, 2]])
+       """)  # fmt: skip
 composite("diagonal_copy(Tensor input, int offset=0, int dim1=0, int dim2=1) -> Tensor", "clone(diagonal(input, offset, dim1, dim2))",
           derivative="diagonal_backward(grad, input.shape, offset, dim1, dim2)", method=False, out=True, doc="diagonal(), copied.")  # fmt: skip
 composite("diagflat(Tensor input, int offset=0) -> Tensor", "diag_embed(reshape(input, [-1]), offset)",

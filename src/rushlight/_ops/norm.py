@@ -4,7 +4,7 @@ Forward and backward are fused kernels (_core/norm.c, _core/batch_norm.c). A gra
 operations instead: the *_backward_composed below, the same formulas.
 """
 
-from rushlight._ops.define import composite, native
+from rushlight._ops.define import composite, native, python
 
 _INTERNAL = dict(function=False, method=False)
 _NEEDS = "bool needs_input, bool needs_weight, bool needs_bias"
@@ -138,3 +138,40 @@ else:
     xhat = (x - select(known, 0, 0)) * rstd
     dx = u * rstd
 """ + _THREE.format(w="sum_dim(g * xhat, [0, 2])", b="sum_dim(g, [0, 2])"), **_INTERNAL)  # fmt: skip
+
+# ---------------------------------------------------------------- the statistics beside the result
+
+
+@python("native_layer_norm(Tensor input, int[] normalized_shape, Tensor? weight, Tensor? bias, float eps) -> (Tensor, Tensor, Tensor)", method=False,
+        doc="layer_norm(), the means and the reciprocal standard deviations.")  # fmt: skip
+def native_layer_norm(input, normalized_shape, weight, bias, eps):
+    from rushlight import _C
+
+    out = _C.layer_norm(input, normalized_shape, weight, bias, eps)
+    with _C.no_grad():
+        dims = list(range(-len(normalized_shape), 0))
+        mean = input.mean(dims, keepdim=True)
+        return out, mean, (input.var(dims, correction=0, keepdim=True) + eps).rsqrt()
+
+
+@python("native_group_norm(Tensor input, Tensor? weight, Tensor? bias, int N, int C, int HxW, int group, float eps) -> (Tensor, Tensor, Tensor)",
+        method=False, doc="group_norm() of N samples of C channels, the means and the reciprocal standard deviations.")  # fmt: skip
+def native_group_norm(input, weight, bias, N, C, HxW, group, eps):
+    from rushlight import _C
+
+    sets = input.reshape(N, group, C // group * HxW)
+    return _C.group_norm(input, group, weight, bias, eps), sets.mean(-1), (sets.var(-1, correction=0) + eps).rsqrt()
+
+
+@python("native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, "
+        "float eps) -> (Tensor, Tensor, Tensor)", method=False, out=True,
+        doc="batch_norm(), and in training the means and reciprocal standard deviations (else two empty tensors).")  # fmt: skip
+def native_batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps):
+    from rushlight import _C
+
+    out = _C.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    if not training:
+        return out, input.new_empty(0), input.new_empty(0)
+    with _C.no_grad():
+        dims = [0, *range(2, input.dim())]
+        return out, input.mean(dims), (input.var(dims, correction=0) + eps).rsqrt()

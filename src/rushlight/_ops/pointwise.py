@@ -1,6 +1,6 @@
 """Elementwise arithmetic, comparison and elementary functions."""
 
-from rushlight._ops.define import binary, comparison, composite, native, op, unary
+from rushlight._ops.define import binary, comparison, composite, native, op, python, unary
 
 # ---------------------------------------------------------------- arithmetic
 
@@ -47,10 +47,15 @@ binary("fmod", "fmod(a, b)", {"input": "grad", "other": "-grad * div_trunc(input
 
 unary("neg", "-x", "-grad", complex="-x", alias=("negative",), check="rl_minus_allows(input, NULL)", doc="-input.")
 unary("abs", "fabs(x)", "grad * sgn(input)", int="(x < 0 ? -x : x)", complex="abs(x)", result="real", alias=("absolute",),
-      doc="|input|; of complex numbers the modulus.")  # fmt: skip
+      doc="""|input|; of complex numbers the modulus.
+
+       >>> import rushlight as torch
+       >>> torch.abs(torch.tensor([-1.5, 2.0]))
+       tensor([1.5000, 2.0000])
+       """)  # fmt: skip
 op("sign(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, derivative="grad * 0",
    kernel={"float": "((x > 0) - (x < 0))", "int": "((x > 0) - (x < 0))", "bool": "x"},
-   doc="-1, 0 or 1 by the sign of each element; 0 for NaN.")  # fmt: skip
+   inplace_function=False, doc="-1, 0 or 1 by the sign of each element; 0 for NaN.")  # fmt: skip
 native("sgn(Tensor input) -> Tensor", inplace=True, out=True, derivative="sgn_backward(grad, input)", code="""
 Tensor *impl_sgn(Tensor *input) {
     if (!RL_IS_COMPLEX(input->dtype)) return rl_sign(input);
@@ -79,7 +84,7 @@ Tensor *rl_square(Tensor *input) {
     Py_XDECREF(wide);
     return r;
 }
-""", doc="input ** 2.")  # fmt: skip
+""", inplace_function=True, doc="input ** 2.")  # fmt: skip
 unary("positive", "x", "grad", complex="x", inplace=False, doc="+input.")
 native("conj_physical(Tensor input) -> Tensor", inplace=True, out=True, derivative="conj(grad)", node="ConjPhysicalBackward0", code="""
 Tensor *impl_conj_physical(Tensor *input) {
@@ -89,7 +94,7 @@ Tensor *impl_conj_physical(Tensor *input) {
     if (input->dtype == RL_C128) for (int64_t i = 0; i < r->numel; i++) ((double *)r->storage->data)[2 * i + 1] *= -1;
     return r;
 }
-""", doc="The complex conjugate, computed at once.")  # fmt: skip
+""", inplace_function=True, doc="The complex conjugate, computed at once.")  # fmt: skip
 native("conj(Tensor input) -> Tensor", records=True, code="""
 Tensor *rl_conj(Tensor *input) {
     if (RL_LIKELY(!RL_IS_COMPLEX(input->dtype))) return (Tensor *)Py_NewRef((PyObject *)input);
@@ -103,7 +108,12 @@ Tensor *rl_conj(Tensor *input) {
 op("pow(Tensor input, Tensor exponent) -> Tensor", kind="binary", inplace=True, out=True, node="PowBackward1",
    kernel={"float": "pow(a, b)", "int": "pow_int(a, b)", "bool": "(a | !b)", "complex": "pow(a, b)"},
    derivative={"input": "pow_backward_base(grad, input, exponent)", "exponent": "pow_backward_exponent(grad, input, exponent, result)"},
-   doc="input ** exponent. Shapes broadcast; dtypes promote.")  # fmt: skip
+   doc="""input ** exponent. Shapes broadcast; dtypes promote.
+
+       >>> import rushlight as torch
+       >>> torch.tensor([1.0, 2.0, 3.0]) ** 2
+       tensor([1., 4., 9.])
+       """)  # fmt: skip
 native("pow.Tensor_Scalar(Tensor input, Scalar exponent) -> Tensor", inplace=True, out=True, node="PowBackward0",
        derivative="pow_scalar_backward(grad, input, exponent)", code="""
 Tensor *impl_pow_Tensor_Scalar(Tensor *input, Scalar exponent) {
@@ -188,10 +198,15 @@ unary("acosh", "acosh(x)", "grad * conj(rsqrt(input - 1) * rsqrt(input + 1))", c
       doc="Inverse hyperbolic cosine.")  # fmt: skip
 unary("atanh", "atanh(x)", "grad / conj(1 - input * input)", complex="atanh(x)", **_E, alias=("arctanh",), doc="Inverse hyperbolic tangent.")
 unary("sigmoid", "sigmoid(x)", "sigmoid_backward(grad, result)", complex="DIV(1, (1 + exp(-x)))", **_E, alias=(),
-      doc="1 / (1 + exp(-input)).")  # fmt: skip
+      doc="""1 / (1 + exp(-input)).
+
+       >>> import rushlight as torch
+       >>> torch.sigmoid(torch.tensor([0.0, 2.0]))
+       tensor([0.5000, 0.8808])
+       """)  # fmt: skip
 unary("erf", "erf(x)", "grad * exp(-input * input) * 1.1283791670955126", **_E, doc="The error function.")
 unary("erfc", "erfc(x)", "grad * exp(-input * input) * -1.1283791670955126", **_E, doc="1 - erf(input), exact for large input.")
-unary("lgamma", "lgamma(x)", "grad * digamma(input)", **_E, doc="log |gamma(input)|.")
+unary("lgamma", "lgamma(x)", "grad * digamma(input)", **_E, inplace_function=False, doc="log |gamma(input)|.")
 op("sigmoid_backward(Tensor grad_output, Tensor output) -> Tensor", kind="binary", kernel={"float": "a * (b * (1 - b))", "complex": "MUL(a, conj(MUL(b, 1 - b)))"},
    derivative={"grad_output": "sigmoid_backward(grad, output)", "output": "grad * conj(grad_output) * (1 - 2 * output)"}, function=False, method=False,
    node="SigmoidBackwardBackward0")  # fmt: skip
@@ -211,7 +226,12 @@ for _name, _c, _doc in (("floor", "floor(x)", "The largest integer not above."),
     op(f"{_name}(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, kernel={"float": _c, "int": "x"}, derivative="grad * 0",
        alias=("fix",) if _name == "trunc" else (), doc=_doc)  # fmt: skip
 op("round(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, kernel={"float": "nearbyint(x)", "int": "x"},
-   derivative="grad * 0", doc="The nearest integer, halves to even.")  # fmt: skip
+   derivative="grad * 0", doc="""The nearest integer, halves to even.
+
+       >>> import rushlight as torch
+       >>> torch.tensor([0.5, 1.5, 2.6]).round()
+       tensor([0., 2., 3.])
+       """)  # fmt: skip
 composite("round.decimals(Tensor input, *, int decimals) -> Tensor", "round_scaled(input, 10.0 ** decimals)", inplace=True, out=True)
 op("round_scaled(Tensor input, float scale) -> Tensor", kind="unary", kernel={"float": "nearbyint(x * scale) / scale"},
    derivative="grad * 0", function=False, method=False)  # fmt: skip
@@ -220,7 +240,12 @@ op("frac(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, kernel=
 
 # ---------------------------------------------------------------- comparison and logic
 
-comparison("eq", "a == b", complex="a == b", doc="input == other.")
+comparison("eq", "a == b", complex="a == b", doc="""input == other.
+
+       >>> import rushlight as torch
+       >>> torch.tensor([1, 2, 3]) == torch.tensor([1, 5, 3])
+       tensor([ True, False,  True])
+       """)
 comparison("ne", "a != b", complex="a != b", alias=("not_equal",), doc="input != other.")
 comparison("lt", "a < b", alias=("less",), doc="input < other.")
 comparison("le", "a <= b", alias=("less_equal",), doc="input <= other.")
@@ -229,15 +254,20 @@ comparison("ge", "a >= b", alias=("greater_equal",), doc="input >= other.")
 comparison("logical_and", other="Tensor", kernel="(a != 0) && (b != 0)", complex="(a != 0) && (b != 0)", doc="Both are non-zero.")
 comparison("logical_or", other="Tensor", kernel="(a != 0) || (b != 0)", complex="(a != 0) || (b != 0)", doc="One is non-zero.")
 comparison("logical_xor", other="Tensor", kernel="(a != 0) != (b != 0)", complex="(a != 0) != (b != 0)", doc="Exactly one is non-zero.")
-unary("logical_not", "x == 0", bool="!x", complex="x == 0", result="bool", doc="The element is zero.")
+unary("logical_not", "x == 0", bool="!x", complex="x == 0", result="bool", inplace_function=False, doc="The element is zero.")
 for _name, _c, _b in (("bitwise_and", "a & b", "a & b"), ("bitwise_or", "a | b", "a | b"), ("bitwise_xor", "a ^ b", "a ^ b")):
     op(f"{_name}(Tensor input, Operand other) -> Tensor", kind="binary", inplace=True, out=True, kernel={"int": _c, "bool": _b},
        doc=f"{_c.split()[1]} of the bits; of booleans the logical operation.")  # fmt: skip
-op("bitwise_not(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, kernel={"int": "~x", "bool": "!x"}, doc="The bits inverted.")
+op("bitwise_not(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, kernel={"int": "~x", "bool": "!x"}, inplace_function=False, doc="The bits inverted.")
 for _name, _c in (("bitwise_left_shift", "b < 0 || b >= (int64_t)sizeof(a) * 8 ? 0 : (int64_t)((uint64_t)a << b)"),
                   ("bitwise_right_shift", "b < 0 || b >= (int64_t)sizeof(a) * 8 ? (a < 0 ? -1 : 0) : a >> b")):  # fmt: skip
     op(f"{_name}(Tensor input, Operand other) -> Tensor", kind="binary", inplace=True, out=True, kernel={"int": _c}, doc="Bits shifted.")
-unary("isnan", "x != x", int="0", bool="0", complex="(RE(x) != RE(x)) || (IM(x) != IM(x))", result="bool", inplace=False, out=False, doc="The element is NaN.")
+unary("isnan", "x != x", int="0", bool="0", complex="(RE(x) != RE(x)) || (IM(x) != IM(x))", result="bool", inplace=False, out=False, doc="""The element is NaN.
+
+       >>> import rushlight as torch
+       >>> torch.tensor([1.0, float("nan")]).isnan()
+       tensor([False,  True])
+       """)
 unary("isinf", "isinf(x)", int="0", bool="0", complex="isinf(RE(x)) || isinf(IM(x))", result="bool", inplace=False, out=False, doc="The element is infinite.")
 unary("isfinite", "x - x == 0", int="1", bool="1", complex="(RE(x) - RE(x) == 0) && (IM(x) - IM(x) == 0)", result="bool", inplace=False, out=False,
       doc="Neither infinite nor NaN.")  # fmt: skip
@@ -309,7 +339,14 @@ Tensor *impl_clamp(Tensor *input, Scalar min, Scalar max) {
     Py_XDECREF(a); Py_XDECREF(lo); Py_XDECREF(hi);
     return r;
 }
-""", doc="Elements below min become min, above max become max.")  # fmt: skip
+""", inplace_function=True, doc="""Elements below min become min, above max become max.
+
+       NaN stays.
+
+       >>> import rushlight as torch
+       >>> torch.tensor([-2.0, 0.5, 3.0]).clamp(min=0, max=1)
+       tensor([0.0000, 0.5000, 1.0000])
+       """)  # fmt: skip
 op("clamp_between(Tensor input, Scalar low, Scalar high) -> Tensor", kind="unary", inplace=False, out=False, function=False, method=False,
    kernel={"float": "x < low ? (low > high ? high : low) : x > high ? high : x"})  # fmt: skip
 native("clamp_grad(Tensor grad, Tensor input, Scalar? min, Scalar? max) -> Tensor", function=False, method=False, edges=["grad"],
@@ -322,10 +359,10 @@ op("clamp_pass(Tensor grad, Tensor input, Scalar low, Scalar high) -> Tensor", k
    method=False, kernel={"float": "(b >= low) & (b <= high) ? a : 0"})  # fmt: skip
 composite("clamp_min.Tensor(Tensor input, Tensor min) -> Tensor", "maximum(input, min)", inplace=True, out=True, node="ClampMinBackward1",
           derivative={"input": "where(input >= min, grad, 0.0)", "min": "where(input < min, grad, 0.0)"})  # fmt: skip
-composite("clamp_min(Tensor input, Scalar min) -> Tensor", "clamp(input, min, None)", inplace=True, out=True, doc="Elements below min become min.")
+composite("clamp_min(Tensor input, Scalar min) -> Tensor", "clamp(input, min, None)", inplace=True, out=True, inplace_function=True, doc="Elements below min become min.")
 composite("clamp_max.Tensor(Tensor input, Tensor max) -> Tensor", "minimum(input, max)", inplace=True, out=True, node="ClampMaxBackward1",
           derivative={"input": "where(input <= max, grad, 0.0)", "max": "where(input > max, grad, 0.0)"})  # fmt: skip
-composite("clamp_max(Tensor input, Scalar max) -> Tensor", "clamp(input, None, max)", inplace=True, out=True, doc="Elements above max become max.")
+composite("clamp_max(Tensor input, Scalar max) -> Tensor", "clamp(input, None, max)", inplace=True, out=True, inplace_function=True, doc="Elements above max become max.")
 
 # ---------------------------------------------------------------- three operands
 
@@ -345,7 +382,12 @@ op("addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> 
 op("lerp(Tensor input, Tensor end, Operand weight) -> Tensor", kind="ternary", inplace=True, out=True,
    kernel={"float": "(fabs(c) < 0.5f ? FMA(c, b - a, a) : FMA(-(b - a), 1 - c, b))", "complex": "a + MUL(c, b - a)"},
    derivative={"input": "grad * conj(1 - weight)", "end": "grad * conj(weight)", "weight": "grad * conj(end - input)"},
-   doc="input + weight * (end - input).")  # fmt: skip
+   doc="""input + weight * (end - input).
+
+       >>> import rushlight as torch
+       >>> torch.lerp(torch.tensor(0.0), torch.tensor(10.0), 0.3)
+       tensor(3.)
+       """)  # fmt: skip
 
 # ---------------------------------------------------------------- complex parts
 
@@ -368,3 +410,17 @@ Tensor *rl_imag(Tensor *input) {
     return r;
 }
 """, method=False, doc="The imaginary part, as a view.")  # fmt: skip
+
+
+@python("frexp(Tensor input) -> (Tensor mantissa, Tensor exponent)", derivative="grad_mantissa / exp2(to_dtype(exponent, float64))", out=True,
+        doc="mantissa * 2 ** exponent = input, with the mantissa's magnitude in [0.5, 1).")  # fmt: skip
+def frexp(input):
+    import numpy
+
+    from rushlight import _C
+
+    if not input.is_floating_point():
+        raise RuntimeError("torch.frexp() only supports floating-point dtypes")
+    wide = input.detach() if input.dtype != _C.bfloat16 else input.detach().float()
+    mantissa, exponent = numpy.frexp(wide.numpy())
+    return _C.from_numpy(numpy.array(mantissa)).to(input.dtype), _C.from_numpy(numpy.array(exponent, dtype=numpy.int32))

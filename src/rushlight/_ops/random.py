@@ -4,7 +4,7 @@ The streams are PyTorch's (`_core/random.h`).  `_core/fill.c` holds the methods,
 `_core/dropout.c` the layers; what they return has no gradient, or one of zeros where PyTorch says so.
 """
 
-from rushlight._ops.define import Op, composite, native, op
+from rushlight._ops.define import Op, composite, native, op, python
 
 
 def fill(schema: str, doc: str) -> Op:
@@ -65,10 +65,22 @@ make("randn(int[] size) -> Tensor",
      tensor([ 1.5410, -0.2934])
      """)  # fmt: skip
 make("randint.low(int low, int high, int[] size) -> Tensor",
-     doc="Integers drawn evenly from [low, high), low = 0 unless given; int64 unless dtype says otherwise.")  # fmt: skip
+     doc="""Integers drawn evenly from [low, high), low = 0 unless given; int64 unless dtype says otherwise.
+
+       >>> import rushlight as torch
+       >>> _ = torch.manual_seed(0)
+       >>> torch.randint(0, 10, (5,))
+       tensor([4, 9, 3, 0, 3])
+       """)  # fmt: skip
 make("randint(int high, int[] size) -> Tensor", doc="")
 make("randperm.n(int n) -> Tensor",
-     doc="A random order of 0 .. n - 1; int64 unless dtype says otherwise. RuntimeError where the dtype cannot hold n.")  # fmt: skip
+     doc="""A random order of 0 .. n - 1; int64 unless dtype says otherwise. RuntimeError where the dtype cannot hold n.
+
+       >>> import rushlight as torch
+       >>> _ = torch.manual_seed(0)
+       >>> torch.randperm(5)
+       tensor([4, 0, 1, 3, 2])
+       """)  # fmt: skip
 make("rand_like(Tensor input) -> Tensor", like=True, doc="rand with the shape, dtype, device and strides of input.")
 make("randn_like(Tensor input) -> Tensor", like=True, doc="randn with the shape, dtype, device and strides of input.")
 make("randint_like(Tensor input, int high) -> Tensor", like=True,
@@ -146,3 +158,13 @@ native(f"rrelu({RRELU}, bool inplace=False) -> Tensor", records=True, method=Fal
        """)  # fmt: skip
 native(f"rrelu.generator({RRELU}, Generator? generator=None) -> Tensor", records=True, method=False)
 native(f"rrelu_({RRELU}, Generator? generator=None) -> Tensor", records=True, method=False, doc="rrelu in place.")
+
+
+@python("native_dropout(Tensor input, float p, bool? train) -> (Tensor, Tensor)", method=False, doc="dropout(), and which elements stayed.")
+def native_dropout(input, p, train):
+    from rushlight import _C
+
+    if train is False or input.numel() == 0:
+        return input.clone(), _C.ones_like(input, dtype=_C.bool)
+    mask = _C.empty_like(input).bernoulli_(1 - p)
+    return input * mask * (0.0 if p == 1 else 1 / (1 - p)), mask.bool()

@@ -15,7 +15,12 @@ reduction("sum.dim(Tensor input, int[1]? dim, bool keepdim=False, *, dtype? dtyp
           derivative="expand_reduced(grad, input.shape, dim, keepdim)", **_SUM)  # fmt: skip
 reduction("prod(Tensor input, *, dtype? dtype=None) -> Tensor", identity={"default": "1", "complex": "1"},
           step={"default": "a * x", "complex": "MUL(a, x)"}, acc="wide", rule="sum",
-          derivative="prod_backward(grad, input, result)", doc="The product of all elements.")  # fmt: skip
+          derivative="prod_backward(grad, input, result)", doc="""The product of all elements.
+
+       >>> import rushlight as torch
+       >>> torch.tensor([2, 3, 4]).prod()
+       tensor(24)
+       """)  # fmt: skip
 reduction("prod.dim(Tensor input, int dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor", identity={"default": "1", "complex": "1"},
           step={"default": "a * x", "complex": "MUL(a, x)"}, acc="wide", rule="sum", node="ProdBackward1", out=True,
           derivative="prod_dim_backward(grad, input, result, dim, keepdim)")  # fmt: skip
@@ -60,7 +65,17 @@ static Tensor *mean_of(Tensor *t, Ints dim, bool keepdim, RLDType dtype) {
     return r;
 }
 Tensor *impl_mean(Tensor *t, RLDType dtype) { return mean_of(t, (Ints){NULL, -1}, false, dtype); }
-""", doc="The mean of all elements, which must be floating point or complex.")  # fmt: skip
+""", doc="""The mean of all elements, which must be floating point or complex.
+
+       With `dim`, over those dimensions.
+
+       >>> import rushlight as torch
+       >>> x = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+       >>> x.mean()
+       tensor(2.5000)
+       >>> x.mean(dim=0)
+       tensor([2., 3.])
+       """)  # fmt: skip
 native("mean.dim(Tensor input, int[1]? dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor", node="MeanBackward1", out=True,
        derivative="expand_reduced(grad, input.shape, dim, keepdim) / dim_count_of(input.shape, dim)", code="""
 Tensor *impl_mean_dim(Tensor *t, Ints dim, bool keepdim, RLDType dtype) { return mean_of(t, dim, keepdim, dtype); }
@@ -97,7 +112,12 @@ for _name, _identity, _step in (("all", "1", "a && x"), ("any", "0", "a || x")):
 native("argmax(Tensor input, int? dim=None, bool keepdim=False) -> Tensor", out="exact", code="""
 #include "extreme.h"
 Tensor *impl_argmax(Tensor *t, int64_t dim, bool keepdim) { return rl_arg_extreme(t, dim, keepdim, true, "argmax"); }
-""", doc="The position of the (first) maximum: of all elements, or along dim.")  # fmt: skip
+""", doc="""The position of the (first) maximum: of all elements, or along dim.
+
+       >>> import rushlight as torch
+       >>> torch.tensor([[1, 5], [7, 2]]).argmax(dim=1)
+       tensor([1, 0])
+       """)  # fmt: skip
 native("argmin(Tensor input, int? dim=None, bool keepdim=False) -> Tensor", out="exact", code="""
 Tensor *impl_argmin(Tensor *t, int64_t dim, bool keepdim) { return rl_arg_extreme(t, dim, keepdim, false, "argmin"); }
 """, doc="The position of the (first) minimum: of all elements, or along dim.")  # fmt: skip

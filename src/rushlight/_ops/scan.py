@@ -5,7 +5,12 @@ from rushlight._ops.define import composite, native, reduction
 # ---------------------------------------------------------------- running folds
 
 native("cumsum(Tensor input, int dim, *, dtype? dtype=None) -> Tensor", inplace=True, out="apart", derivative="reversed_cumsum(grad, dim)",
-       doc="Sums of the elements so far along dim; integers add up in int64.")  # fmt: skip
+       doc="""Sums of the elements so far along dim; integers add up in int64.
+
+       >>> import rushlight as torch
+       >>> torch.tensor([1, 2, 3]).cumsum(0)
+       tensor([1, 3, 6])
+       """)  # fmt: skip
 native("cumprod(Tensor input, int dim, *, dtype? dtype=None) -> Tensor", inplace=True, out="apart",
        derivative="cumprod_backward(grad, input, result, dim)", doc="Products of the elements so far along dim.")  # fmt: skip
 composite("reversed_cumsum(Tensor input, int dim) -> Tensor", """
@@ -69,7 +74,12 @@ if keepdim:
     return total
 return squeeze_dim(total, dim)
 """, out=True, derivative="grad_of_logsumexp(grad, input, result, dim, keepdim)",
-          doc="log(sum(exp(input))) along dim, without overflow.")  # fmt: skip
+          doc="""log(sum(exp(input))) along dim, without overflow.
+
+       >>> import rushlight as torch
+       >>> torch.tensor([1000.0, 1000.0]).logsumexp(0)
+       tensor(1000.6932)
+       """)  # fmt: skip
 composite("grad_of_logsumexp(Tensor grad, Tensor input, Tensor result, int[] dim, bool keepdim) -> Tensor",
           "expand_reduced(grad, input.shape, dim, keepdim) * conj(exp(input - expand_reduced(result, input.shape, dim, keepdim)))",
           function=False, method=False)  # fmt: skip
@@ -169,7 +179,12 @@ if p == "fro":
     return linalg_vector_norm(input, 2, dim, keepdim, dtype=dtype)
 check(p == "nuc", "RuntimeError", "only valid string values are 'fro' and 'nuc', found %s", p)
 return nuclear_norm(input, dim, keepdim)
-""", out=True, doc="The norm of all elements or along dim; the Euclidean one unless p says otherwise.")  # fmt: skip
+""", out=True, doc="""The norm of all elements or along dim; the Euclidean one unless p says otherwise.
+
+       >>> import rushlight as torch
+       >>> torch.norm(torch.tensor([3.0, 4.0]))
+       tensor(5.)
+       """)  # fmt: skip
 composite("dist(Tensor input, Tensor other, Scalar p=2) -> Tensor", "linalg_vector_norm(input - other, p)", doc="The p-norm of input - other.")
 composite("cdist(Tensor x1, Tensor x2, Scalar p=2.0, str? compute_mode=None) -> Tensor", """
 check(x1.ndim >= 2, "RuntimeError", "cdist only supports at least 2D tensors, X1 got: %lldD", x1.ndim)
@@ -190,3 +205,5 @@ composite("euclidean_dist_backward(Tensor grad, Tensor x1, Tensor x2, Tensor res
 ratio = masked_fill(grad / result, result == 0, 0.0)
 return x1 * sum_dim(ratio, [-1], True) - matmul(ratio, x2)
 """, function=False, method=False)  # fmt: skip
+composite("frobenius_norm(Tensor input, int[1]? dim=None, bool keepdim=False) -> Tensor", "linalg_vector_norm(input, 2, dim, keepdim)", out=True,
+          method=False, doc="The root of the sum of squares.")  # fmt: skip

@@ -19,7 +19,12 @@ int rl_sort(Tensor *input, int64_t dim, bool descending, Tensor **out) { return 
 composite("argsort(Tensor input, int dim=-1, bool descending=False) -> Tensor", """
 values, order = sort(input, dim, descending)
 return order
-""", doc="The positions that would sort the elements along dim.")  # fmt: skip
+""", doc="""The positions that would sort the elements along dim.
+
+       >>> import rushlight as torch
+       >>> torch.tensor([3, 1, 2]).argsort()
+       tensor([1, 2, 0])
+       """)  # fmt: skip
 composite("argsort.stable(Tensor input, *, bool stable, int dim=-1, bool descending=False) -> Tensor", "argsort(input, dim, descending)", out=True)
 composite("msort(Tensor input) -> Tensor", """
 values, order = sort(input, 0)
@@ -27,7 +32,15 @@ return values
 """, out="exact apart", doc="The elements in order along the first dimension.")  # fmt: skip
 native("topk(Tensor input, int k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)", out="exact apart",
        derivative="value_selecting_backward(grad_values, dim, indices, input.shape, True)",
-       doc="The k largest (or smallest) elements along dim, in order, and where they are.")  # fmt: skip
+       doc="""The k largest (or smallest) elements along dim, in order, and where they are.
+
+       >>> import rushlight as torch
+       >>> values, indices = torch.tensor([3.0, 9.0, 5.0]).topk(2)
+       >>> values
+       tensor([9., 5.])
+       >>> indices
+       tensor([1, 2])
+       """)  # fmt: skip
 native("kthvalue(Tensor input, int k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)", out="exact distinct",
        derivative=_SELECT, doc="The k-th smallest element along dim, counted from 1, and where it is.")  # fmt: skip
 for _name, _doc in (("median", "The lower median; NaN wins."), ("nanmedian", "The lower median of what is not NaN.")):
@@ -178,7 +191,12 @@ def unique_consecutive(input, return_inverse, return_counts, dim):
 # ---------------------------------------------------------------- counting
 
 native("bincount(Tensor input, Tensor? weights=None, int minlength=0) -> Tensor",
-       doc="How often each non-negative integer occurs, or the sum of the weights where it does.")  # fmt: skip
+       doc="""How often each non-negative integer occurs, or the sum of the weights where it does.
+
+       >>> import rushlight as torch
+       >>> torch.tensor([0, 2, 2]).bincount()
+       tensor([1, 0, 2])
+       """)  # fmt: skip
 native("_histc_counts(Tensor input, int bins, float low, float high) -> Tensor", method=False)
 
 
@@ -280,7 +298,12 @@ PyObject *impl_allclose(Tensor *a, Tensor *b, double rtol, double atol, bool equ
     Py_XDECREF(all);
     return r;
 }
-""", doc="Whether isclose() holds for all elements.")  # fmt: skip
+""", doc="""Whether isclose() holds for all elements.
+
+       >>> import rushlight as torch
+       >>> torch.allclose(torch.tensor([0.3]), torch.tensor([0.1]) + 0.2)
+       True
+       """)  # fmt: skip
 composite("isreal(Tensor input) -> Tensor", """
 if is_complex(input.dtype):
     return imag(input) == 0

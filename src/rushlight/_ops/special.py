@@ -3,7 +3,7 @@
 from rushlight._ops.define import binary, composite, native, op, unary
 
 unary("digamma", "sf_digamma(x)", "grad * polygamma(1, input)", float_result=True,
-      doc="The logarithmic derivative of the gamma function.")  # fmt: skip
+      inplace_function=False, doc="The logarithmic derivative of the gamma function.")  # fmt: skip
 composite("polygamma(int n, Tensor input) -> Tensor", "polygamma_of(input, n)", out=True, doc="The n-th derivative of digamma.")
 composite("polygamma.method(Tensor input, int n) -> Tensor", "polygamma_of(input, n)", function=False, inplace=True)
 op("polygamma_of(Tensor input, int order) -> Tensor", kind="unary", kernel={"float": "sf_polygamma(order, x)"}, in_rule="float",
@@ -22,7 +22,7 @@ composite("mvlgamma(Tensor input, int p) -> Tensor", """
 check(p >= 1, "RuntimeError", "p has to be greater than or equal to 1")
 return sum_dim(lgamma(mvlgamma_halves(input, p)), [-1]) + 0.28618247146235004 * p * (p - 1)
 """, inplace=True, out=True, doc="The logarithm of the multivariate gamma function of dimension p.")  # fmt: skip
-unary("erfinv", "sf_erfinv(x)", "grad * exp(result * result) * 0.886226925452758", float_result=True, doc="The inverse of erf.")
+unary("erfinv", "sf_erfinv(x)", "grad * exp(result * result) * 0.886226925452758", float_result=True, inplace_function=False, doc="The inverse of erf.")
 unary("i0", "sf_i0(x)", "grad * special_i1(input)", float_result=True, doc="The modified Bessel function of the first kind, of order 0.")
 unary("sinc", "sf_sinc(x)", "grad * conj(sinc_slope(input))", float_result=True,
       complex="x == 0 ? 1 : DIV(sin(x * 3.141592653589793), (x * 3.141592653589793))", doc="sin(pi x) / (pi x), and 1 at 0.")
@@ -34,7 +34,7 @@ native("logit(Tensor input, float? eps=None) -> Tensor", records=True, inplace=T
 Tensor *rl_logit(Tensor *input, Scalar eps) {
     return eps.kind ? rl_logit_clamped(input, eps.u.d) : rl_logit_values(input);
 }
-""", doc="log(input / (1 - input)), of input clamped to [eps, 1 - eps] when eps is given.")  # fmt: skip
+""", inplace_function=True, doc="log(input / (1 - input)), of input clamped to [eps, 1 - eps] when eps is given.")  # fmt: skip
 unary("logit_values", "log(x / (1 - x))", "grad / (input * (1 - input))", float_result=True, node="LogitBackward0", function=False, method=False,
       inplace=False, out=False)  # fmt: skip
 unary("logit_clamped", "log((x < eps ? eps : x > 1 - eps ? 1 - eps : x) / (1 - (x < eps ? eps : x > 1 - eps ? 1 - eps : x)))",
@@ -95,3 +95,8 @@ composite("special_multigammaln(Tensor input, int p) -> Tensor", "mvlgamma(input
 composite("special_xlogy(Tensor input, Operand other) -> Tensor", "xlogy(input, other)", out=True, **_NS, doc="xlogy().")
 composite("special_logsumexp(Tensor input, int[1] dim, bool keepdim=False) -> Tensor", "logsumexp(input, dim, keepdim)", out=True, **_NS,
           doc="logsumexp().")  # fmt: skip
+_IGAMMA_SLOPE = "grad * exp((input - 1) * log(other) - other - lgamma(input))"
+binary("igamma", "sf_igamma(a, b)", {"other": _IGAMMA_SLOPE}, other="Tensor", float_result=True, alias=("special_gammainc",),
+       doc="The lower incomplete gamma function of (input, other), divided by gamma(input).")  # fmt: skip
+binary("igammac", "sf_igammac(a, b)", {"other": f"-({_IGAMMA_SLOPE})"}, other="Tensor", float_result=True, alias=("special_gammaincc",),
+       doc="The upper incomplete gamma function of (input, other), divided by gamma(input).")  # fmt: skip

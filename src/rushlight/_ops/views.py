@@ -1,14 +1,35 @@
 """Other looks at the same memory, copies, and filling."""
 
-from rushlight._ops.define import composite, native, view
+from rushlight._ops.define import composite, native, python, view
 
 view("view(Tensor input, int[] size) -> Tensor", "reshape(grad, input.shape)", function=False,
-     doc="The same elements in another shape, without a copy; -1 stands for what is left over.")  # fmt: skip
+     doc="""The same elements in another shape, without a copy; -1 stands for what is left over.
+
+       The memory is shared. RuntimeError where the strides do not allow it (then reshape() copies) or the number of
+       elements differs.
+
+       >>> import rushlight as torch
+       >>> x = torch.arange(6)
+       >>> x.view(2, -1)
+       tensor([[0, 1, 2],
+               [3, 4, 5]])
+       >>> x.view(3, 2)[0, 0] = 9
+       >>> x
+       tensor([9, 1, 2, 3, 4, 5])
+       """)  # fmt: skip
 native("_unsafe_view(Tensor input, int[] size) -> Tensor", derivative="reshape(grad, input.shape)", node="UnsafeViewBackward0",
        function=False, method=False)  # fmt: skip
 view("_reshape_alias(Tensor input, int[] size) -> Tensor", "reshape(grad, input.shape)", function=False, method=False)
 native("reshape(Tensor input, int[] shape) -> Tensor", records=True,
-       doc="The same elements in another shape: a view where the strides allow it, else a copy.")  # fmt: skip
+       doc="""The same elements in another shape: a view where the strides allow it, else a copy.
+
+       RuntimeError where the number of elements differs.
+
+       >>> import rushlight as torch
+       >>> torch.arange(6).reshape(2, -1)
+       tensor([[0, 1, 2],
+               [3, 4, 5]])
+       """)  # fmt: skip
 view("as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
      "as_strided_backward(grad, input.shape, input.stride, input.offset, size, stride, storage_offset)", records=True, inplace=True,
      doc="A view with given sizes, strides and offset, all in elements; it must stay inside the storage.")  # fmt: skip
@@ -25,9 +46,24 @@ Tensor *impl_restrided(Tensor *grad, Ints size, Ints stride) {
 }
 """)  # fmt: skip
 view("transpose(Tensor input, int dim0, int dim1) -> Tensor", "transpose(grad, dim0, dim1)", inplace=True,
-     alias=("swapaxes", "swapdims"), doc="Two dimensions exchanged; a view.")  # fmt: skip
-view("t(Tensor input) -> Tensor", "t(grad)", inplace=True, node="TBackward0", doc="The transpose of a matrix; vectors stay as they are.")
-view("permute(Tensor input, int[] dims) -> Tensor", "permute_backward(grad, dims)", doc="Dimensions in another order; a view.")
+     alias=("swapaxes", "swapdims"), doc="""Two dimensions exchanged; a view.
+
+       >>> import rushlight as torch
+       >>> torch.zeros(2, 3, 4).transpose(0, 2).shape
+       torch.Size([4, 3, 2])
+       """)  # fmt: skip
+view("t(Tensor input) -> Tensor", "t(grad)", inplace=True, node="TBackward0", doc="""The transpose of a matrix; vectors stay as they are.
+
+       >>> import rushlight as torch
+       >>> torch.tensor([[1, 2, 3]]).t().shape
+       torch.Size([3, 1])
+       """)
+view("permute(Tensor input, int[] dims) -> Tensor", "permute_backward(grad, dims)", doc="""Dimensions in another order; a view.
+
+       >>> import rushlight as torch
+       >>> torch.zeros(2, 3, 4).permute(2, 0, 1).shape
+       torch.Size([4, 2, 3])
+       """)
 native("permute_backward(Tensor grad, int[] dims) -> Tensor", records=True, function=False, method=False, code="""
 Tensor *rl_permute_backward(Tensor *grad, Ints dims) {
     int64_t back[RL_MAXDIM];
@@ -36,7 +72,15 @@ Tensor *rl_permute_backward(Tensor *grad, Ints dims) {
 }
 """)  # fmt: skip
 view("expand(Tensor input, int[] size, *, bool implicit=False) -> Tensor", "sum_to(grad, input.shape)", function=False,
-     doc="Dimensions of size 1 repeated without a copy; -1 keeps a size.")  # fmt: skip
+     doc="""Dimensions of size 1 repeated without a copy; -1 keeps a size.
+
+       RuntimeError where another dimension would have to change.
+
+       >>> import rushlight as torch
+       >>> torch.tensor([[1], [2]]).expand(-1, 3)
+       tensor([[1, 1, 1],
+               [2, 2, 2]])
+       """)  # fmt: skip
 composite("expand_as(Tensor input, Tensor other) -> Tensor", "expand(input, other.shape)", function=False, doc="expand() to the shape of other.")
 composite("view_as(Tensor input, Tensor other) -> Tensor", "view(input, other.shape)", function=False, doc="view() in the shape of other.")
 composite("reshape_as(Tensor input, Tensor other) -> Tensor", "reshape(input, other.shape)", function=False, doc="reshape() to the shape of other.")
@@ -59,11 +103,25 @@ return out
 """, derivative={"grad_output": "slice(grad, dim, start, end, step)"}, function=False, method=False)  # fmt: skip
 view("squeeze(Tensor input) -> Tensor", "reshape(grad, input.shape)", code="""
 Tensor *impl_squeeze(Tensor *input) { return rl_squeeze_dims(input, (Ints){NULL, -1}); }
-""", inplace=True, doc="Without its dimensions of size 1; a view.")  # fmt: skip
+""", inplace=True, doc="""Without its dimensions of size 1; a view.
+
+       With `dim`, only that one, if it is of size 1.
+
+       >>> import rushlight as torch
+       >>> torch.zeros(1, 2, 1).squeeze().shape
+       torch.Size([2])
+       >>> torch.zeros(1, 2, 1).squeeze(0).shape
+       torch.Size([2, 1])
+       """)  # fmt: skip
 view("squeeze.dim(Tensor input, int[1] dim) -> Tensor", "reshape(grad, input.shape)", node="SqueezeBackward1", code="""
 Tensor *impl_squeeze_dim(Tensor *input, Ints dim) { return rl_squeeze_dims(input, dim); }
 """, inplace=True)  # fmt: skip
-view("unsqueeze(Tensor input, int dim) -> Tensor", "reshape(grad, input.shape)", inplace=True, doc="With a new dimension of size 1 at dim; a view.")
+view("unsqueeze(Tensor input, int dim) -> Tensor", "reshape(grad, input.shape)", inplace=True, doc="""With a new dimension of size 1 at dim; a view.
+
+       >>> import rushlight as torch
+       >>> torch.tensor([1, 2, 3]).unsqueeze(1).shape
+       torch.Size([3, 1])
+       """)
 view("diagonal(Tensor input, int offset=0, int dim1=0, int dim2=1) -> Tensor", "diagonal_backward(grad, input.shape, offset, dim1, dim2)",
      doc="A diagonal of two dimensions, as the last dimension of a view.")  # fmt: skip
 composite("diagonal_backward(Tensor grad_output, int[] input_sizes, int offset, int dim1, int dim2) -> Tensor", """
@@ -102,7 +160,15 @@ Tensor *impl_unfold_backward(Tensor *g, Ints sizes, int64_t dim, int64_t size, i
     return out;
 }
 """)  # fmt: skip
-native("detach(Tensor input) -> Tensor", doc="The same memory without history.")
+native("detach(Tensor input) -> Tensor", doc="""The same memory without history.
+
+       Its requires_grad is False; an in-place change of it is seen by both, and counted.
+
+       >>> import rushlight as torch
+       >>> w = torch.ones(2, requires_grad=True)
+       >>> w.detach()
+       tensor([1., 1.])
+       """)
 view("same(Tensor input) -> Tensor", "grad", node="AliasBackward0", function=False, method=False, code="""
 Tensor *impl_same(Tensor *t) { return rl_shallow(t); }
 """)
@@ -221,7 +287,12 @@ Tensor *rl_flatten(Tensor *input, int64_t start, int64_t end) {
     for (int64_t i = end + 1; i < input->ndim; i++) size[k++] = input->size[i];
     return rl_reshape(input, (Ints){size, k});
 }
-""", doc="Dimensions start_dim to end_dim merged into one.")  # fmt: skip
+""", doc="""Dimensions start_dim to end_dim merged into one.
+
+       >>> import rushlight as torch
+       >>> torch.zeros(2, 3, 4).flatten(1).shape
+       torch.Size([2, 12])
+       """)  # fmt: skip
 composite("ravel(Tensor input) -> Tensor", "reshape(contiguous(input), [-1])", doc="All elements in one dimension.")
 
 # ---------------------------------------------------------------- copies and filling
@@ -234,7 +305,15 @@ Tensor *impl_clone(Tensor *t, int format) {
     if (r && rl_copy_raw(r, t) < 0) Py_CLEAR(r);
     return r;
 }
-""", doc="A copy; gradients pass through.")  # fmt: skip
+""", doc="""A copy; gradients pass through.
+
+       >>> import rushlight as torch
+       >>> x = torch.tensor([1, 2])
+       >>> y = x.clone()
+       >>> y[0] = 9
+       >>> x
+       tensor([1, 2])
+       """)  # fmt: skip
 native("contiguous(Tensor input, *, memory_format memory_format=0) -> Tensor".replace("memory_format memory_format=0", "memory_format? memory_format=None"),
        records=True, function=False, code="""
 Tensor *rl_contiguous(Tensor *t, int format) {
@@ -242,7 +321,13 @@ Tensor *rl_contiguous(Tensor *t, int format) {
     if (format == RL_CONTIGUOUS_FORMAT && RL_IS_CONTIGUOUS(t)) return (Tensor *)Py_NewRef((PyObject *)t);
     return rl_clone(t, format);
 }
-""", doc="The tensor itself when its elements lie in row-major order, else a copy where they do.")  # fmt: skip
+""", doc="""The tensor itself when its elements lie in row-major order, else a copy where they do.
+
+       >>> import rushlight as torch
+       >>> x = torch.zeros(2, 3).t()
+       >>> x.is_contiguous(), x.contiguous().is_contiguous()
+       (False, True)
+       """)  # fmt: skip
 native("to_dtype(Tensor input, dtype dtype) -> Tensor", derivative="to_dtype(grad, input.dtype)", node="ToCopyBackward0", function=False,
        method=False, code="""
 Tensor *impl_to_dtype(Tensor *t, RLDType dt) {
@@ -364,5 +449,32 @@ Tensor *rl_zero_(Tensor *self) {
     }
     return bad < 0 ? NULL : (Tensor *)Py_NewRef((PyObject *)self);
 }
-""", doc="Sets every element to 0.")  # fmt: skip
+""", doc="""Sets every element to 0.
+
+       >>> import rushlight as torch
+       >>> torch.ones(2).zero_()
+       tensor([0., 0.])
+       """)  # fmt: skip
 composite("fill(Tensor input, Operand value) -> Tensor", "fill_(clone(input), value)", method=False, doc="A copy with every element set to value.")
+
+
+@python("dim_order(Tensor input) -> object", function=False, doc="The dimensions from the outermost in memory to the innermost.")
+def dim_order(input):
+    return tuple(sorted(range(input.dim()), key=lambda d: -input.stride(d)))
+
+
+@python("__reversed__(Tensor input) -> Tensor", function=False, doc="flip() along the first dimension.")
+def __reversed__(input):
+    return input.flip(0) if input.dim() else input
+
+# ---------------------------------------------------------------- complex conjugates are computed at once
+
+for _name, _doc in (("resolve_conj", "The tensor itself: conjugates are computed at once."),
+                    ("resolve_neg", "The tensor itself: negatives are computed at once.")):  # fmt: skip
+    native(f"{_name}(Tensor input) -> Tensor", records=True, doc=_doc, code=f"""
+Tensor *rl_{_name}(Tensor *input) {{ return (Tensor *)Py_NewRef((PyObject *)input); }}
+""")  # fmt: skip
+for _name, _doc in (("is_conj", "Whether a conjugation is pending: never."), ("is_neg", "Whether a negation is pending: never.")):
+    native(f"{_name}(Tensor input) -> object", doc=_doc, records=True, code=f"""
+PyObject *rl_{_name}(Tensor *input) {{ (void)input; Py_RETURN_FALSE; }}
+""")  # fmt: skip

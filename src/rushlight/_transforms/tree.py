@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 
@@ -39,11 +38,6 @@ def rebuild(tree: Any, new: list[Any]) -> Any:
         return type(node)(children)
 
     return build(tree)
-
-
-def map_leaves(function: Callable[[Any], Any], tree: Any) -> Any:
-    """The same structure over function(leaf)."""
-    return rebuild(tree, [function(leaf) for leaf in leaves(tree)])
 
 
 def same_structure(a: Any, b: Any) -> bool:

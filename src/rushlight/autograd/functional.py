@@ -127,7 +127,12 @@ _NO_ENTRY = (
 def vjp(
     func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
 ) -> tuple[Any, Any]:
-    """``(func(*inputs), v @ J)``; ``v`` is shaped as the outputs and may be left out for a single number."""
+    """``(func(*inputs), v @ J)``; ``v`` is shaped as the outputs and may be left out for a single number.
+
+    >>> import rushlight as torch
+    >>> torch.autograd.functional.vjp(lambda x: x ** 2, torch.tensor([1.0, 3.0]), torch.tensor([1.0, 1.0]))
+    (tensor([1., 9.]), tensor([2., 6.]))
+    """
     with _C.enable_grad():
         is_inputs_tuple, inputs = _tuple_of_tensors(inputs, "inputs", "vjp")
         inputs = _fresh(inputs, create_graph)
@@ -155,6 +160,10 @@ def jvp(
 
     ``u @ J`` is linear in ``u``, so differentiating it with respect to ``u`` gives J without forward mode
     (J. Townsend, "A new trick for calculating Jacobian vector products", 2017).
+
+    >>> import rushlight as torch
+    >>> torch.autograd.functional.jvp(lambda x: x ** 2, torch.tensor([1.0, 3.0]), torch.tensor([1.0, 0.0]))
+    (tensor([1., 9.]), tensor([2., 0.]))
     """
     with _C.enable_grad():
         is_inputs_tuple, inputs = _tuple_of_tensors(inputs, "inputs", "jvp")
@@ -248,7 +257,13 @@ def hessian(
     vectorize: bool = False,
     outer_jacobian_strategy: str = "reverse-mode",
 ) -> Any:
-    """``H[i][j]``: second derivatives of a single number by input i and input j."""
+    """``H[i][j]``: second derivatives of a single number by input i and input j.
+
+    >>> import rushlight as torch
+    >>> torch.autograd.functional.hessian(lambda x: (x ** 3).sum(), torch.tensor([1.0, 2.0]))
+    tensor([[ 6.,  0.],
+            [ 0., 12.]])
+    """
     is_inputs_tuple, inputs = _tuple_of_tensors(inputs, "inputs", "hessian")
     scalar = _scalar_output(func, "hessian")
 
@@ -266,14 +281,24 @@ def hessian(
 def vhp(
     func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
 ) -> tuple[Any, Any]:
-    """``(func(*inputs), v @ H)`` for a function whose value is a single number."""
+    """``(func(*inputs), v @ H)`` for a function whose value is a single number.
+
+    >>> import rushlight as torch
+    >>> torch.autograd.functional.vhp(lambda x: (x ** 3).sum(), torch.tensor([1.0, 2.0]), torch.tensor([1.0, 1.0]))
+    (tensor(9.), tensor([ 6., 12.]))
+    """
     return _hessian_product("vhp", func, inputs, v, create_graph, strict)
 
 
 def hvp(
     func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
 ) -> tuple[Any, Any]:
-    """``(func(*inputs), H @ v)``; as H is symmetric, the same as `vhp`."""
+    """``(func(*inputs), H @ v)``; as H is symmetric, the same as `vhp`.
+
+    >>> import rushlight as torch
+    >>> torch.autograd.functional.hvp(lambda x: (x ** 3).sum(), torch.tensor([1.0, 2.0]), torch.tensor([1.0, 1.0]))
+    (tensor(9.), tensor([ 6., 12.]))
+    """
     return _hessian_product("hvp", func, inputs, v, create_graph, strict)
 
 

@@ -8,6 +8,7 @@ device(type='cpu')
 from __future__ import annotations
 
 from rushlight import _C
+from rushlight._hints import hinted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class DeferredCudaCallError(Exception):
 
 
 def _no_cuda(*args: Any, **kwargs: Any) -> NoReturn:
-    raise AssertionError("Torch not compiled with CUDA enabled")
+    raise hinted(AssertionError("Torch not compiled with CUDA enabled"), "rushlight computes on the CPU only")
 
 
 # What reads or commands a device.

@@ -8,12 +8,12 @@ from .. import _C
 from .._C import Tensor
 from . import constraints
 from .distribution import ExponentialFamily
-from .utils import broadcast_all, exactly_one, lazy_property, logits_to_probs, probs_to_logits
+from .utils import SuccessProbability, broadcast_all, exactly_one
 
 __all__ = ["Bernoulli"]
 
 
-class Bernoulli(ExponentialFamily):
+class Bernoulli(SuccessProbability, ExponentialFamily):
     """1 with probability `probs`, or of log-odds `logits`; else 0."""
 
     arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
@@ -27,25 +27,6 @@ class Bernoulli(ExponentialFamily):
         else:
             (self.logits,) = broadcast_all(logits)
         super().__init__(self._param.shape, validate_args=validate_args)
-
-    @property
-    def _param(self) -> Tensor:
-        return self.__dict__["probs"] if "probs" in self.__dict__ else self.logits
-
-    @property
-    def param_shape(self) -> _C.Size:
-        """batch_shape."""
-        return self._param.size()
-
-    @lazy_property
-    def logits(self) -> Tensor:
-        """log(p / (1 - p))."""
-        return probs_to_logits(self.probs, is_binary=True)
-
-    @lazy_property
-    def probs(self) -> Tensor:
-        """The probability of 1."""
-        return logits_to_probs(self.logits, is_binary=True)
 
     @property
     def mean(self) -> Tensor:

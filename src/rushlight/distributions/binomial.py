@@ -8,12 +8,12 @@ from .. import _C
 from .._C import Tensor
 from . import constraints
 from .distribution import Distribution
-from .utils import broadcast_all, exactly_one, lazy_property, logits_to_probs, probs_to_logits
+from .utils import SuccessProbability, broadcast_all, exactly_one
 
 __all__ = ["Binomial"]
 
 
-class Binomial(Distribution):
+class Binomial(SuccessProbability, Distribution):
     """The number of successes in `total_count` trials, each of probability `probs`, or of log-odds `logits`."""
 
     arg_constraints = {
@@ -34,23 +34,9 @@ class Binomial(Distribution):
         self.total_count = self.total_count.type_as(self._param)
         super().__init__(self._param.shape, validate_args=validate_args)
 
-    @property
-    def _param(self) -> Tensor:
-        return self.__dict__["probs"] if "probs" in self.__dict__ else self.logits
-
     @constraints.dependent_property(is_discrete=True)
     def support(self) -> constraints.Constraint:  # type: ignore[override]
         return constraints.integer_interval(0, self.total_count)
-
-    @lazy_property
-    def logits(self) -> Tensor:
-        """log(p / (1 - p))."""
-        return probs_to_logits(self.probs, is_binary=True)
-
-    @lazy_property
-    def probs(self) -> Tensor:
-        """The probability of 1."""
-        return logits_to_probs(self.logits, is_binary=True)
 
     @property
     def mean(self) -> Tensor:

@@ -8,12 +8,12 @@ from .. import _C
 from .._C import Tensor
 from . import constraints
 from .distribution import ExponentialFamily
-from .utils import broadcast_all, clamp_probs, exactly_one, lazy_property, logits_to_probs, probs_to_logits
+from .utils import SuccessProbability, broadcast_all, clamp_probs, exactly_one, lazy_property, logits_to_probs
 
 __all__ = ["ContinuousBernoulli"]
 
 
-class ContinuousBernoulli(ExponentialFamily):
+class ContinuousBernoulli(SuccessProbability, ExponentialFamily):
     """Density C p^x (1 - p)^(1 - x) on [0, 1]. For p between `lims`, around 1/2, Taylor series stand for 0 / 0.
 
     Source: Loaiza-Ganem and Cunningham, The continuous Bernoulli, NeurIPS 2019.
@@ -75,19 +75,9 @@ class ContinuousBernoulli(ExponentialFamily):
         return _C.where(self._stable(), exact, 1.0 / 12.0 - (1.0 / 15.0 - 128.0 / 945.0 * x) * x)
 
     @lazy_property
-    def logits(self) -> Tensor:
-        """log(p / (1 - p))."""
-        return probs_to_logits(self.probs, is_binary=True)
-
-    @lazy_property
     def probs(self) -> Tensor:
         """p, which is not the mean."""
         return clamp_probs(logits_to_probs(self.logits, is_binary=True))
-
-    @property
-    def param_shape(self) -> _C.Size:
-        """The shape of the parameter that was given."""
-        return self._batch_shape
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         return self.icdf(_C.rand(self._extended_shape(sample_shape), dtype=self.probs.dtype, device=self.probs.device))

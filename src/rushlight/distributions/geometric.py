@@ -9,12 +9,12 @@ from .._C import Tensor
 from .._functions import finfo
 from . import constraints
 from .distribution import Distribution
-from .utils import broadcast_all, exactly_one, lazy_property, logits_to_probs, probs_to_logits
+from .utils import SuccessProbability, broadcast_all, exactly_one
 
 __all__ = ["Geometric"]
 
 
-class Geometric(Distribution):
+class Geometric(SuccessProbability, Distribution):
     """The number of failures before the first success: P(k) = (1 - p)^k p for k = 0, 1, ..."""
 
     arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
@@ -33,16 +33,6 @@ class Geometric(Distribution):
                 f"Expected parameter probs ({type(self.probs).__name__} of shape {tuple(self.probs.shape)}) "
                 f"of distribution {self!r} to be positive but found invalid values:\n{self.probs}"
             )
-
-    @lazy_property
-    def logits(self) -> Tensor:
-        """log(p / (1 - p))."""
-        return probs_to_logits(self.probs, is_binary=True)
-
-    @lazy_property
-    def probs(self) -> Tensor:
-        """The probability of 1."""
-        return logits_to_probs(self.logits, is_binary=True)
 
     @property
     def mean(self) -> Tensor:

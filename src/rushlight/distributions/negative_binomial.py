@@ -9,12 +9,12 @@ from .._C import Tensor
 from . import constraints
 from .distribution import Distribution
 from .gamma import Gamma
-from .utils import broadcast_all, exactly_one, lazy_property, logits_to_probs, probs_to_logits
+from .utils import SuccessProbability, broadcast_all, exactly_one
 
 __all__ = ["NegativeBinomial"]
 
 
-class NegativeBinomial(Distribution):
+class NegativeBinomial(SuccessProbability, Distribution):
     """Successes of probability `probs` before the `total_count`-th failure; the count need not be whole."""
 
     arg_constraints = {
@@ -47,21 +47,6 @@ class NegativeBinomial(Distribution):
     @property
     def variance(self) -> Tensor:
         return self.mean / _C.sigmoid(-self.logits)
-
-    @lazy_property
-    def logits(self) -> Tensor:
-        """log(p / (1 - p))."""
-        return probs_to_logits(self.probs, is_binary=True)
-
-    @lazy_property
-    def probs(self) -> Tensor:
-        """The probability of success."""
-        return logits_to_probs(self.logits, is_binary=True)
-
-    @property
-    def param_shape(self) -> _C.Size:
-        """The shape of the parameter that was given."""
-        return self._batch_shape
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         with _C.no_grad():  # not checked: a count of zero is allowed here, a concentration of zero is not

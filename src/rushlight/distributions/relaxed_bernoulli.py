@@ -10,12 +10,12 @@ from . import constraints
 from .distribution import Distribution
 from .transformed_distribution import TransformedDistribution
 from .transforms import SigmoidTransform
-from .utils import broadcast_all, clamp_probs, exactly_one, lazy_property, logits_to_probs, probs_to_logits
+from .utils import SuccessProbability, broadcast_all, clamp_probs, exactly_one
 
 __all__ = ["LogitRelaxedBernoulli", "RelaxedBernoulli"]
 
 
-class LogitRelaxedBernoulli(Distribution):
+class LogitRelaxedBernoulli(SuccessProbability, Distribution):
     """The log-odds of a RelaxedBernoulli.
 
     Source: Maddison, Mnih and Teh, The Concrete distribution, ICLR 2017.
@@ -39,16 +39,6 @@ class LogitRelaxedBernoulli(Distribution):
 
     def _expand_parts(self, new: Any, batch_shape: _C.Size) -> None:
         new.temperature = self.temperature
-
-    @lazy_property
-    def logits(self) -> Tensor:
-        """log(p / (1 - p))."""
-        return probs_to_logits(self.probs, is_binary=True)
-
-    @lazy_property
-    def probs(self) -> Tensor:
-        """The probability of 1."""
-        return logits_to_probs(self.logits, is_binary=True)
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         shape = self._extended_shape(sample_shape)

@@ -101,3 +101,26 @@ class lazy_property:
             value = self.compute(instance)
         setattr(instance, self.name, value)
         return value
+
+
+class SuccessProbability:
+    """What distributions share that take one of `probs` and `logits` and compute the other."""
+
+    @property
+    def _param(self) -> Tensor:
+        return self.__dict__["probs"] if "probs" in self.__dict__ else self.logits
+
+    @property
+    def param_shape(self) -> _C.Size:
+        """The shape of the parameter that was given."""
+        return self._param.size()
+
+    @lazy_property
+    def logits(self) -> Tensor:
+        """log(p / (1 - p))."""
+        return probs_to_logits(self.probs, is_binary=True)
+
+    @lazy_property
+    def probs(self) -> Tensor:
+        """The probability of success, p."""
+        return logits_to_probs(self.logits, is_binary=True)

@@ -21,6 +21,14 @@ class Adadelta(PerTensorOptimizer):
         p = p - lr * d
 
     Source: Zeiler, ADADELTA: An Adaptive Learning Rate Method (2012).
+
+    >>> import rushlight as torch
+    >>> w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+    >>> optimizer = torch.optim.Adadelta([w], lr=1.0)
+    >>> (w ** 2).sum().backward()
+    >>> optimizer.step()
+    >>> w.data
+    tensor([ 0.9968, -1.9968])
     """
 
     _later_options = {"foreach": None, "maximize": False, "differentiable": False, "capturable": False}

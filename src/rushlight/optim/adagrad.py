@@ -20,6 +20,14 @@ class Adagrad(PerTensorOptimizer):
 
     Source: Duchi et al., Adaptive Subgradient Methods for Online Learning and Stochastic
     Optimization (2011).
+
+    >>> import rushlight as torch
+    >>> w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+    >>> optimizer = torch.optim.Adagrad([w], lr=0.1)
+    >>> (w ** 2).sum().backward()
+    >>> optimizer.step()
+    >>> w.data
+    tensor([ 0.9000, -1.9000])
     """
 
     _later_options = {"foreach": None, "maximize": False, "differentiable": False, "fused": None}

@@ -20,6 +20,14 @@ class Adamax(PerTensorOptimizer):
         p = p - lr / (1 - beta1^t) * m / u
 
     Source: Kingma and Ba, Adam: A Method for Stochastic Optimization (2014), section 7.
+
+    >>> import rushlight as torch
+    >>> w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+    >>> optimizer = torch.optim.Adamax([w], lr=0.1)
+    >>> (w ** 2).sum().backward()
+    >>> optimizer.step()
+    >>> w.data
+    tensor([ 0.9000, -1.9000])
     """
 
     _later_options = {"foreach": None, "maximize": False, "differentiable": False, "capturable": False}

@@ -18,6 +18,14 @@ class AdamW(Adam):
         p = p - lr * weight_decay * p, then Adam's step with the plain gradient
 
     Source: Loshchilov and Hutter, Decoupled Weight Decay Regularization (2017).
+
+    >>> import rushlight as torch
+    >>> w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+    >>> optimizer = torch.optim.AdamW([w], lr=0.1, weight_decay=0.5)
+    >>> (w ** 2).sum().backward()
+    >>> optimizer.step()
+    >>> w.data
+    tensor([ 0.8500, -1.8000])
     """
 
     def __init__(

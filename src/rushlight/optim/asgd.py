@@ -20,6 +20,14 @@ class ASGD(PerTensorOptimizer):
         eta = lr / (1 + lambd * lr * t)^alpha,    mu = 1 / max(1, t - t0)
 
     Source: Polyak and Juditsky, Acceleration of Stochastic Approximation by Averaging (1992).
+
+    >>> import rushlight as torch
+    >>> w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+    >>> optimizer = torch.optim.ASGD([w], lr=0.1)
+    >>> (w ** 2).sum().backward()
+    >>> optimizer.step()
+    >>> w.data
+    tensor([ 0.8000, -1.6000])
     """
 
     _later_options = {"foreach": None, "maximize": False, "differentiable": False, "capturable": False}

@@ -21,6 +21,14 @@ class NAdam(PerTensorOptimizer):
         p = p - lr * n / (sqrt(v / (1 - beta2^t)) + eps)
 
     Source: Dozat, Incorporating Nesterov Momentum into Adam (2016).
+
+    >>> import rushlight as torch
+    >>> w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+    >>> optimizer = torch.optim.NAdam([w], lr=0.1)
+    >>> (w ** 2).sum().backward()
+    >>> optimizer.step()
+    >>> w.data
+    tensor([ 0.8944, -1.8944])
     """
 
     _later_options = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from _collections import OrderedDict, defaultdict
 
 from .. import _C
+from .._hints import hinted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -130,6 +131,12 @@ class Optimizer:
             )
         self.state: defaultdict = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
+        if isinstance(params, _C.ModuleBase) and not hasattr(params, "__iter__"):
+            name = _typename(params).rpartition(".")[2]
+            raise hinted(
+                TypeError(f"{name!r} object is not iterable"),
+                f"an optimizer takes the parameters of a model: {cls.__name__}(model.parameters(), ...)",
+            )
         groups = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
@@ -206,7 +213,11 @@ class Optimizer:
             if not isinstance(p, Tensor):
                 raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {_typename(p)}")
             if not self.defaults.get("differentiable") and not (p.is_leaf or p.retains_grad):
-                raise ValueError("can't optimize a non-leaf Tensor")
+                raise hinted(
+                    ValueError("can't optimize a non-leaf Tensor"),
+                    f"it is the result of {p.grad_fn.name()}; "
+                    "make the tensor to be trained with .detach().requires_grad_()",
+                )
         for name, default in self.defaults.items():
             if default is required and name not in param_group:
                 raise ValueError(f"parameter group didn't specify a value of required optimization parameter {name}")

@@ -21,6 +21,14 @@ class RAdam(PerTensorOptimizer):
         p = p - lr * M * r * sqrt(1 - beta2^t) / (sqrt(v) + eps)   if rho > 5,   else   p - lr * M
 
     Source: Liu et al., On the Variance of the Adaptive Learning Rate and Beyond (2019).
+
+    >>> import rushlight as torch
+    >>> w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+    >>> optimizer = torch.optim.RAdam([w], lr=0.1)
+    >>> (w ** 2).sum().backward()
+    >>> optimizer.step()
+    >>> w.data
+    tensor([ 0.8000, -1.6000])
     """
 
     _later_options = {

@@ -23,6 +23,14 @@ class RMSprop(PerTensorOptimizer):
 
     Sources: Hinton, lecture 6 of Neural Networks for Machine Learning (2012); centered: Graves,
     Generating Sequences With Recurrent Neural Networks (2013).
+
+    >>> import rushlight as torch
+    >>> w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+    >>> optimizer = torch.optim.RMSprop([w], lr=0.01)
+    >>> (w ** 2).sum().backward()
+    >>> optimizer.step()
+    >>> w.data
+    tensor([ 0.9000, -1.9000])
     """
 
     _later_options = {

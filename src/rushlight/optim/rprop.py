@@ -20,6 +20,14 @@ class Rprop(PerTensorOptimizer):
 
     Source: Riedmiller and Braun, A Direct Adaptive Method for Faster Backpropagation Learning: The
     RPROP Algorithm (1993).
+
+    >>> import rushlight as torch
+    >>> w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+    >>> optimizer = torch.optim.Rprop([w], lr=0.1)
+    >>> (w ** 2).sum().backward()
+    >>> optimizer.step()
+    >>> w.data
+    tensor([ 0.9000, -1.9000])
     """
 
     _later_options = {"foreach": None, "maximize": False, "differentiable": False, "capturable": False}

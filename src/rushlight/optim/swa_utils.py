@@ -98,6 +98,15 @@ class AveragedModel(Module):
     either it is the plain mean.  Buffers are averaged with `use_buffers`, otherwise copied.
 
     Source: Izmailov et al., Averaging Weights Leads to Wider Optima and Better Generalization (2018).
+
+    >>> import rushlight as torch
+    >>> model = torch.nn.Linear(1, 1, bias=False)
+    >>> average = torch.optim.swa_utils.AveragedModel(model)
+    >>> for value in (1.0, 3.0):
+    ...     _ = torch.nn.init.constant_(model.weight, value)
+    ...     average.update_parameters(model)
+    >>> average.module.weight.item()
+    2.0
     """
 
     n_averaged: Tensor

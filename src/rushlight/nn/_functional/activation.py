@@ -22,14 +22,24 @@ def _get_softmax_dim(name: str, ndim: int, stacklevel: int) -> int:
 
 
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Tensor:
-    """exp(x) / sum exp(x) along `dim`."""
+    """Positive numbers that sum to 1: exp(x) / sum exp(x) along `dim`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.softmax(torch.tensor([0.0, 1.0]), dim=0)
+    tensor([0.2689, 0.7311])
+    """
     if dim is None:
         dim = _get_softmax_dim("softmax", input.dim(), _stacklevel)
     return _C.softmax(input, dim) if dtype is None else _C.softmax(input, dim, dtype=dtype)
 
 
 def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Tensor:
-    """log softmax(x) along `dim`."""
+    """The logarithm of `softmax`, without its overflow: x - log sum exp(x) along `dim`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.log_softmax(torch.tensor([0.0, 1000.0]), dim=0)
+    tensor([-1000.,     0.])
+    """
     if dim is None:
         dim = _get_softmax_dim("log_softmax", input.dim(), _stacklevel)
     return _C.log_softmax(input, dim) if dtype is None else _C.log_softmax(input, dim, dtype=dtype)

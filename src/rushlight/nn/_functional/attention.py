@@ -26,6 +26,11 @@ def scaled_dot_product_attention(
     """softmax(Q K^T scale + mask) V: (..., L, E), (..., S, E), (..., S, Ev) -> (..., L, Ev).
 
     A boolean mask keeps where it is True; `scale` is 1 / sqrt(E) by default. A query that may see nothing gives zeros.
+
+    >>> import rushlight as torch
+    >>> q = k = v = torch.zeros(2, 4, 5, 8)
+    >>> torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True).shape
+    torch.Size([2, 4, 5, 8])
     """
     if attn_mask is not None and is_causal:
         raise RuntimeError("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")

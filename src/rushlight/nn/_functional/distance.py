@@ -12,7 +12,12 @@ __all__ = ["cosine_similarity", "normalize", "one_hot", "pairwise_distance", "pd
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """x1 . x2 / (max(|x1|, eps) max(|x2|, eps)) along `dim`; the inputs broadcast."""
+    """x1 . x2 / (max(|x1|, eps) max(|x2|, eps)) along `dim`; the inputs broadcast.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.cosine_similarity(torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 1.0]]))
+    tensor([0.7071])
+    """
     if not (x1.is_floating_point() and x2.is_floating_point()):
         raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {_C.result_type(x1, x2)}")
     x1, x2 = _C.broadcast_tensors(x1, x2)
@@ -48,7 +53,13 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, o
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
-    """Integers (*) to codes (*, num_classes): 1 at the integer's place, else 0; -1 takes the largest plus 1."""
+    """Integers (*) to codes (*, num_classes): 1 at the integer's place, else 0; -1 takes the largest plus 1.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.one_hot(torch.tensor([0, 2]), num_classes=3)
+    tensor([[1, 0, 0],
+            [0, 0, 1]])
+    """
     if tensor.dtype != _C.int64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
     if tensor.numel() == 0:

@@ -31,7 +31,13 @@ def max_pool1d(
 def max_pool2d(
     input: Tensor, kernel_size, stride=None, padding=0, dilation=1, ceil_mode: bool = False, return_indices=False
 ):
-    """The largest element of each window of (N, C, H, W); with `return_indices` also its place in its plane."""
+    """The largest element of each window of (N, C, H, W); with `return_indices` also its place in its plane.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.max_pool2d(torch.arange(16.0).reshape(1, 4, 4), 2)
+    tensor([[[ 5.,  7.],
+             [13., 15.]]])
+    """
     if return_indices:
         return _C.max_pool2d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
     return _C.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode)

@@ -139,7 +139,12 @@ native_channel_shuffle = channel_shuffle
 
 
 def unfold(input: Tensor, kernel_size, dilation=1, padding=0, stride=1) -> Tensor:
-    """Patches as columns: (N, C, H, W) -> (N, C prod(kernel_size), L), L the number of places (im2col)."""
+    """Patches as columns: (N, C, H, W) -> (N, C prod(kernel_size), L), L the number of places (im2col).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.unfold(torch.zeros(1, 3, 5, 5), kernel_size=3).shape
+    torch.Size([1, 27, 9])
+    """
     unbatched = input.dim() == 3
     if unbatched:
         input = input.unsqueeze(0)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from _collections import OrderedDict
 
-from ..._C import Parameter, Tensor, _set_grad_enabled, is_grad_enabled
+from ..._C import ModuleBase, Parameter, Tensor, _set_grad_enabled, is_grad_enabled
+from ..._hints import hinted
 from ._hooking import _add, _WrappedHook
 
 TYPE_CHECKING = False
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from ..._C import ModuleBase
     from ...utils.hooks import RemovableHandle
 
     _Base = ModuleBase  # what the methods find on self; Module inherits from it beside this class
@@ -330,7 +330,10 @@ class StateMethods(_Base):
             from collections.abc import Mapping
 
             if not isinstance(state_dict, Mapping):
-                raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
+                error = TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
+                if isinstance(state_dict, ModuleBase):
+                    raise hinted(error, "load_state_dict(other.state_dict()) takes the values of another module")
+                raise hinted(error, "load_state_dict(torch.load(path)) reads them from a file")
         if not assign and self._load_plainly(state_dict):
             return _IncompatibleKeys([], [])
         missing_keys: list[str] = []
@@ -367,9 +370,16 @@ class StateMethods(_Base):
                     listed = ", ".join([f'"{key}"' for key in keys])
                     error_msgs.insert(0, f"{kind} key(s) in state_dict: {listed}. ")
         if error_msgs:
-            raise RuntimeError(
+            error = RuntimeError(
                 "Error(s) in loading state_dict for {}:\n\t{}".format(type(self).__name__, "\n\t".join(error_msgs))
             )
+            if unexpected_keys and all([key.startswith("module.") for key in unexpected_keys]):
+                hinted(
+                    error,
+                    "the keys come from a DataParallel; torch.nn.modules.utils.consume_prefix_in_state_dict_if_present"
+                    '(state_dict, "module.") takes the prefix off',
+                )
+            raise error
         return _IncompatibleKeys(missing_keys, unexpected_keys)
 
 

@@ -98,7 +98,12 @@ class RReLU(Module):
 
 
 class Hardtanh(Module):
-    """min(max(x, min_val), max_val)."""
+    """min(max(x, min_val), max_val).
+
+    >>> import rushlight as torch
+    >>> torch.nn.Hardtanh()(torch.tensor([-2.0, 0.5, 2.0]))
+    tensor([-1.0000,  0.5000,  1.0000])
+    """
 
     __constants__ = ["min_val", "max_val", "inplace"]
     min_val: float
@@ -140,7 +145,12 @@ def _warn_renamed(old: str, new: str) -> None:
 
 
 class ReLU6(Hardtanh):
-    """min(max(0, x), 6)."""
+    """min(max(0, x), 6).
+
+    >>> import rushlight as torch
+    >>> torch.nn.ReLU6()(torch.tensor([-1.0, 3.0, 9.0]))
+    tensor([0., 3., 6.])
+    """
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__(0.0, 6.0, inplace)
@@ -150,7 +160,12 @@ class ReLU6(Hardtanh):
 
 
 class Sigmoid(Module):
-    """1 / (1 + exp(-x))."""
+    """The logistic function, between 0 and 1: 1 / (1 + exp(-x)).
+
+    >>> import rushlight as torch
+    >>> torch.nn.Sigmoid()(torch.tensor([-2.0, 0.0, 2.0]))
+    tensor([0.1192, 0.5000, 0.8808])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return _sigmoid(input)
@@ -167,14 +182,24 @@ class Hardsigmoid(_Switchable):
 
 
 class Tanh(Module):
-    """tanh(x)."""
+    """The hyperbolic tangent, between -1 and 1: (e^x - e^-x) / (e^x + e^-x).
+
+    >>> import rushlight as torch
+    >>> torch.nn.Tanh()(torch.tensor([-1.0, 0.0, 1.0]))
+    tensor([-0.7616,  0.0000,  0.7616])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return _tanh(input)
 
 
 class SiLU(_Switchable):
-    """x sigmoid(x) (Hendrycks and Gimpel, 2016; "swish")."""
+    """x sigmoid(x) (Hendrycks and Gimpel, 2016; "swish").
+
+    >>> import rushlight as torch
+    >>> torch.nn.SiLU()(torch.tensor([-1.0, 2.0]))
+    tensor([-0.2689,  1.7616])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.silu(input, self.inplace)
@@ -212,7 +237,12 @@ class _Alpha(Module):
 
 
 class ELU(_Alpha):
-    """x where x > 0, else alpha (exp(x) - 1) (Clevert et al., 2015)."""
+    """x where x > 0, else alpha (exp(x) - 1) (Clevert et al., 2015).
+
+    >>> import rushlight as torch
+    >>> torch.nn.ELU()(torch.tensor([-1.0, 2.0]))
+    tensor([-0.6321,  2.0000])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.elu(input, self.alpha, self.inplace)
@@ -226,14 +256,24 @@ class CELU(_Alpha):
 
 
 class SELU(_Switchable):
-    """scale * ELU(x) with the constants that keep zero mean and unit variance (Klambauer et al., 2017)."""
+    """scale * ELU(x) with the constants that keep zero mean and unit variance (Klambauer et al., 2017).
+
+    >>> import rushlight as torch
+    >>> torch.nn.SELU()(torch.tensor([-1.0, 1.0]))
+    tensor([-1.1113,  1.0507])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.selu(input, self.inplace)
 
 
 class GLU(Module):
-    """a sigmoid(b) for the halves a, b of the input along `dim` (Dauphin et al., 2016)."""
+    """a sigmoid(b) for the halves a, b of the input along `dim` (Dauphin et al., 2016).
+
+    >>> import rushlight as torch
+    >>> torch.nn.GLU()(torch.tensor([[1.0, 2.0, 0.0, 0.0]]))
+    tensor([[0.5000, 1.0000]])
+    """
 
     __constants__ = ["dim"]
     dim: int
@@ -250,7 +290,12 @@ class GLU(Module):
 
 
 class GELU(Module):
-    """x Phi(x), Phi the normal distribution function; `approximate="tanh"` for the tanh formula."""
+    """x Phi(x), Phi the normal distribution function; `approximate="tanh"` for the tanh formula.
+
+    >>> import rushlight as torch
+    >>> torch.nn.GELU()(torch.tensor([-1.0, 0.0, 1.0]))
+    tensor([-0.1587,  0.0000,  0.8413])
+    """
 
     __constants__ = ["approximate"]
     approximate: str
@@ -293,7 +338,12 @@ class Softshrink(_Lambda):
 
 
 class LeakyReLU(Module):
-    """x where x >= 0, else negative_slope x."""
+    """x where x >= 0, else negative_slope x.
+
+    >>> import rushlight as torch
+    >>> torch.nn.LeakyReLU(0.1)(torch.tensor([-1.0, 2.0]))
+    tensor([-0.1000,  2.0000])
+    """
 
     __constants__ = ["inplace", "negative_slope"]
     inplace: bool
@@ -312,14 +362,24 @@ class LeakyReLU(Module):
 
 
 class LogSigmoid(Module):
-    """log(1 / (1 + exp(-x)))."""
+    """log(1 / (1 + exp(-x))).
+
+    >>> import rushlight as torch
+    >>> torch.nn.LogSigmoid()(torch.tensor([0.0, 50.0]))
+    tensor([-6.9315e-01, -1.9287e-22])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.logsigmoid(input)
 
 
 class Softplus(Module):
-    """log(1 + exp(beta x)) / beta; x itself where beta x > threshold."""
+    """log(1 + exp(beta x)) / beta; x itself where beta x > threshold.
+
+    >>> import rushlight as torch
+    >>> torch.nn.Softplus()(torch.tensor([-1.0, 2.0]))
+    tensor([0.3133, 2.1269])
+    """
 
     __constants__ = ["beta", "threshold"]
     beta: float
@@ -338,7 +398,14 @@ class Softplus(Module):
 
 
 class PReLU(Module):
-    """x where x >= 0, else a x with a learned: one for all or one a channel (He et al., 2015)."""
+    """x where x >= 0, else a x with a learned: one for all or one a channel (He et al., 2015).
+
+    `num_parameters` is 1 or the number of channels, which are dimension 1.
+
+    >>> import rushlight as torch
+    >>> torch.nn.PReLU()(torch.tensor([-1.0, 2.0])).detach()
+    tensor([-0.2500,  2.0000])
+    """
 
     __constants__ = ["num_parameters"]
     num_parameters: int
@@ -418,7 +485,12 @@ class Softmax2d(Module):
 
 
 class LogSoftmax(_AlongDim):
-    """log softmax(x) along `dim`; give `dim`, the implicit choice warns."""
+    """log softmax(x) along `dim`; give `dim`, the implicit choice warns.
+
+    >>> import rushlight as torch
+    >>> torch.nn.LogSoftmax(dim=1)(torch.zeros(1, 2))
+    tensor([[-0.6931, -0.6931]])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         dim = self.dim
@@ -433,6 +505,13 @@ class MultiheadAttention(Module):
     query (L, N, E), key (S, N, kdim), value (S, N, vdim); (N, L, ...) with `batch_first`; without N for one sequence.
     Returns the output, shaped as the query, and the attention weights (N, L, S), averaged over the heads unless
     `average_attn_weights=False`, or None with `need_weights=False`. In masks True, or -inf, marks what is not seen.
+
+    >>> import rushlight as torch
+    >>> attention = torch.nn.MultiheadAttention(8, num_heads=2, batch_first=True)
+    >>> x = torch.zeros(3, 5, 8)
+    >>> output, weights = attention(x, x, x)
+    >>> output.shape, weights.shape
+    (torch.Size([3, 5, 8]), torch.Size([3, 5, 5]))
     """
 
     __constants__ = ["batch_first"]

@@ -187,7 +187,12 @@ class BatchNorm1d(_BatchNorm):
 
 
 class BatchNorm2d(_BatchNorm):
-    """BatchNorm1d over (N, C, H, W)."""
+    """BatchNorm1d over (N, C, H, W).
+
+    >>> import rushlight as torch
+    >>> torch.nn.BatchNorm2d(3)(torch.zeros(2, 3, 4, 4)).shape
+    torch.Size([2, 3, 4, 4])
+    """
 
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() != 4:

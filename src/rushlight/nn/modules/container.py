@@ -233,7 +233,13 @@ class ModuleList(_Row):
 
 
 class ModuleDict(Module):
-    """A dict of modules whose parameters count as those of the module that holds it."""
+    """A dict of modules whose parameters count as those of the module that holds it.
+
+    >>> import rushlight as torch
+    >>> heads = torch.nn.ModuleDict({"a": torch.nn.Linear(2, 1), "b": torch.nn.Linear(2, 3)})
+    >>> heads["b"](torch.zeros(2)).shape
+    torch.Size([3])
+    """
 
     def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
         super().__init__()
@@ -296,7 +302,13 @@ def _member_line(key: Any, value: Any, kind: Any) -> str:
 
 
 class ParameterList(Module):
-    """A list of parameters; a plain tensor put into it becomes a Parameter, and other values are kept as they are."""
+    """A list of parameters; a plain tensor put into it becomes a Parameter, and other values are kept as they are.
+
+    >>> import rushlight as torch
+    >>> weights = torch.nn.ParameterList([torch.zeros(2), torch.zeros(3)])
+    >>> [p.numel() for p in weights]
+    [2, 3]
+    """
 
     def __init__(self, values: Iterable[Any] | None = None) -> None:
         super().__init__()
@@ -348,7 +360,13 @@ class ParameterList(Module):
 
 
 class ParameterDict(Module):
-    """A dict of parameters; a plain tensor put into it becomes a Parameter, and other values are kept as they are."""
+    """A dict of parameters; a plain tensor put into it becomes a Parameter, and other values are kept as they are.
+
+    >>> import rushlight as torch
+    >>> torch.nn.ParameterDict({"scale": torch.ones(1)})["scale"]
+    Parameter containing:
+    tensor([1.], requires_grad=True)
+    """
 
     def __init__(self, parameters: Any = None) -> None:
         super().__init__()

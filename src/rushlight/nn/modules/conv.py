@@ -170,6 +170,10 @@ class Conv1d(_Conv):
     """Cross-correlation: (N, C_in, L) -> (N, C_out, L_out).
 
     L_out = floor((L + 2 padding - dilation (kernel_size - 1) - 1) / stride + 1).
+
+    >>> import rushlight as torch
+    >>> torch.nn.Conv1d(3, 8, kernel_size=5, padding=2)(torch.zeros(2, 3, 20)).shape
+    torch.Size([2, 8, 20])
     """
 
     _ndim = 1
@@ -197,7 +201,12 @@ class Conv2d(_Conv):
 
 
 class Conv3d(_Conv):
-    """Cross-correlation: (N, C_in, D, H, W) -> (N, C_out, D_out, H_out, W_out); sizes as in Conv1d."""
+    """Cross-correlation: (N, C_in, D, H, W) -> (N, C_out, D_out, H_out, W_out); sizes as in Conv1d.
+
+    >>> import rushlight as torch
+    >>> torch.nn.Conv3d(1, 2, 3)(torch.zeros(1, 1, 5, 5, 5)).shape
+    torch.Size([1, 2, 3, 3, 3])
+    """
 
     _ndim = 3
 
@@ -280,7 +289,12 @@ class ConvTranspose1d(_ConvTransposeNd):
 
 
 class ConvTranspose2d(_ConvTransposeNd):
-    """Transposed convolution: (N, C_in, H, W) -> (N, C_out, H_out, W_out); sizes as in ConvTranspose1d."""
+    """Transposed convolution: (N, C_in, H, W) -> (N, C_out, H_out, W_out); sizes as in ConvTranspose1d.
+
+    >>> import rushlight as torch
+    >>> torch.nn.ConvTranspose2d(8, 3, kernel_size=2, stride=2)(torch.zeros(1, 8, 7, 7)).shape
+    torch.Size([1, 3, 14, 14])
+    """
 
     _ndim = 2
 
@@ -389,7 +403,12 @@ class LazyConv1d(_LazyConv, Conv1d):
 
 
 class LazyConv2d(_LazyConv, Conv2d):
-    """A Conv2d whose `in_channels` is read from the first input."""
+    """A Conv2d whose `in_channels` is read from the first input.
+
+    >>> import rushlight as torch
+    >>> torch.nn.LazyConv2d(8, 3)(torch.zeros(1, 3, 8, 8)).shape
+    torch.Size([1, 8, 6, 6])
+    """
 
     cls_to_become = Conv2d
 

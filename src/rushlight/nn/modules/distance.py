@@ -31,7 +31,12 @@ class PairwiseDistance(Module):
 
 
 class CosineSimilarity(Module):
-    """x1 . x2 / (max(|x1|, eps) max(|x2|, eps)) along `dim`."""
+    """The cosine of the angle: x1 . x2 / (max(|x1|, eps) max(|x2|, eps)) along `dim`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.CosineSimilarity()(torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 1.0]]))
+    tensor([0.7071])
+    """
 
     __constants__ = ["dim", "eps"]
     dim: int

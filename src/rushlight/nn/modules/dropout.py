@@ -32,7 +32,18 @@ class _DropoutNd(Module):
 
 
 class Dropout(_DropoutNd):
-    """Each element is zeroed with probability p; the identity in eval mode."""
+    """Each element is zeroed with probability p; the identity in eval mode.
+
+    What stays is divided by 1 - p, so that means do not change.
+
+    >>> import rushlight as torch
+    >>> _ = torch.manual_seed(0)
+    >>> drop = torch.nn.Dropout(0.5)
+    >>> drop(torch.ones(6))
+    tensor([0., 0., 2., 0., 0., 0.])
+    >>> drop.eval()(torch.ones(6))
+    tensor([1., 1., 1., 1., 1., 1.])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return _dropout(input, self.p, self.training, self.inplace)
@@ -46,7 +57,12 @@ class Dropout1d(_DropoutNd):
 
 
 class Dropout2d(_DropoutNd):
-    """Whole channels of (N, C, H, W) are zeroed (Tompson et al., 2015)."""
+    """Whole channels of (N, C, H, W) are zeroed (Tompson et al., 2015).
+
+    >>> import rushlight as torch
+    >>> torch.nn.Dropout2d(1.0)(torch.ones(1, 2, 1, 1)).flatten()
+    tensor([0., 0.])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.dropout2d(input, self.p, self.training, self.inplace)

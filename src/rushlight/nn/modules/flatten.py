@@ -36,7 +36,12 @@ class Flatten(Module):
 
 
 class Unflatten(Module):
-    """Splits dimension `dim` into `unflattened_size` (a tuple; one entry may be -1)."""
+    """Splits dimension `dim` into `unflattened_size` (a tuple; one entry may be -1).
+
+    >>> import rushlight as torch
+    >>> torch.nn.Unflatten(1, (2, 3))(torch.zeros(4, 6)).shape
+    torch.Size([4, 2, 3])
+    """
 
     __constants__ = ["dim", "unflattened_size"]
     dim: int

@@ -20,7 +20,12 @@ _linear = _C.linear
 
 
 class Identity(Module):
-    """Returns its input; takes and ignores any arguments."""
+    """Returns its input; takes and ignores any arguments.
+
+    >>> import rushlight as torch
+    >>> torch.nn.Identity()(torch.tensor([1, 2]))
+    tensor([1, 2])
+    """
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__()
@@ -78,6 +83,10 @@ class Bilinear(Module):
     """y_k = x1^T A_k x2 + b_k: (*, in1), (*, in2) -> (*, out).
 
     `weight` (out, in1, in2) and `bias` (out) start from U(-1/sqrt(in1), 1/sqrt(in1)).
+
+    >>> import rushlight as torch
+    >>> torch.nn.Bilinear(2, 3, 4)(torch.zeros(5, 2), torch.zeros(5, 3)).shape
+    torch.Size([5, 4])
     """
 
     __constants__ = ["in1_features", "in2_features", "out_features"]
@@ -119,7 +128,15 @@ class Bilinear(Module):
 
 
 class LazyLinear(LazyModuleMixin, Linear):
-    """A Linear whose `in_features` is read from the first input; it then becomes a Linear."""
+    """A Linear whose `in_features` is read from the first input; it then becomes a Linear.
+
+    >>> import rushlight as torch
+    >>> layer = torch.nn.LazyLinear(3)
+    >>> layer(torch.zeros(2, 7)).shape
+    torch.Size([2, 3])
+    >>> layer
+    Linear(in_features=7, out_features=3, bias=True)
+    """
 
     cls_to_become = Linear
     weight: UninitializedParameter

@@ -49,7 +49,12 @@ class _WeightedLoss(_Loss):
 
 
 class L1Loss(_Loss):
-    """|x - y|."""
+    """Absolute error: |x - y|.
+
+    >>> import rushlight as torch
+    >>> torch.nn.L1Loss()(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
+    tensor(1.)
+    """
 
     __constants__ = ["reduction"]
 
@@ -58,7 +63,7 @@ class L1Loss(_Loss):
 
 
 class MSELoss(_Loss):
-    """(x - y)^2.
+    """Squared error: (x - y)^2.
 
     >>> import rushlight as torch
     >>> torch.nn.MSELoss()(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
@@ -72,7 +77,12 @@ class MSELoss(_Loss):
 
 
 class SmoothL1Loss(_Loss):
-    """d^2 / (2 beta) where d = |x - y| < beta, else d - beta / 2 (Girshick, 2015)."""
+    """d^2 / (2 beta) where d = |x - y| < beta, else d - beta / 2 (Girshick, 2015).
+
+    >>> import rushlight as torch
+    >>> torch.nn.SmoothL1Loss(reduction="none")(torch.tensor([0.5, 3.0]), torch.zeros(2))
+    tensor([0.1250, 2.5000])
+    """
 
     __constants__ = ["reduction"]
 
@@ -85,7 +95,12 @@ class SmoothL1Loss(_Loss):
 
 
 class HuberLoss(_Loss):
-    """d^2 / 2 where d = |x - y| <= delta, else delta (d - delta / 2) (Huber, 1964)."""
+    """d^2 / 2 where d = |x - y| <= delta, else delta (d - delta / 2) (Huber, 1964).
+
+    >>> import rushlight as torch
+    >>> torch.nn.HuberLoss(reduction="none", delta=2.0)(torch.tensor([0.5, 3.0]), torch.zeros(2))
+    tensor([0.1250, 4.0000])
+    """
 
     __constants__ = ["reduction", "delta"]
 
@@ -103,6 +118,10 @@ class NLLLoss(_WeightedLoss):
     """-w_y x_y, x being log-probabilities (N, C, ...) and y class indices (N, ...).
 
     "mean" divides by the sum of the weights of the targets that count; those equal to `ignore_index` do not.
+
+    >>> import rushlight as torch
+    >>> torch.nn.NLLLoss()(torch.tensor([[-0.1, -2.0], [-1.0, -0.5]]), torch.tensor([0, 1]))
+    tensor(0.3000)
     """
 
     __constants__ = ["ignore_index", "reduction"]
@@ -180,7 +199,14 @@ class CrossEntropyLoss(_WeightedLoss):
 
 
 class BCELoss(_WeightedLoss):
-    """-w (y log x + (1 - y) log(1 - x)) for probabilities x; the logarithms are kept above -100."""
+    """-w (y log x + (1 - y) log(1 - x)) for probabilities x; the logarithms are kept above -100.
+
+    RuntimeError where an x is not between 0 and 1, or the dtypes differ; the shapes are the same.
+
+    >>> import rushlight as torch
+    >>> torch.nn.BCELoss()(torch.tensor([0.9, 0.2]), torch.tensor([1.0, 0.0]))
+    tensor(0.1643)
+    """
 
     __constants__ = ["reduction"]
 
@@ -189,7 +215,12 @@ class BCELoss(_WeightedLoss):
 
 
 class BCEWithLogitsLoss(_Loss):
-    """BCELoss of sigmoid(x), stable for any x; `pos_weight` multiplies the y term, class by class."""
+    """BCELoss of sigmoid(x), stable for any x; `pos_weight` multiplies the y term, class by class.
+
+    >>> import rushlight as torch
+    >>> torch.nn.BCEWithLogitsLoss()(torch.tensor([2.0, -1.0]), torch.tensor([1.0, 0.0]))
+    tensor(0.2201)
+    """
 
     weight: Tensor | None
     pos_weight: Tensor | None
@@ -216,6 +247,11 @@ class KLDivLoss(_Loss):
     """y (log y - x), x being log-probabilities, y probabilities or, with `log_target`, their logarithms.
 
     `reduction="batchmean"` is the divergence as mathematics defines it; "mean" also divides by the classes.
+
+    >>> import rushlight as torch
+    >>> y = torch.tensor([[0.5, 0.5]])
+    >>> torch.nn.KLDivLoss(reduction="batchmean")(torch.tensor([[0.9, 0.1]]).log(), y)
+    tensor(0.5108)
     """
 
     __constants__ = ["reduction"]
@@ -229,7 +265,12 @@ class KLDivLoss(_Loss):
 
 
 class PoissonNLLLoss(_Loss):
-    """exp(x) - y x, or x - y log(x + eps) without `log_input`; `full` adds Stirling's estimate of log(y!)."""
+    """exp(x) - y x, or x - y log(x + eps) without `log_input`; `full` adds Stirling's estimate of log(y!).
+
+    >>> import rushlight as torch
+    >>> torch.nn.PoissonNLLLoss()(torch.tensor([0.0]), torch.tensor([2.0]))
+    tensor(1.)
+    """
 
     __constants__ = ["log_input", "full", "eps", "reduction"]
     log_input: bool
@@ -257,7 +298,12 @@ class PoissonNLLLoss(_Loss):
 
 
 class GaussianNLLLoss(_Loss):
-    """(log var + (x - y)^2 / var) / 2 with var at least eps; `full` adds log(2 pi) / 2."""
+    """(log var + (x - y)^2 / var) / 2 with var at least eps; `full` adds log(2 pi) / 2.
+
+    >>> import rushlight as torch
+    >>> torch.nn.GaussianNLLLoss()(torch.tensor([0.0]), torch.tensor([1.0]), torch.tensor([4.0]))
+    tensor(0.8181)
+    """
 
     __constants__ = ["full", "eps", "reduction"]
     full: bool
@@ -292,14 +338,25 @@ class HingeEmbeddingLoss(_MarginLoss):
 
 
 class MarginRankingLoss(_MarginLoss):
-    """max(0, -y (x1 - x2) + margin)."""
+    """max(0, -y (x1 - x2) + margin).
+
+    >>> import rushlight as torch
+    >>> torch.nn.MarginRankingLoss(margin=1.0)(torch.tensor([2.0]), torch.tensor([1.5]), torch.tensor([1.0]))
+    tensor(0.5000)
+    """
 
     def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
         return F.margin_ranking_loss(input1, input2, target, margin=self.margin, reduction=self.reduction)
 
 
 class CosineEmbeddingLoss(_MarginLoss):
-    """1 - cos(x1, x2) where y is 1, max(0, cos(x1, x2) - margin) where y is -1."""
+    """1 - cos(x1, x2) where y is 1, max(0, cos(x1, x2) - margin) where y is -1.
+
+    >>> import rushlight as torch
+    >>> x = torch.tensor([[1.0, 0.0]])
+    >>> torch.nn.CosineEmbeddingLoss()(x, torch.tensor([[0.0, 1.0]]), torch.tensor([1]))
+    tensor(1.)
+    """
 
     def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
         return F.cosine_embedding_loss(input1, input2, target, margin=self.margin, reduction=self.reduction)
@@ -363,7 +420,13 @@ class MultiMarginLoss(_WeightedLoss):
 
 
 class TripletMarginLoss(_Loss):
-    """max(0, d(a, p) - d(a, n) + margin), d the p-norm distance; `swap` as Balntas et al. (2016)."""
+    """max(0, d(a, p) - d(a, n) + margin), d the p-norm distance; `swap` as Balntas et al. (2016).
+
+    >>> import rushlight as torch
+    >>> anchor, near, far = torch.zeros(1, 2), torch.ones(1, 2), torch.full((1, 2), 1.1)
+    >>> torch.nn.TripletMarginLoss()(anchor, near, far)
+    tensor(0.8586)
+    """
 
     __constants__ = ["margin", "p", "eps", "swap", "reduction"]
     margin: float

@@ -9,6 +9,7 @@ from __future__ import annotations
 from _weakref import ref as weak_ref
 
 from ..._C import ModuleBase, Parameter, Tensor
+from ..._hints import hinted
 from . import _hooking, _state
 from ._hooking import (
     HookMethods,
@@ -149,6 +150,12 @@ class Module(HookMethods, StateMethods, ModuleBase):
         if name == "":
             raise KeyError(f'{kind} name can\'t be empty string ""')
 
+    def _not_initialised(self, what: str) -> AttributeError:
+        return hinted(
+            AttributeError(f"cannot assign {what} before Module.__init__() call"),
+            f"begin {type(self).__name__}.__init__ with super().__init__()",
+        )
+
     def _check_unused(self, registry: dict, name: str) -> None:
         if hasattr(self, name) and name not in registry:
             raise KeyError(f"attribute '{name}' already exists")
@@ -160,7 +167,7 @@ class Module(HookMethods, StateMethods, ModuleBase):
         """
         buffers = self._peek("_buffers")
         if buffers is None:
-            raise AttributeError("cannot assign buffer before Module.__init__() call")
+            raise self._not_initialised("buffer")
         if not isinstance(name, str):
             raise TypeError(f"buffer name should be a string. Got {_typename(name)}")
         self._check_name("buffer", name)
@@ -182,7 +189,7 @@ class Module(HookMethods, StateMethods, ModuleBase):
         """Adds a parameter, or with None a place for one; the same as setting it as an attribute."""
         params = self._peek("_parameters")
         if params is None:
-            raise AttributeError("cannot assign parameter before Module.__init__() call")
+            raise self._not_initialised("parameter")
         if not isinstance(name, str):
             raise TypeError(f"parameter name should be a string. Got {_typename(name)}")
         self._check_name("parameter", name)
@@ -229,7 +236,7 @@ class Module(HookMethods, StateMethods, ModuleBase):
         params, buffers, modules = [self._peek(registry) for registry in ("_parameters", "_buffers", "_modules")]
         if isinstance(value, Parameter):
             if params is None:
-                raise AttributeError("cannot assign parameters before Module.__init__() call")
+                raise self._not_initialised("parameters")
             self._forget(name, buffers, modules)
             self.register_parameter(name, value)
         elif params and name in params:
@@ -240,7 +247,7 @@ class Module(HookMethods, StateMethods, ModuleBase):
             self.register_parameter(name, value)
         elif isinstance(value, Module):
             if modules is None:
-                raise AttributeError("cannot assign module before Module.__init__() call")
+                raise self._not_initialised("module")
             self._forget(name, params, buffers)
             modules[name] = self._hook_registration(name, value)
         elif modules and name in modules:

@@ -96,7 +96,12 @@ class LayerNorm(Module):
 
 
 class GroupNorm(Module):
-    """Layer normalisation of (N, C, ...) over groups of channels, a scale and shift a channel (Wu and He, 2018)."""
+    """Layer normalisation of (N, C, ...) over groups of channels, a scale and shift a channel (Wu and He, 2018).
+
+    >>> import rushlight as torch
+    >>> torch.nn.GroupNorm(2, 6)(torch.zeros(1, 6, 4)).shape
+    torch.Size([1, 6, 4])
+    """
 
     __constants__ = ["num_groups", "num_channels", "eps", "affine"]
     num_groups: int
@@ -149,7 +154,12 @@ class GroupNorm(Module):
 
 
 class RMSNorm(Module):
-    """x / sqrt(mean(x^2) + eps) * weight over the last dimensions (Zhang and Sennrich, 2019)."""
+    """x / sqrt(mean(x^2) + eps) * weight over the last dimensions (Zhang and Sennrich, 2019).
+
+    >>> import rushlight as torch
+    >>> torch.nn.RMSNorm(2)(torch.tensor([3.0, 4.0])).detach()
+    tensor([0.8485, 1.1314])
+    """
 
     __constants__ = ["normalized_shape", "eps", "elementwise_affine"]
     normalized_shape: tuple[int, ...]

@@ -82,7 +82,14 @@ class ZeroPad1d(_ZeroPad, ConstantPad1d):
 
 
 class ZeroPad2d(_ZeroPad, ConstantPad2d):
-    """Widens (N, C, H, W) with zeros."""
+    """Widens (N, C, H, W) with zeros.
+
+    >>> import rushlight as torch
+    >>> torch.nn.ZeroPad2d(1)(torch.ones(1, 1, 1))
+    tensor([[[0., 0., 0.],
+             [0., 1., 0.],
+             [0., 0., 0.]]])
+    """
 
 
 class ZeroPad3d(_ZeroPad, ConstantPad3d):
@@ -90,7 +97,12 @@ class ZeroPad3d(_ZeroPad, ConstantPad3d):
 
 
 class ReflectionPad1d(_Pad):
-    """Widens (N, C, L) with its mirror image, the edge not repeated."""
+    """Widens (N, C, L) with its mirror image, the edge not repeated.
+
+    >>> import rushlight as torch
+    >>> torch.nn.ReflectionPad1d(2)(torch.tensor([[1.0, 2.0, 3.0]]))
+    tensor([[3., 2., 1., 2., 3., 2., 1.]])
+    """
 
     _ndim, _mode = 1, "reflect"
 
@@ -108,7 +120,12 @@ class ReflectionPad3d(_Pad):
 
 
 class ReplicationPad1d(_Pad):
-    """Widens (N, C, L) by repeating its edge."""
+    """Widens (N, C, L) by repeating its edge.
+
+    >>> import rushlight as torch
+    >>> torch.nn.ReplicationPad1d(1)(torch.tensor([[1.0, 2.0, 3.0]]))
+    tensor([[1., 1., 2., 3., 3.]])
+    """
 
     _ndim, _mode = 1, "replicate"
 
@@ -136,7 +153,12 @@ class _CircularPad(_Pad):
 
 
 class CircularPad1d(_CircularPad):
-    """Widens (N, C, L) as if it went round."""
+    """Widens (N, C, L) as if it went round.
+
+    >>> import rushlight as torch
+    >>> torch.nn.CircularPad1d(1)(torch.tensor([[1.0, 2.0, 3.0]]))
+    tensor([[3., 1., 2., 3., 1.]])
+    """
 
     _ndim = 1
 

@@ -13,7 +13,12 @@ __all__ = ["PixelShuffle", "PixelUnshuffle"]
 
 
 class PixelShuffle(Module):
-    """(*, C r^2, H, W) -> (*, C, H r, W r) (Shi et al., 2016)."""
+    """Channels become pixels: (*, C r^2, H, W) -> (*, C, H r, W r) (Shi et al., 2016).
+
+    >>> import rushlight as torch
+    >>> torch.nn.PixelShuffle(2)(torch.zeros(1, 8, 3, 3)).shape
+    torch.Size([1, 2, 6, 6])
+    """
 
     __constants__ = ["upscale_factor"]
     upscale_factor: int

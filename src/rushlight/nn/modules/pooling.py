@@ -45,7 +45,12 @@ class _MaxPoolNd(Module):
 
 
 class MaxPool1d(_MaxPoolNd):
-    """The largest element of each window of (N, C, L); with `return_indices` also its place."""
+    """The largest element of each window of (N, C, L); with `return_indices` also its place.
+
+    >>> import rushlight as torch
+    >>> torch.nn.MaxPool1d(2)(torch.tensor([[1.0, 4.0, 2.0, 3.0]]))
+    tensor([[4., 3.]])
+    """
 
     def forward(self, input: Tensor):
         return F.max_pool1d(
@@ -128,7 +133,12 @@ class _AvgPoolNd(Module):
 
 
 class AvgPool1d(_AvgPoolNd):
-    """The mean of each window of (N, C, L); padding counts as zeros unless `count_include_pad=False`."""
+    """The mean of each window of (N, C, L); padding counts as zeros unless `count_include_pad=False`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.AvgPool1d(2)(torch.tensor([[1.0, 3.0, 2.0, 6.0]]))
+    tensor([[2., 4.]])
+    """
 
     def __init__(
         self, kernel_size, stride=None, padding=0, ceil_mode: bool = False, count_include_pad: bool = True
@@ -167,7 +177,13 @@ class _AvgPoolWithDivisor(_AvgPoolNd):
 
 
 class AvgPool2d(_AvgPoolWithDivisor):
-    """The mean of each window of (N, C, H, W); `divisor_override` replaces the count."""
+    """The mean of each window of (N, C, H, W); `divisor_override` replaces the count.
+
+    >>> import rushlight as torch
+    >>> torch.nn.AvgPool2d(2)(torch.arange(16.0).reshape(1, 4, 4))
+    tensor([[[ 2.5000,  4.5000],
+             [10.5000, 12.5000]]])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.avg_pool2d(
@@ -292,7 +308,12 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
-    """Largest elements over windows chosen so that (N, C, H, W) becomes (N, C, *output_size); None keeps a size."""
+    """Largest elements over windows chosen so that (N, C, H, W) becomes (N, C, *output_size); None keeps a size.
+
+    >>> import rushlight as torch
+    >>> torch.nn.AdaptiveMaxPool2d((2, None))(torch.ones(2, 5, 7, 9)).shape
+    torch.Size([2, 5, 2, 9])
+    """
 
     def forward(self, input: Tensor):
         return F.adaptive_max_pool2d(input, self.output_size, self.return_indices)
@@ -324,7 +345,12 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
 
 
 class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
-    """Means over windows chosen so that (N, C, H, W) becomes (N, C, *output_size); None keeps a size."""
+    """Means over windows chosen so that (N, C, H, W) becomes (N, C, *output_size); None keeps a size.
+
+    >>> import rushlight as torch
+    >>> torch.nn.AdaptiveAvgPool2d((1, 1))(torch.ones(2, 5, 7, 9)).shape
+    torch.Size([2, 5, 1, 1])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.adaptive_avg_pool2d(input, self.output_size)

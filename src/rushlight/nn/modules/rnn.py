@@ -248,6 +248,11 @@ class RNN(RNNBase):
     """h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh), or relu with `nonlinearity="relu"` (Elman, 1990).
 
     Returns the last layer's h_t for all t, and the final state (layers * directions, N, hidden_size).
+
+    >>> import rushlight as torch
+    >>> output, h = torch.nn.RNN(4, 6)(torch.zeros(5, 2, 4))
+    >>> output.shape, h.shape
+    (torch.Size([5, 2, 6]), torch.Size([1, 2, 6]))
     """
 
     def __init__(self, *args, **kwargs) -> None:
@@ -267,7 +272,13 @@ class RNN(RNNBase):
 
 
 class GRU(RNNBase):
-    """r, z = sigmoid(...); n = tanh(W_in x + b_in + r (W_hn h + b_hn)); h' = (1 - z) n + z h (Cho et al., 2014)."""
+    """r, z = sigmoid(...); n = tanh(W_in x + b_in + r (W_hn h + b_hn)); h' = (1 - z) n + z h (Cho et al., 2014).
+
+    >>> import rushlight as torch
+    >>> output, h = torch.nn.GRU(4, 6, num_layers=2, batch_first=True)(torch.zeros(2, 5, 4))
+    >>> output.shape, h.shape
+    (torch.Size([2, 5, 6]), torch.Size([2, 2, 6]))
+    """
 
     def __init__(self, *args, **kwargs) -> None:
         if "proj_size" in kwargs:
@@ -390,7 +401,12 @@ class RNNCellBase(Module):
 
 
 class RNNCell(RNNCellBase):
-    """h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu with `nonlinearity="relu"`."""
+    """h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu with `nonlinearity="relu"`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.RNNCell(4, 6)(torch.zeros(2, 4)).shape
+    torch.Size([2, 6])
+    """
 
     __constants__ = ["input_size", "hidden_size", "bias", "nonlinearity"]
     nonlinearity: str
@@ -416,7 +432,13 @@ class RNNCell(RNNCellBase):
 
 
 class LSTMCell(RNNCellBase):
-    """One step of LSTM: (h, c) -> (h', c')."""
+    """One step of LSTM: (h, c) -> (h', c').
+
+    >>> import rushlight as torch
+    >>> h, c = torch.nn.LSTMCell(4, 6)(torch.zeros(2, 4))
+    >>> h.shape, c.shape
+    (torch.Size([2, 6]), torch.Size([2, 6]))
+    """
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device=None, dtype=None) -> None:
         super().__init__(input_size, hidden_size, bias, 4, device, dtype)
@@ -430,7 +452,12 @@ class LSTMCell(RNNCellBase):
 
 
 class GRUCell(RNNCellBase):
-    """One step of GRU."""
+    """One step of GRU: (N, input_size), (N, hidden_size) -> (N, hidden_size).
+
+    >>> import rushlight as torch
+    >>> torch.nn.GRUCell(4, 6)(torch.zeros(2, 4)).shape
+    torch.Size([2, 6])
+    """
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device=None, dtype=None) -> None:
         super().__init__(input_size, hidden_size, bias, 3, device, dtype)

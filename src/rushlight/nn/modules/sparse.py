@@ -137,7 +137,13 @@ class Embedding(_Table):
 
 
 class EmbeddingBag(_Table):
-    """The sum, mean or max of the embeddings in each bag: (B, N), or (N) cut at `offsets` (B), -> (B, dim)."""
+    """The sum, mean or max of the embeddings in each bag: (B, N), or (N) cut at `offsets` (B), -> (B, dim).
+
+    >>> import rushlight as torch
+    >>> bag = torch.nn.EmbeddingBag(10, 3, mode="sum")
+    >>> bag(torch.tensor([1, 2, 4, 5]), offsets=torch.tensor([0, 3])).shape
+    torch.Size([2, 3])
+    """
 
     __constants__ = [
         "num_embeddings", "embedding_dim", "max_norm", "norm_type", "scale_grad_by_freq", "mode", "sparse",

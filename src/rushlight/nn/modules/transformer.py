@@ -58,6 +58,11 @@ class Transformer(Module):
     """Encoder and decoder: src (S, N, E), tgt (T, N, E) -> (T, N, E). In boolean masks True hides.
 
     All matrices start from xavier_uniform_.
+
+    >>> import rushlight as torch
+    >>> model = torch.nn.Transformer(d_model=8, nhead=2, num_encoder_layers=1, num_decoder_layers=1)
+    >>> model(torch.zeros(5, 3, 8), torch.zeros(4, 3, 8)).shape
+    torch.Size([4, 3, 8])
     """
 
     def __init__(
@@ -143,7 +148,13 @@ class Transformer(Module):
 
 
 class TransformerEncoder(Module):
-    """`num_layers` copies of `encoder_layer`, one after the other, then `norm`."""
+    """`num_layers` copies of `encoder_layer`, one after the other, then `norm`.
+
+    >>> import rushlight as torch
+    >>> layer = torch.nn.TransformerEncoderLayer(d_model=8, nhead=2, batch_first=True)
+    >>> torch.nn.TransformerEncoder(layer, num_layers=2)(torch.zeros(3, 5, 8)).shape
+    torch.Size([3, 5, 8])
+    """
 
     __constants__ = ["norm"]
 
@@ -265,7 +276,12 @@ class TransformerDecoder(Module):
 
 
 class TransformerEncoderLayer(Module):
-    """x = norm(x + self_attention(x)); x = norm(x + W_2 activation(W_1 x)); `norm_first` normalises inside instead."""
+    """x = norm(x + self_attention(x)); x = norm(x + W_2 activation(W_1 x)); `norm_first` normalises inside instead.
+
+    >>> import rushlight as torch
+    >>> torch.nn.TransformerEncoderLayer(d_model=8, nhead=2)(torch.zeros(5, 3, 8)).shape
+    torch.Size([5, 3, 8])
+    """
 
     __constants__ = ["norm_first"]
 
@@ -336,7 +352,12 @@ class TransformerEncoderLayer(Module):
 
 
 class TransformerDecoderLayer(Module):
-    """TransformerEncoderLayer with attention to the encoder's output between its two halves."""
+    """TransformerEncoderLayer with attention to the encoder's output between its two halves.
+
+    >>> import rushlight as torch
+    >>> torch.nn.TransformerDecoderLayer(d_model=8, nhead=2)(torch.zeros(4, 3, 8), torch.zeros(5, 3, 8)).shape
+    torch.Size([4, 3, 8])
+    """
 
     __constants__ = ["norm_first"]
 

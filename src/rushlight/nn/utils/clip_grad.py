@@ -106,7 +106,15 @@ def clip_grad_norm(
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
-    """Limits every element of every gradient to [-clip_value, clip_value]."""
+    """Limits every element of every gradient to [-clip_value, clip_value].
+
+    >>> import rushlight as torch
+    >>> w = torch.nn.Parameter(torch.zeros(2))
+    >>> w.grad = torch.tensor([3.0, -0.5])
+    >>> torch.nn.utils.clip_grad_value_(w, 1.0)
+    >>> w.grad
+    tensor([ 1.0000, -0.5000])
+    """
     bound = float(clip_value)
     parameters = _as_list(parameters)
     if _C._clip_grad_value(parameters, bound):

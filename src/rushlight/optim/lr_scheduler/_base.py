@@ -47,6 +47,7 @@ def set_group_value(group: dict[str, Any], key: str, value: float | Tensor) -> N
 
 
 def one_per_group(name: str, optimizer: Optimizer, value: Any) -> list[Any]:
+    """The option `name` for each parameter group: `value` for all, or a list as long as they are, else ValueError."""
     count = len(optimizer.param_groups)
     if not isinstance(value, (list, tuple)):
         value = [value] * count

@@ -49,7 +49,18 @@ class _Combined(LRScheduler):
 
 
 class SequentialLR(_Combined):
-    """One schedule after another: the next takes over at each of `milestones`."""
+    """One schedule after another: the next takes over at each of `milestones`.
+
+    >>> import rushlight as torch
+    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    >>> warm = torch.optim.lr_scheduler.ConstantLR(optimizer, factor=0.1, total_iters=1)
+    >>> fall = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.9)
+    >>> schedule = torch.optim.lr_scheduler.SequentialLR(optimizer, [warm, fall], milestones=[1])
+    >>> optimizer.step()
+    >>> schedule.step()
+    >>> schedule.get_last_lr()
+    [1.0]
+    """
 
     def __init__(
         self, optimizer: Optimizer, schedulers: list[LRScheduler], milestones: list[int], last_epoch: int = -1
@@ -97,7 +108,18 @@ class SequentialLR(_Combined):
 
 
 class ChainedScheduler(_Combined):
-    """All schedules at once: each multiplies what the one before it has set."""
+    """All schedules at once: each multiplies what the one before it has set.
+
+    >>> import rushlight as torch
+    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    >>> half = torch.optim.lr_scheduler.ConstantLR(optimizer, factor=0.5, total_iters=9)
+    >>> fall = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.9)
+    >>> schedule = torch.optim.lr_scheduler.ChainedScheduler([half, fall])
+    >>> optimizer.step()
+    >>> schedule.step()
+    >>> schedule.get_last_lr()
+    [0.45]
+    """
 
     def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None) -> None:
         if len(schedulers) < 1:

@@ -38,6 +38,14 @@ class CyclicLR(_MomentumCycling):
     goes from `max_momentum` to `base_momentum` and back meanwhile.
 
     Source: Smith, Cyclical Learning Rates for Training Neural Networks (2015).
+
+    >>> import rushlight as torch
+    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    >>> schedule = torch.optim.lr_scheduler.CyclicLR(optimizer, base_lr=0.1, max_lr=0.5, step_size_up=2)
+    >>> optimizer.step()
+    >>> schedule.step()
+    >>> schedule.get_last_lr()
+    [0.30000000000000004]
     """
 
     def __init__(
@@ -129,6 +137,14 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     `step(epoch)` takes fractions, `epoch + batch / batches`, for a rate that changes with each batch.
 
     Source: Loshchilov and Hutter, SGDR: Stochastic Gradient Descent with Warm Restarts (2016).
+
+    >>> import rushlight as torch
+    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    >>> schedule = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=2)
+    >>> optimizer.step()
+    >>> schedule.step()
+    >>> schedule.get_last_lr()
+    [0.5]
     """
 
     def __init__(
@@ -197,6 +213,12 @@ class OneCycleLR(_MomentumCycling):
 
     Source: Smith and Topin, Super-Convergence: Very Fast Training of Neural Networks Using Large
     Learning Rates (2017).
+
+    >>> import rushlight as torch
+    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1, momentum=0.9)
+    >>> schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=10)
+    >>> [round(rate, 3) for rate in schedule.get_last_lr()]
+    [0.04]
     """
 
     def __init__(

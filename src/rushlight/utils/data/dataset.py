@@ -6,6 +6,7 @@ from _collections_abc import Iterable
 from _operator import itemgetter as _itemgetter
 
 from rushlight import _C
+from rushlight._hints import hinted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,6 +54,13 @@ class IterableDataset(Dataset, Iterable):
     """A stream of samples: a subclass defines `__iter__`.
 
     Each worker process iterates over its own copy; `get_worker_info()` tells it which part to produce.
+
+    >>> import rushlight as torch
+    >>> class Squares(torch.utils.data.IterableDataset):
+    ...     def __iter__(self):
+    ...         return (i * i for i in range(4))
+    >>> list(torch.utils.data.DataLoader(Squares(), batch_size=2))
+    [tensor([0, 1]), tensor([4, 9])]
     """
 
     def __add__(self, other: Dataset) -> Dataset:
@@ -71,7 +79,8 @@ class TensorDataset(Dataset):
     def __init__(self, *tensors: _C.Tensor) -> None:
         for tensor in tensors:
             if tensor.size(0) != tensors[0].size(0):
-                raise AssertionError("Size mismatch between tensors")
+                sizes = ", ".join([str(t.size(0)) for t in tensors])
+                raise hinted(AssertionError("Size mismatch between tensors"), f"their first dimensions are {sizes}")
         self.tensors = tensors
 
     def __getitem__(self, index: Any) -> tuple[_C.Tensor, ...]:
@@ -181,7 +190,15 @@ class ConcatDataset(Dataset):
 
 
 class ChainDataset(IterableDataset):
-    """Streams one after the other."""
+    """Streams one after the other.
+
+    >>> import rushlight as torch
+    >>> class Letters(torch.utils.data.IterableDataset):
+    ...     def __iter__(self):
+    ...         return iter("ab")
+    >>> list(torch.utils.data.ChainDataset([Letters(), Letters()]))
+    ['a', 'b', 'a', 'b']
+    """
 
     def __init__(self, datasets: Iterable[Any]) -> None:
         super().__init__()

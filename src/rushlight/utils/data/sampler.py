@@ -26,7 +26,19 @@ __all__ = [
 
 
 class Sampler:
-    """Base of all samplers: a subclass defines `__iter__`, and `__len__` where a length makes sense."""
+    """Base of all samplers: a subclass defines `__iter__`, and `__len__` where a length makes sense.
+
+    >>> import rushlight as torch
+    >>> class Backwards(torch.utils.data.Sampler):
+    ...     def __init__(self, data):
+    ...         self.data = data
+    ...     def __iter__(self):
+    ...         return iter(range(len(self.data) - 1, -1, -1))
+    ...     def __len__(self):
+    ...         return len(self.data)
+    >>> [x.item() for x in torch.utils.data.DataLoader([1, 2, 3], sampler=Backwards([1, 2, 3]))]
+    [3, 2, 1]
+    """
 
     __class_getitem__ = classmethod(_generic_alias)
 
@@ -40,7 +52,12 @@ def draw_seed(generator: _C.Generator | None = None) -> int:
 
 
 class SequentialSampler(Sampler):
-    """0, 1, ..., len(data_source) - 1."""
+    """0, 1, ..., len(data_source) - 1.
+
+    >>> import rushlight as torch
+    >>> list(torch.utils.data.SequentialSampler("abc"))
+    [0, 1, 2]
+    """
 
     data_source: Sized
 
@@ -58,6 +75,11 @@ class RandomSampler(Sampler):
     """A random permutation of the indices, or with `replacement`, independent uniform draws.
 
     Without a `generator`, each pass seeds a private one from the global generator.
+
+    >>> import rushlight as torch
+    >>> _ = torch.manual_seed(0)
+    >>> list(torch.utils.data.RandomSampler(range(5)))
+    [1, 3, 4, 2, 0]
     """
 
     data_source: Sized
@@ -110,7 +132,12 @@ class RandomSampler(Sampler):
 
 
 class SubsetRandomSampler(Sampler):
-    """A random permutation of the given indices."""
+    """A random permutation of the given indices.
+
+    >>> import rushlight as torch
+    >>> sorted(torch.utils.data.SubsetRandomSampler([4, 7, 9]))
+    [4, 7, 9]
+    """
 
     indices: Sequence[int]
 
@@ -127,7 +154,13 @@ class SubsetRandomSampler(Sampler):
 
 
 class WeightedRandomSampler(Sampler):
-    """Index i with probability proportional to `weights[i]`, with or without replacement."""
+    """Index i with probability proportional to `weights[i]`, with or without replacement.
+
+    >>> import rushlight as torch
+    >>> _ = torch.manual_seed(0)
+    >>> list(torch.utils.data.WeightedRandomSampler([0.0, 3.0, 1.0], 5))
+    [2, 1, 1, 2, 1]
+    """
 
     weights: _C.Tensor
     num_samples: int

@@ -6,6 +6,7 @@ import sys
 from _collections_abc import Mapping, MutableMapping, MutableSequence, Sequence
 
 from rushlight import _C
+from rushlight._hints import hinted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,7 +102,12 @@ def _refill_sequence(like: Sequence, items: list) -> Any:
 
 
 def collate_tensor_fn(batch: Any, *, collate_fn_map: CollateMap | None = None) -> _C.Tensor:
-    return _C.stack(batch, 0)
+    try:
+        return _C.stack(batch, 0)
+    except RuntimeError as error:
+        if len({sample.shape for sample in batch}) > 1:
+            hinted(error, "samples of a batch have one shape; pad them, or give the DataLoader a collate_fn that does")
+        raise
 
 
 def collate_numpy_array_fn(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Any:
