@@ -27,13 +27,16 @@ MAY_IMPORT = {
     "_utils": ["_C"],
     "_transforms": ["_C", "_utils"],
     "autograd": ["_transforms"],
-    "utils": ["autograd", "random"],
+    "utils": ["autograd", "random", "distributed"],
     "nn": ["utils", "_functions"],
     "optim": ["nn"],  # averaged models are modules
     "_io": ["_utils"],
     "serialization": ["_io"],
     **{name: ["_C", "_utils"] for name in ("random", "linalg", "fft", "special", "overrides", "types", "return_types")},
-    "_functions": ["nn", "func"],
+    "_functions": ["nn", "func", "_dynamo"],
+    "_dynamo": ["nn"],
+    "compiler": ["_functions"],
+    "distributed": [],
     "_signatures": ["nn"],
     "masked": ["_functions"],
     **{

@@ -31,7 +31,7 @@ Tensor = _C.Tensor
 _SUBMODULES = frozenset(
     """nn optim autograd utils linalg fft special random cuda backends accelerator amp mps xpu version types
     overrides testing masked multiprocessing jit distributions func serialization return_types hub signal
-    profiler""".split()
+    profiler compiler distributed _dynamo""".split()
 )
 
 # Functions written in Python: name -> module.

@@ -584,7 +584,7 @@ def overload(op: Op, method: bool, in_place: bool = False) -> str:
     rules = op.out.split() if isinstance(op.out, str) else []
     out = " | ".join(["OUT_TAKEN", *(OUT_RULES[rule] for rule in rules)]) if takes_out else "0"
     return (f'    {{"{signature_text(op, method)}", params_{op.cname}, {len(op.params)}, {n_pos}, {out}, '
-            f"{str(bool(varargs)).lower()}, py_{name}, {op.n_out}}},")  # fmt: skip
+            f"{str(bool(varargs)).lower()}, py_{name}, {op.n_out}, {str(op.numbers_first).lower()}}},")  # fmt: skip
 
 
 __all__ = ["Gradient", "adapter", "forward", "inplace", "overload", "param_table", "parse_schema", "prototype"]

@@ -33,6 +33,7 @@ typedef struct {
     bool varargs;              /* f(2, 3) means f((2, 3)) */
     PyObject *(*call)(Arg *a);
     int8_t n_out;              /* tensors that out= holds */
+    bool numbers_first;        /* the old order is understood too: x.add_(alpha, other), addmm(beta, x, alpha, a, b) */
 } Overload;
 
 typedef struct {

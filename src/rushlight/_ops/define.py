@@ -82,6 +82,7 @@ class Op:
     batching: str = ""
     wide_number: bool = False  # elementwise: a number beside a half-precision tensor is not rounded to that first
     check: str = ""  # C call that may refuse the arguments: -1 and an exception
+    numbers_first: bool = False  # programs of PyTorch's early years give alpha, beta, value by position, before the tensors
     records: bool = False  # native, but made of operations that record for themselves
     extra: dict[str, Any] = field(default_factory=dict)
 

@@ -12,11 +12,11 @@ native("mv(Tensor input, Tensor vec) -> Tensor", out=True,
        doc="A matrix times a vector: (n, k) @ (k,).")  # fmt: skip
 native("dot(Tensor input, Tensor tensor) -> Tensor", out=True, derivative={"input": "grad * conj(tensor)", "tensor": "grad * conj(input)"},
        doc="The inner product of two vectors.")  # fmt: skip
-native("addmm(Tensor input, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", out="exact", inplace=True,
+native("addmm(Tensor input, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", out="exact", inplace=True, numbers_first=True,
        derivative={"input": "grad * conj_number(beta)", "mat1": "mm(grad, conj(t(mat2))) * conj_number(alpha)",
                    "mat2": "mm(conj(t(mat1)), grad) * conj_number(alpha)"},
        doc="beta * input + alpha * (mat1 @ mat2).")  # fmt: skip
-native("baddbmm(Tensor input, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", out=True, inplace=True,
+native("baddbmm(Tensor input, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", out=True, inplace=True, numbers_first=True,
        derivative={"input": "grad * conj_number(beta)", "batch1": "bmm(grad, conj(transpose(batch2, 1, 2))) * conj_number(alpha)",
                    "batch2": "bmm(conj(transpose(batch1, 1, 2)), grad) * conj_number(alpha)"},
        doc="beta * input + alpha * (batch1 @ batch2).")  # fmt: skip
@@ -51,7 +51,7 @@ if beta == 0:
     return scaled
 return input * number_as(beta, product.dtype) + scaled
 """, derivative={"input": "grad * conj_number(beta)", **{k: f"{v} * conj_number(alpha)" for k, v in _derivative.items()}},
-              out=True, inplace=True, doc=f"beta * input + alpha * ({_doc}).")  # fmt: skip
+              out=True, inplace=True, numbers_first=True, doc=f"beta * input + alpha * ({_doc}).")  # fmt: skip
 native("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", namespaces=("nn.functional",), method=False, out="exact",
        node="AddmmBackward0", edges=["bias", "input", "weight"],
        derivative={"bias": "grad if grad.ndim == 1 else sum_dim(reshape(grad, [-1, grad.shape[-1]]), [0])",
