@@ -47,6 +47,7 @@ MAY_IMPORT = {
     "profiler": ["autograd"],
     "jit": ["nn"],
     "cuda": ["amp"],
+    "cpu": ["amp"],
     "testing": ["_functions"],
     "distributions": ["_functions"],
     "func": ["_transforms", "nn"],
@@ -60,6 +61,7 @@ MAY_IMPORT = {
         "_signatures",
         "distributions",
         "cuda",
+        "cpu",
     ],
     # Leaves: nothing above may name them.
     "_alias": ["__init__"],

@@ -144,3 +144,10 @@ def test_log_prob_leaves_the_repr_alone():
     before = repr(d)
     d.log_prob(torch.zeros(2))
     assert repr(d) == before == "MultivariateNormal(loc: torch.Size([2]), covariance_matrix: torch.Size([2, 2]))"
+
+
+def test_storages_say_how_large_they_are():
+    import sys
+
+    small, large = torch.ones(3).untyped_storage(), torch.ones(1003).untyped_storage()
+    assert sys.getsizeof(large) - sys.getsizeof(small) == 4000

@@ -31,7 +31,7 @@ Tensor = _C.Tensor
 _SUBMODULES = frozenset(
     """nn optim autograd utils linalg fft special random cuda backends accelerator amp mps xpu version types
     overrides testing masked multiprocessing jit distributions func serialization return_types hub signal
-    profiler compiler distributed _dynamo""".split()
+    profiler compiler distributed _dynamo cpu""".split()
 )
 
 # Functions written in Python: name -> module.
@@ -59,13 +59,16 @@ _LAZY = {
         "rushlight._signatures",
     ),
     **dict.fromkeys("fork_rng thread_safe_generator".split(), "rushlight.random"),
-    **dict.fromkeys("autocast GradScaler is_autocast_enabled get_autocast_dtype".split(), "rushlight.amp"),
+    **dict.fromkeys(
+        """autocast GradScaler is_autocast_enabled get_autocast_dtype set_autocast_enabled set_autocast_dtype
+        is_autocast_cpu_enabled get_autocast_cpu_dtype""".split(),
+        "rushlight.amp",
+    ),
     **dict.fromkeys(
         """bilinear cosine_similarity pairwise_distance pdist pixel_shuffle pixel_unshuffle channel_shuffle
         native_channel_shuffle""".split(),
         "rushlight.nn.functional",
     ),
-    **dict.fromkeys(("autocast", "is_autocast_enabled", "get_autocast_dtype"), "rushlight.amp"),
     "OutOfMemoryError": "rushlight.cuda",
 }
 

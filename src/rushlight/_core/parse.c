@@ -575,6 +575,17 @@ fail:
 
 /* ---------------------------------------------------------------- the call */
 
+static int autocast(const Overload *ov, Parsed *ps) {
+    for (int i = 0; i < ov->n; i++) {
+        if (ov->params[i].type != AT_TENSOR || !ps->a[i].t) continue;
+        Tensor *t = rl_autocast_tensor(ps->a[i].t, ov->autocast);
+        if (!t) return -1;
+        ps->owned[ps->n_owned++] = (PyObject *)t;
+        ps->a[i].t = t;
+    }
+    return 0;
+}
+
 PyObject *rl_op_call(const OpDef *def, bool method, PyObject *func, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
     Py_ssize_t total = nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
     for (Py_ssize_t i = 0; i < total; i++) {
@@ -599,7 +610,8 @@ PyObject *rl_op_call(const OpDef *def, bool method, PyObject *func, PyObject *co
         }
         int r = match(ov, &ps, args, nargs, kwnames, method, only ? def->name : NULL);
         if (RL_LIKELY(r > 0)) {
-            PyObject *result = ov->call(ps.a);
+            bool casts = ov->autocast && rl_autocast != RL_NODTYPE;
+            PyObject *result = RL_UNLIKELY(casts) && autocast(ov, &ps) < 0 ? NULL : ov->call(ps.a);
             if (RL_UNLIKELY(ps.out != NULL) && result) result = store_out(def->name, ov, ps.a, ps.out, result);
             release(&ps);
             return result;

@@ -89,7 +89,7 @@ Tensor *rl_relu6(Tensor *input, bool inplace) { return inplace ? rl_hardtanh_(in
 _activation("leaky_relu", "x > 0 ? x : x * negative_slope", "b > 0 ? a : a * negative_slope", params=", float negative_slope=0.01",
             doc="input where positive, else negative_slope * input.")  # fmt: skip
 
-native("prelu(Tensor input, Tensor weight) -> Tensor", records=True, code="""
+native("prelu(Tensor input, Tensor weight) -> Tensor", records=True, autocast="narrow", code="""
 Tensor *rl_prelu(Tensor *input, Tensor *weight) {
     if (input->dtype != weight->dtype) {
         PyErr_Format(PyExc_RuntimeError, "prelu: Type promoting not supported. Got %s and %s", rl_dtypes[input->dtype].legacy,
