@@ -151,3 +151,28 @@ def test_storages_say_how_large_they_are():
 
     small, large = torch.ones(3).untyped_storage(), torch.ones(1003).untyped_storage()
     assert sys.getsizeof(large) - sys.getsizeof(small) == 4000
+
+
+def test_benchmark_times_statements_and_compares_them():
+    from rushlight.utils import benchmark
+
+    seen = []
+    timer = benchmark.Timer("f(x)", "x = torch.ones(2)", globals={"f": seen.append}, label="call", sub_label="two")
+    once = timer.timeit(30)
+    assert once.number_per_run == 30 and len(once.raw_times) == 1 and len(seen) >= 30 and seen[0].shape == (2,)
+    assert once.mean == once.median == once.times[0] > 0 and once.iqr == 0
+    assert "call: two\nsetup: x = torch.ones(2)\n" in repr(once) and "1 measurement, 30 runs" in repr(once)
+    several = benchmark.Timer("1 + 1", label="call", description="sum").blocked_autorange(min_run_time=0.01)
+    assert sum(several.raw_times) >= 0.01 and "IQR" in str(several)
+    adaptive = benchmark.Timer("1 + 1").adaptive_autorange(max_run_time=0.05)
+    assert adaptive.median > 0
+    table = str(benchmark.Compare([once, several]))
+    assert table.count("[") == 1 and "|  sum" in table and "1 threads: --" in table and "Times are in" in table
+    with pytest.raises(ValueError, match="Python statements only"):
+        benchmark.Timer("x", language="c++")
+
+
+def test_products_and_switches_of_older_programs():
+    assert torch.equal(torch.spmm(torch.eye(2), torch.ones(2, 3)), torch.ones(2, 3))
+    with torch.jit.optimized_execution(False):
+        pass

@@ -46,7 +46,7 @@ _LAZY = {
         get_float32_matmul_precision set_flush_denormal finfo iinfo get_num_interop_threads
         set_num_interop_threads hann_window hamming_window blackman_window bartlett_window kaiser_window
         stft istft vmap set_warn_always is_warn_always_enabled is_deterministic_algorithms_warn_only_enabled svd_lowrank
-        pca_lowrank is_storage
+        pca_lowrank is_storage spmm
         is_deterministic_algorithms_warn_only_enabled""".split(),
         "rushlight._functions",
     ),

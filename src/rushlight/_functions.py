@@ -57,6 +57,16 @@ def compile(
     return OptimizedModule(model)  # type: ignore[arg-type]
 
 
+def spmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The product of two matrices, as `mm`; in PyTorch the first may be sparse.
+
+    >>> import rushlight as torch
+    >>> torch.spmm(torch.eye(1), torch.ones(1, 2))
+    tensor([[1., 1.]])
+    """
+    return _C.mm(input, mat2)
+
+
 def is_storage(obj: Any) -> bool:
     """Whether the object is a storage.
 
