@@ -163,9 +163,9 @@ def test_benchmark_times_statements_and_compares_them():
     assert once.mean == once.median == once.times[0] > 0 and once.iqr == 0
     assert "call: two\nsetup: x = torch.ones(2)\n" in repr(once) and "1 measurement, 30 runs" in repr(once)
     several = benchmark.Timer("1 + 1", label="call", description="sum").blocked_autorange(min_run_time=0.01)
-    assert sum(several.raw_times) >= 0.01 and "IQR" in str(several)
+    assert sum(several.raw_times) >= 0.01
     adaptive = benchmark.Timer("1 + 1").adaptive_autorange(max_run_time=0.05)
-    assert adaptive.median > 0
+    assert adaptive.median > 0 and ("IQR" in str(adaptive)) == (len(adaptive.raw_times) > 1)
     table = str(benchmark.Compare([once, several]))
     assert table.count("[") == 1 and "|  sum" in table and "1 threads: --" in table and "Times are in" in table
     with pytest.raises(ValueError, match="Python statements only"):
@@ -176,3 +176,7 @@ def test_products_and_switches_of_older_programs():
     assert torch.equal(torch.spmm(torch.eye(2), torch.ones(2, 3)), torch.ones(2, 3))
     with torch.jit.optimized_execution(False):
         pass
+
+
+def test_libraries_may_log_their_use():
+    assert torch._C._log_api_usage_once("torchmetrics.metric.Accuracy") is None
