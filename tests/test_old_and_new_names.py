@@ -180,3 +180,17 @@ def test_products_and_switches_of_older_programs():
 
 def test_libraries_may_log_their_use():
     assert torch._C._log_api_usage_once("torchmetrics.metric.Accuracy") is None
+
+
+def test_device_blocks_nest():
+    with torch.device("meta") as meta:
+        assert (
+            meta.type == "meta" and nn.Linear(2, 2).weight.is_meta and torch.zeros(2, device="cpu").device.type == "cpu"
+        )
+        with pytest.raises(KeyError), torch.device("cpu"):
+            assert not torch.ones(1).is_meta
+            raise KeyError
+        assert torch.ones(1).is_meta
+    assert not torch.ones(1).is_meta
+    with pytest.raises(AssertionError, match="not compiled with CUDA"), torch.device("cuda"):
+        pass
