@@ -339,3 +339,13 @@ def test_errors(call, error, message):
     with pytest.raises(error) as caught:
         call()
     assert message in str(caught.value)
+
+
+def test_data_of_a_lazy_parameter_is_an_empty_tensor():
+    layer = nn.LazyLinear(2)
+    assert type(layer.weight.data) is torch.Tensor
+    layer.weight.data.normal_(0, 0.01)
+    layer.bias.data.fill_(0)
+    assert layer(torch.ones(1, 3)).shape == (1, 2)
+    with pytest.raises(ValueError, match="uninitialized parameter"):
+        nn.LazyLinear(2).weight.normal_()

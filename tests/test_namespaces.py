@@ -88,7 +88,7 @@ def test_limits_of_dtypes():
 
 def test_compiling_and_scripting_change_nothing():
     layer = torch.nn.Linear(2, 2)
-    assert torch.compile(layer, mode="max-autotune") is layer and torch.jit.script(layer) is layer
+    assert torch.compile(layer, mode="max-autotune")._orig_mod is layer and torch.jit.script(layer) is layer
 
     @torch.compile(fullgraph=True)
     def double(x):

@@ -31,7 +31,7 @@ Tensor = _C.Tensor
 _SUBMODULES = frozenset(
     """nn optim autograd utils linalg fft special random cuda backends accelerator amp mps xpu version types
     overrides testing masked multiprocessing jit distributions func serialization return_types hub signal
-    profiler""".split()
+    profiler compiler distributed _dynamo cpu""".split()
 )
 
 # Functions written in Python: name -> module.
@@ -46,7 +46,7 @@ _LAZY = {
         get_float32_matmul_precision set_flush_denormal finfo iinfo get_num_interop_threads
         set_num_interop_threads hann_window hamming_window blackman_window bartlett_window kaiser_window
         stft istft vmap set_warn_always is_warn_always_enabled is_deterministic_algorithms_warn_only_enabled svd_lowrank
-        pca_lowrank is_storage
+        pca_lowrank is_storage spmm
         is_deterministic_algorithms_warn_only_enabled""".split(),
         "rushlight._functions",
     ),
@@ -59,13 +59,16 @@ _LAZY = {
         "rushlight._signatures",
     ),
     **dict.fromkeys("fork_rng thread_safe_generator".split(), "rushlight.random"),
-    **dict.fromkeys("autocast GradScaler is_autocast_enabled get_autocast_dtype".split(), "rushlight.amp"),
+    **dict.fromkeys(
+        """autocast GradScaler is_autocast_enabled get_autocast_dtype set_autocast_enabled set_autocast_dtype
+        is_autocast_cpu_enabled get_autocast_cpu_dtype""".split(),
+        "rushlight.amp",
+    ),
     **dict.fromkeys(
         """bilinear cosine_similarity pairwise_distance pdist pixel_shuffle pixel_unshuffle channel_shuffle
         native_channel_shuffle""".split(),
         "rushlight.nn.functional",
     ),
-    **dict.fromkeys(("autocast", "is_autocast_enabled", "get_autocast_dtype"), "rushlight.amp"),
     "OutOfMemoryError": "rushlight.cuda",
 }
 

@@ -31,7 +31,7 @@ def typename(obj: Any) -> str:
 
 
 def compile(
-    model: Callable | None = None,
+    model: Any = None,
     *,
     fullgraph: bool = False,
     dynamic: bool | None = None,
@@ -40,15 +40,31 @@ def compile(
     options: dict[str, Any] | None = None,
     disable: bool = False,
 ) -> Any:
-    """Returns the function or module unchanged, as a call or a decorator: rushlight runs eagerly.
+    """Returns the function unchanged, as a call or a decorator: rushlight runs eagerly.
+
+    A module comes back in the wrapper that programs expect: `_orig_mod` is the module itself.
 
     >>> import rushlight as torch
     >>> torch.compile(torch.sin)(torch.zeros(1))
     tensor([0.])
     """
     if model is None:
-        return lambda function: function
-    return model
+        return lambda function: compile(function, disable=disable)
+    if disable or not isinstance(model, _C.ModuleBase):
+        return model
+    from ._dynamo import OptimizedModule
+
+    return OptimizedModule(model)  # type: ignore[arg-type]
+
+
+def spmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The product of two matrices, as `mm`; in PyTorch the first may be sparse.
+
+    >>> import rushlight as torch
+    >>> torch.spmm(torch.eye(1), torch.ones(1, 2))
+    tensor([[1., 1.]])
+    """
+    return _C.mm(input, mat2)
 
 
 def is_storage(obj: Any) -> bool:

@@ -6,13 +6,14 @@ read. To ship a model, save its state_dict, or export it to ONNX.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Final  # noqa: F401  programs annotate with torch.jit.Final
 
 from .nn import Module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any, NoReturn, TypeVar
 
     T = TypeVar("T")
@@ -115,6 +116,12 @@ def isinstance(obj: Any, target_type: Any) -> bool:
     import builtins
 
     return builtins.isinstance(obj, target_type)
+
+
+@contextlib.contextmanager
+def optimized_execution(should_optimize: bool) -> Iterator[None]:
+    """Changes nothing: there is no optimiser to turn on or off."""
+    yield
 
 
 def fork(func: Callable, *args: Any, **kwargs: Any) -> Any:

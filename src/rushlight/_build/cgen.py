@@ -12,7 +12,7 @@ import ast
 import textwrap
 
 from rushlight._build.dsl import Compiler, Value, default_c
-from rushlight._ops.define import C_TYPES, OUT_RULES, Op, Param, parse_schema
+from rushlight._ops.define import AUTOCAST_RULES, C_TYPES, OUT_RULES, Op, Param, parse_schema
 
 META = {"shape", "ndim", "dtype", "numel", "stride", "device", "offset"}
 ARG_FIELD = {"Tensor *": "t", "Tensors": "ts", "Scalar": "s", "int64_t": "i", "double": "d", "bool": "i", "int": "i", "Ints": "ints",
@@ -580,10 +580,11 @@ def overload(op: Op, method: bool, in_place: bool = False) -> str:
     varargs = varargs or (op.extra.get("varargs", False))
     name = op.cname + ("_" if in_place else "")
     takes_out = op.out and not in_place and not method
+    autocast = AUTOCAST_RULES["" if in_place else op.autocast]
     rules = op.out.split() if isinstance(op.out, str) else []
     out = " | ".join(["OUT_TAKEN", *(OUT_RULES[rule] for rule in rules)]) if takes_out else "0"
     return (f'    {{"{signature_text(op, method)}", params_{op.cname}, {len(op.params)}, {n_pos}, {out}, '
-            f"{str(bool(varargs)).lower()}, py_{name}, {op.n_out}}},")  # fmt: skip
+            f"{str(bool(varargs)).lower()}, py_{name}, {op.n_out}, {autocast}, {str(op.numbers_first).lower()}}},")  # fmt: skip
 
 
 __all__ = ["Gradient", "adapter", "forward", "inplace", "overload", "param_table", "parse_schema", "prototype"]

@@ -35,6 +35,10 @@ static int add_methods(PyMethodDef *methods) {
     return 0;
 }
 
+/* Libraries over torch call it in constructors; nothing is logged. */
+static PyObject *log_api_usage_once(PyObject *m, PyObject *event) { (void)m; (void)event; Py_RETURN_NONE; }
+static PyMethodDef functions[] = {{"_log_api_usage_once", log_api_usage_once, METH_O, NULL}, {0}};
+
 /* What `import rushlight` puts into its namespace in one go. */
 static int add_root(PyObject *m, PyObject *hidden) {
     PyObject *root = PyDict_New(), *key, *value;
@@ -54,7 +58,7 @@ PyMODINIT_FUNC PyInit__C(void) {
     if (!m || !hidden || PyState_AddModule(m, &rl_module) < 0) return NULL;
     rl_threads_init();
     rl_init_ops();
-    if (rl_pytypes_init(m) < 0 || PyType_Ready(&RLFunction_Type) < 0 || PyType_Ready(&RLMethod_Type) < 0) goto fail;
+    if (PyModule_AddFunctions(m, functions) < 0 || rl_pytypes_init(m) < 0 || PyType_Ready(&RLFunction_Type) < 0 || PyType_Ready(&RLMethod_Type) < 0) goto fail;
     if (rl_ready_type(&RLTensor_Type) < 0 || rl_ready_type(&RLParameter_Type) < 0) goto fail;
     if (PyModule_AddObjectRef(m, "Tensor", (PyObject *)&RLTensor_Type) < 0 ||
         PyModule_AddObjectRef(m, "Parameter", (PyObject *)&RLParameter_Type) < 0) goto fail;

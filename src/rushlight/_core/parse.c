@@ -449,6 +449,58 @@ static PyObject *no_overload(const OpDef *def, bool method, PyObject *const *arg
     return NULL;
 }
 
+/* ---------------------------------------------------------------- the old order of numbers */
+
+static PyObject *warn_of_old_order(const char *name, const Overload *ov, bool method, int moved, const int *where) {
+    PyObject *old = PyUnicode_FromString("");
+    for (int i = method, tensor = method, number = 0; old && i < ov->n_pos + moved; i++) {
+        bool is_number = number < moved && where[number] == i;
+        const Param *p = &ov->params[is_number ? ov->n_pos + number++ : tensor++];
+        PyObject *next = PyUnicode_FromFormat("%U%s%s %s", old, PyUnicode_GetLength(old) ? ", " : "", is_number ? "Number" : "Tensor", p->name);
+        Py_SETREF(old, next);
+    }
+    if (old && PyErr_WarnFormat(PyExc_UserWarning, 1, "This overload of %s is deprecated:\n\t%s(%U)\nConsider using one of the following "
+                                "signatures instead:\n\t%s%s", name, name, old, name, ov->text) < 0) Py_CLEAR(old);
+    return old;
+}
+
+/* x.add_(alpha, other) and addmm(beta, x, alpha, a, b), as programs were written before numbers went by keyword: called
+ * again in today's order.  NULL without an error: it is not that. */
+static PyObject *call_in_new_order(const OpDef *def, const Overload *ov, bool method, PyObject *func, PyObject *const *args,
+                                   Py_ssize_t nargs, PyObject *kwnames) {
+    Py_ssize_t moved = nargs - ov->n_pos, nkw = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
+    int numbers = ov->n - ov->n_pos;
+    int where[2] = {numbers == 2 && !method ? 0 : 1, 2};
+    if (moved > numbers || nargs + nkw > MAX_PARAMS) return NULL;
+    for (int k = 0; k < moved; k++) {
+        Scalar s;
+        int r = RL_IS_TENSOR(args[where[k]]) ? 0 : rl_scalar_from_py(args[where[k]], &s);
+        if (r <= 0) return NULL;
+    }
+    static bool said;
+    if (!said) {
+        PyObject *text = warn_of_old_order(def->name, ov, method, (int)moved, where);
+        if (!text) return NULL;
+        Py_DECREF(text);
+        said = true;
+    }
+    PyObject *now[MAX_PARAMS], *names = PyTuple_New(moved + nkw), *result = NULL;
+    Py_ssize_t tensors = 0, number = 0;
+    for (Py_ssize_t i = 0; i < nargs; i++) {
+        if (number < moved && where[number] == i) now[ov->n_pos + number++] = args[i];
+        else now[tensors++] = args[i];
+    }
+    for (Py_ssize_t k = 0; names && k < moved + nkw; k++) {
+        PyObject *key = k < moved ? PyUnicode_FromString(ov->params[ov->n_pos + k].name) : Py_NewRef(PyTuple_GET_ITEM(kwnames, k - moved));
+        if (!key) Py_CLEAR(names);
+        else PyTuple_SET_ITEM(names, k, key);
+    }
+    for (Py_ssize_t k = 0; k < nkw; k++) now[nargs + k] = args[nargs + k];
+    if (names) result = rl_op_call(def, method, func, now, ov->n_pos, names);
+    Py_XDECREF(names);
+    return result;
+}
+
 /* ---------------------------------------------------------------- out= */
 
 static int no_history_for_out(const char *op) {
@@ -534,6 +586,17 @@ fail:
 
 /* ---------------------------------------------------------------- the call */
 
+static int autocast(const Overload *ov, Parsed *ps) {
+    for (int i = 0; i < ov->n; i++) {
+        if (ov->params[i].type != AT_TENSOR || !ps->a[i].t) continue;
+        Tensor *t = rl_autocast_tensor(ps->a[i].t, ov->autocast);
+        if (!t) return -1;
+        ps->owned[ps->n_owned++] = (PyObject *)t;
+        ps->a[i].t = t;
+    }
+    return 0;
+}
+
 PyObject *rl_op_call(const OpDef *def, bool method, PyObject *func, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
     Py_ssize_t total = nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
     for (Py_ssize_t i = 0; i < total; i++) {
@@ -552,9 +615,14 @@ PyObject *rl_op_call(const OpDef *def, bool method, PyObject *func, PyObject *co
     for (int k = 0; k < def->n_overloads; k++) {
         const Overload *ov = &def->overloads[k];
         bool only = def->n_overloads == 1;
+        if (RL_UNLIKELY(nargs > ov->n_pos && ov->numbers_first)) {
+            PyObject *result = call_in_new_order(def, ov, method, func, args, nargs, kwnames);
+            if (result || PyErr_Occurred()) return result;
+        }
         int r = match(ov, &ps, args, nargs, kwnames, method, only ? def->name : NULL);
         if (RL_LIKELY(r > 0)) {
-            PyObject *result = ov->call(ps.a);
+            bool casts = ov->autocast && rl_autocast != RL_NODTYPE;
+            PyObject *result = RL_UNLIKELY(casts) && autocast(ov, &ps) < 0 ? NULL : ov->call(ps.a);
             if (RL_UNLIKELY(ps.out != NULL) && result) result = store_out(def->name, ov, ps.a, ps.out, result);
             release(&ps);
             return result;

@@ -25,6 +25,10 @@ enum {                         /* Overload.out: takes out=, and what it asks of 
     OUT_DISTINCT = 8,          /* nor that */
 };
 
+enum { AUTOCAST_NOT, AUTOCAST_NARROW, AUTOCAST_FLOAT32 }; /* Overload.autocast: to what tensors are cast */
+extern _Thread_local int rl_autocast;                      /* autocast.c: the narrow dtype, or RL_NODTYPE */
+Tensor *rl_autocast_tensor(Tensor *t, int rule);           /* new reference, maybe t itself */
+
 typedef struct {
     const char *text;          /* "(Tensor input, Tensor other, *, Number alpha = 1)": for error messages */
     const Param *params;
@@ -33,6 +37,8 @@ typedef struct {
     bool varargs;              /* f(2, 3) means f((2, 3)) */
     PyObject *(*call)(Arg *a);
     int8_t n_out;              /* tensors that out= holds */
+    uint8_t autocast;          /* AUTOCAST_* */
+    bool numbers_first;        /* the old order is understood too: x.add_(alpha, other), addmm(beta, x, alpha, a, b) */
 } Overload;
 
 typedef struct {

@@ -467,5 +467,5 @@ static PyMethodDef functions[] = {
 int rl_autograd_init(PyObject *m) {
     if (PyType_Ready(&RLNode_Type) < 0 || PyModule_AddObjectRef(m, "_Node", (PyObject *)&RLNode_Type) < 0) return -1;
     if (PyModule_AddFunctions(m, functions) < 0) return -1;
-    return rl_gradmode_init(m) < 0 || rl_saved_hooks_init(m) < 0 || rl_function_init(m) < 0 ? -1 : 0;
+    return rl_gradmode_init(m) < 0 || rl_autocast_init(m) < 0 || rl_saved_hooks_init(m) < 0 || rl_function_init(m) < 0 ? -1 : 0;
 }

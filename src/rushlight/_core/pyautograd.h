@@ -19,6 +19,7 @@ int rl_function_init(PyObject *m);
 
 extern _Thread_local int rl_inference_mode;                  /* gradmode.c */
 int rl_gradmode_init(PyObject *m);
+int rl_autocast_init(PyObject *m);
 int rl_saved_hooks_init(PyObject *m);
 /* Called with each node's name and the tuple of gradients it made, before its hooks; NULL when nobody looks. */
 extern PyObject *rl_gradient_check;

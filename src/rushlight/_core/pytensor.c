@@ -91,13 +91,21 @@ static Tensor *f_rdiv(Tensor *a, Tensor *number) {
 static Tensor *f_add_(Tensor *a, Tensor *b) { return rl_add_(a, b, RL_ONE); }
 static Tensor *f_sub_(Tensor *a, Tensor *b) { return rl_sub_(a, b, RL_ONE); }
 
+static Tensor *f_matmul(Tensor *a, Tensor *b) {
+    if (RL_LIKELY(rl_autocast == RL_NODTYPE)) return rl_matmul(a, b);
+    Tensor *x = rl_autocast_tensor(a, AUTOCAST_NARROW), *y = x ? rl_autocast_tensor(b, AUTOCAST_NARROW) : NULL;
+    Tensor *r = y ? rl_matmul(x, y) : NULL;
+    Py_XDECREF(x);
+    Py_XDECREF(y);
+    return r;
+}
 #define SLOT(NAME, METHOD, F, R) static PyObject *NAME(PyObject *a, PyObject *b) { return binary(a, b, METHOD, F, R, R != NULL); }
 SLOT(nb_add, "add", f_add, f_add)
 SLOT(nb_sub, "sub", f_sub, f_rsub)
 SLOT(nb_mul, "mul", f_mul, f_mul)
 SLOT(nb_floordiv, "floor_divide", rl_floor_divide, NULL)
 SLOT(nb_mod, "remainder", rl_remainder, NULL)
-SLOT(nb_matmul, "matmul", rl_matmul, NULL)
+SLOT(nb_matmul, "matmul", f_matmul, NULL)
 SLOT(nb_and, "bitwise_and", rl_bitwise_and, NULL)
 SLOT(nb_or, "bitwise_or", rl_bitwise_or, NULL)
 SLOT(nb_xor, "bitwise_xor", rl_bitwise_xor, NULL)

@@ -1,4 +1,5 @@
 /* pytypes.c -- the small objects around tensors: dtype, device, Size, layout, memory_format. */
+#include "create.h"
 #include "parse.h"
 
 /* ---------------------------------------------------------------- how our types call themselves */
@@ -222,8 +223,24 @@ static PyObject *device_index(PyObject *self, void *c) {
     return PyLong_FromLong(i);
 }
 static PyObject *device_reduce(PyObject *self, PyObject *u) { (void)u; return Py_BuildValue("O(N)", &RLDevice_Type, device_str(self)); }
-static PyObject *device_enter(PyObject *self, PyObject *u) { (void)u; return Py_NewRef(self); }
-static PyObject *device_exit(PyObject *self, PyObject *u) { (void)self; (void)u; Py_RETURN_NONE; }
+
+/* `with torch.device("meta"):` makes it the default. What was the default before is a bit each: there are two devices. */
+static uint64_t defaults_before;
+
+static PyObject *device_enter(PyObject *self, PyObject *u) {
+    (void)u;
+    int device;
+    if (rl_as_device(self, &device) <= 0) return NULL;
+    defaults_before = defaults_before << 1 | (rl_default_device == RL_META);
+    rl_default_device = device;
+    return Py_NewRef(self);
+}
+static PyObject *device_exit(PyObject *self, PyObject *u) {
+    (void)self; (void)u;
+    rl_default_device = defaults_before & 1 ? RL_META : RL_CPU;
+    defaults_before >>= 1;
+    Py_RETURN_NONE;
+}
 static PyGetSetDef device_getset[] = {{"type", device_type, NULL, NULL, NULL}, {"index", device_index, NULL, NULL, NULL}, {0}};
 static PyMethodDef device_methods[] = {{"__reduce__", device_reduce, METH_NOARGS, NULL},
                                        {"__enter__", device_enter, METH_NOARGS, NULL},

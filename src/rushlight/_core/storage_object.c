@@ -73,6 +73,7 @@ static PyObject *data_ptr(PyObject *self, PyObject *u) { (void)u; return PyLong_
 static PyObject *nbytes(PyObject *self, PyObject *u) { (void)u; return PyLong_FromSize_t(S(self)->nbytes); }
 static PyObject *size(PyObject *self, PyObject *u) { (void)u; return PyLong_FromLongLong(count(self)); }
 static PyObject *element_size(PyObject *self, PyObject *u) { (void)u; return PyLong_FromLong(RL_ITEMSIZE(((StorageObject *)self)->dt)); }
+static PyObject *size_of(PyObject *self, PyObject *u) { (void)u; return PyLong_FromSize_t((size_t)Py_TYPE(self)->tp_basicsize + S(self)->nbytes); }
 static PyObject *is_false(PyObject *self, PyObject *u) { (void)self; (void)u; Py_RETURN_FALSE; }
 static PyObject *same(PyObject *self, PyObject *u) { (void)u; return Py_NewRef(self); }
 static PyObject *untyped(PyObject *self, PyObject *u) { (void)u; return rl_storage_object(S(self)); }
@@ -263,6 +264,7 @@ static PyMethodDef methods[] = {
     {"data_ptr", data_ptr, METH_NOARGS, "Address of the first byte."},
     {"nbytes", nbytes, METH_NOARGS, "Number of bytes."},
     {"size", size, METH_NOARGS, "Number of elements."},
+    {"__sizeof__", size_of, METH_NOARGS, NULL},
     {"element_size", element_size, METH_NOARGS, "Bytes of an element."},
     {"tolist", tolist, METH_NOARGS, "The elements as a list of numbers."},
     {"resize_", resize_storage, METH_O, "Makes room for so many elements, in place."},

@@ -94,7 +94,7 @@ _activation("leaky_relu", "x > 0 ? x : x * negative_slope", "b > 0 ? a : a * neg
        tensor([-0.1000,  2.0000])
        """)  # fmt: skip
 
-native("prelu(Tensor input, Tensor weight) -> Tensor", records=True, code="""
+native("prelu(Tensor input, Tensor weight) -> Tensor", records=True, autocast="narrow", code="""
 Tensor *rl_prelu(Tensor *input, Tensor *weight) {
     if (input->dtype != weight->dtype) {
         PyErr_Format(PyExc_RuntimeError, "prelu: Type promoting not supported. Got %s and %s", rl_dtypes[input->dtype].legacy,

@@ -45,16 +45,16 @@ _EXAMPLE = """
 for _n, (_size, _kernel) in _SHAPES.items():
     _form = "result[n, o, q] = bias[o] + sum over c, t of weight[o, c, t] * input[n, c, q * stride - padding + t * dilation]"
     native(f"conv{_n}d(Tensor input, Tensor weight, Tensor? bias=None, int[{_n}] stride=1, int[{_n}] padding=0, "
-           f"int[{_n}] dilation=1, int groups=1) -> Tensor", records=True, method=False,
+           f"int[{_n}] dilation=1, int groups=1) -> Tensor", records=True, method=False, autocast="narrow",
            doc=f"""Cross-correlation: {_form}.
 
        input is (N, C, {_size}) or (C, {_size}), weight (O, C / groups, {_kernel}), bias (O,), of one dtype. padding may be
        "valid" (none) or "same" (the size is kept; stride must be 1). Errors: RuntimeError where sizes do not fit.
        """.rstrip() + (_EXAMPLE if _n == 2 else ""))  # fmt: skip
     native(f"conv{_n}d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[{_n}] stride=1, str padding='valid', "
-           f"int[{_n}] dilation=1, int groups=1) -> Tensor", records=True, method=False)  # fmt: skip
+           f"int[{_n}] dilation=1, int groups=1) -> Tensor", records=True, method=False, autocast="narrow")  # fmt: skip
     native(f"conv_transpose{_n}d(Tensor input, Tensor weight, Tensor? bias=None, int[{_n}] stride=1, int[{_n}] padding=0, "
-           f"int[{_n}] output_padding=0, int groups=1, int[{_n}] dilation=1) -> Tensor", records=True, method=False,
+           f"int[{_n}] output_padding=0, int groups=1, int[{_n}] dilation=1) -> Tensor", records=True, method=False, autocast="narrow",
            doc=f"""The transposed convolution: what conv{_n}d's input gradient computes, as an operation of its own.
 
        input is (N, C, {_size}) or (C, {_size}), weight (C, O / groups, {_kernel}), bias (O,). Each size becomes

@@ -28,6 +28,7 @@ C_TYPES = {
 # out="exact apart": of the result's dtype (else any that it casts to); sharing all or nothing of an input's memory;
 # "distinct": sharing nothing.
 OUT_RULES = {"exact": "OUT_EXACT", "apart": "OUT_APART", "distinct": "OUT_DISTINCT"}
+AUTOCAST_RULES = {"": "AUTOCAST_NOT", "narrow": "AUTOCAST_NARROW", "float32": "AUTOCAST_FLOAT32"}
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ class Op:
     alias: tuple[str, ...] = ()
     wide_number: bool = False  # elementwise: a number beside a half-precision tensor is not rounded to that first
     check: str = ""  # C call that may refuse the arguments: -1 and an exception
+    autocast: str = ""  # inside torch.autocast: "narrow" casts tensors to its dtype, "float32" to that
+    numbers_first: bool = False  # programs of PyTorch's early years give alpha, beta, value by position, before the tensors
     records: bool = False  # native, but made of operations that record for themselves
     extra: dict[str, Any] = field(default_factory=dict)
 

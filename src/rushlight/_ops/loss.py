@@ -5,7 +5,7 @@ that they call, in which `reduction` is a number: 0 none, 1 mean, 2 sum.
 from rushlight._ops.define import composite, native
 
 _HIDDEN = dict(function=False, method=False)
-_PUBLIC = dict(records=True, method=False, namespaces=("nn.functional",))
+_PUBLIC = dict(records=True, method=False, namespaces=("nn.functional",), autocast="float32")
 _FLAT = "zeros_like_shape(grad, grad.shape)"
 
 composite("loss_reduce(Tensor losses, int reduction) -> Tensor", """

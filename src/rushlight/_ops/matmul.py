@@ -2,14 +2,14 @@
 
 from rushlight._ops.define import composite, native
 
-native("mm(Tensor input, Tensor mat2) -> Tensor", out="exact",
+native("mm(Tensor input, Tensor mat2) -> Tensor", out="exact", autocast="narrow",
        derivative={"input": "mm(grad, conj(t(mat2)))", "mat2": "mm(conj(t(input)), grad)"}, doc="""The product of two matrices: (n, k) @ (k, m).
 
        >>> import rushlight as torch
        >>> torch.mm(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0], [4.0]]))
        tensor([[11.]])
        """)  # fmt: skip
-native("bmm(Tensor input, Tensor mat2) -> Tensor", out="exact",
+native("bmm(Tensor input, Tensor mat2) -> Tensor", out="exact", autocast="narrow",
        derivative={"input": "bmm(grad, conj(transpose(mat2, 1, 2)))", "mat2": "bmm(conj(transpose(input, 1, 2)), grad)"},
        doc="""Products of matrices, one a batch entry: (b, n, k) @ (b, k, m).
 
@@ -27,11 +27,11 @@ native("dot(Tensor input, Tensor tensor) -> Tensor", out=True, derivative={"inpu
        >>> torch.dot(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
        tensor(11.)
        """)  # fmt: skip
-native("addmm(Tensor input, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", out="exact", inplace=True,
+native("addmm(Tensor input, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", out="exact", inplace=True, numbers_first=True, autocast="narrow",
        derivative={"input": "grad * conj_number(beta)", "mat1": "mm(grad, conj(t(mat2))) * conj_number(alpha)",
                    "mat2": "mm(conj(t(mat1)), grad) * conj_number(alpha)"},
        doc="beta * input + alpha * (mat1 @ mat2).")  # fmt: skip
-native("baddbmm(Tensor input, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", out=True, inplace=True,
+native("baddbmm(Tensor input, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", out=True, inplace=True, numbers_first=True, autocast="narrow",
        derivative={"input": "grad * conj_number(beta)", "batch1": "bmm(grad, conj(transpose(batch2, 1, 2))) * conj_number(alpha)",
                    "batch2": "bmm(conj(transpose(batch1, 1, 2)), grad) * conj_number(alpha)"},
        doc="beta * input + alpha * (batch1 @ batch2).")  # fmt: skip
@@ -53,7 +53,7 @@ Tensor *rl_outer(Tensor *a, Tensor *b) {
        tensor([[ 1, 10],
                [ 2, 20]])
        """)  # fmt: skip
-native("matmul(Tensor input, Tensor other) -> Tensor", records=True, out=True,
+native("matmul(Tensor input, Tensor other) -> Tensor", records=True, out=True, autocast="narrow",
        doc="""The matrix product with NumPy's rules: vectors are rows or columns, leading dimensions broadcast.
 
        >>> import rushlight as torch
@@ -79,8 +79,9 @@ if beta == 0:
     return scaled
 return input * number_as(beta, product.dtype) + scaled
 """, derivative={"input": "grad * conj_number(beta)", **{k: f"{v} * conj_number(alpha)" for k, v in _derivative.items()}},
-              out=True, inplace=True, inplace_function=_schema.startswith("addmv"), doc=f"beta * input + alpha * ({_doc}).")  # fmt: skip
-native("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", namespaces=("nn.functional",), method=False, out="exact",
+              out=True, inplace=True, inplace_function=_schema.startswith("addmv"), numbers_first=True,
+              autocast="narrow" if _schema.startswith("addbmm") else "", doc=f"beta * input + alpha * ({_doc}).")  # fmt: skip
+native("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", namespaces=("nn.functional",), method=False, out="exact", autocast="narrow",
        node="AddmmBackward0", edges=["bias", "input", "weight"],
        derivative={"bias": "grad if grad.ndim == 1 else sum_dim(reshape(grad, [-1, grad.shape[-1]]), [0])",
                    "input": "linear_input_backward(grad, weight)", "weight": "linear_weight_backward(grad, input, weight.ndim)"},

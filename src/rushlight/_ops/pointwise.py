@@ -5,7 +5,7 @@ from rushlight._ops.define import binary, comparison, composite, native, op, pyt
 # ---------------------------------------------------------------- arithmetic
 
 # Products with alpha are fused into the addition, as PyTorch's vectorised kernels do: one rounding.
-binary("add", "FMA(alpha, b, a)", {"input": "grad", "other": "grad if alpha == 1 else grad * conj_number(alpha)"}, params="Scalar alpha=1",
+binary("add", "FMA(alpha, b, a)", {"input": "grad", "other": "grad if alpha == 1 else grad * conj_number(alpha)"}, params="Scalar alpha=1", numbers_first=True,
        int="a + alpha * b", complex="a + MUL(alpha, b)", bool="a | (alpha != 0 && b)",
        doc="""input + alpha * other. Shapes broadcast; dtypes promote.
 
@@ -13,7 +13,7 @@ binary("add", "FMA(alpha, b, a)", {"input": "grad", "other": "grad if alpha == 1
        >>> torch.add(torch.tensor([1., 2.]), 3)
        tensor([4., 5.])
        """)  # fmt: skip
-binary("sub", "FMA(-alpha, b, a)", {"input": "grad", "other": "-grad if alpha == 1 else grad * (-conj_number(alpha))"}, params="Scalar alpha=1",
+binary("sub", "FMA(-alpha, b, a)", {"input": "grad", "other": "-grad if alpha == 1 else grad * (-conj_number(alpha))"}, params="Scalar alpha=1", numbers_first=True,
        int="a - alpha * b", complex="a - MUL(alpha, b)", alias=("subtract",), check="rl_minus_allows(input, other)",
        doc="input - alpha * other. Shapes broadcast; dtypes promote; bool is refused.")  # fmt: skip
 binary("rsub", "alpha * -a + b", {"input": "-grad if alpha == 1 else grad * (-conj_number(alpha))", "other": "grad"}, params="Scalar alpha=1",
@@ -371,11 +371,11 @@ op("where(Tensor condition, Operand input, Operand other) -> Tensor", kind="tern
    derivative={"input": "where(condition, grad, 0.0)", "other": "where(condition, 0.0, grad)"},
    method=False, doc="input where condition holds, other elsewhere.")  # fmt: skip
 composite("where.self(Tensor input, Tensor condition, Operand other) -> Tensor", "where(condition, input, other)", function=False)
-op("addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor", kind="ternary", inplace=True, out=True,
+op("addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor", kind="ternary", inplace=True, out=True, numbers_first=True,
    kernel={"float": "FMA(value * b, c, a)", "int": "a + value * b * c", "complex": "a + MUL(MUL(value, b), c)"},
    derivative={"input": "grad", "tensor1": "grad * conj(tensor2 * value)", "tensor2": "grad * conj(tensor1 * value)"},
    doc="input + value * tensor1 * tensor2.")  # fmt: skip
-op("addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor", kind="ternary", inplace=True, out=True,
+op("addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor", kind="ternary", inplace=True, out=True, numbers_first=True,
    kernel={"float": "a + value * b / c", "complex": "a + DIV(MUL(value, b), c)"},
    derivative={"input": "grad", "tensor1": "grad * conj(value / tensor2)", "tensor2": "-grad * conj(value * tensor1 / (tensor2 * tensor2))"},
    doc="input + value * tensor1 / tensor2.")  # fmt: skip

@@ -13,7 +13,7 @@ reduction("sum(Tensor input, *, dtype? dtype=None) -> Tensor", derivative="expan
           """, **_SUM)  # fmt: skip
 reduction("sum.dim(Tensor input, int[1]? dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor", node="SumBackward1", out=True,
           derivative="expand_reduced(grad, input.shape, dim, keepdim)", **_SUM)  # fmt: skip
-reduction("prod(Tensor input, *, dtype? dtype=None) -> Tensor", identity={"default": "1", "complex": "1"},
+reduction("prod(Tensor input, *, dtype? dtype=None) -> Tensor", autocast="float32", identity={"default": "1", "complex": "1"},
           step={"default": "a * x", "complex": "MUL(a, x)"}, acc="wide", rule="sum",
           derivative="prod_backward(grad, input, result)", doc="""The product of all elements.
 
@@ -21,7 +21,7 @@ reduction("prod(Tensor input, *, dtype? dtype=None) -> Tensor", identity={"defau
        >>> torch.tensor([2, 3, 4]).prod()
        tensor(24)
        """)  # fmt: skip
-reduction("prod.dim(Tensor input, int dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor", identity={"default": "1", "complex": "1"},
+reduction("prod.dim(Tensor input, int dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor", autocast="float32", identity={"default": "1", "complex": "1"},
           step={"default": "a * x", "complex": "MUL(a, x)"}, acc="wide", rule="sum", node="ProdBackward1", out=True,
           derivative="prod_dim_backward(grad, input, result, dim, keepdim)")  # fmt: skip
 composite("prod_backward(Tensor grad, Tensor input, Tensor result) -> Tensor",

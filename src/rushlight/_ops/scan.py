@@ -105,7 +105,7 @@ return (amin(input, [dim], keepdim), amax(input, [dim], keepdim))
 composite("trace(Tensor input) -> Tensor", """
 check(input.ndim == 2, "RuntimeError", "trace: expected a matrix")
 return sum(diagonal(input))
-""", derivative="trace_backward(grad, input.shape)", doc="The sum of the main diagonal.")  # fmt: skip
+""", autocast="float32", derivative="trace_backward(grad, input.shape)", doc="The sum of the main diagonal.")  # fmt: skip
 composite("trace_backward(Tensor grad, int[] sizes) -> Tensor", """
 n = sizes[0] if sizes[0] < sizes[1] else sizes[1]
 return diagonal_backward(expand(grad, [n]), sizes, 0, 0, 1)
@@ -194,7 +194,7 @@ check(double(p) >= 0, "RuntimeError", "cdist only supports non-negative p values
 if double(p) == 2 and (x1.shape[-2] > 25 or x2.shape[-2] > 25):
     return euclidean_dist(x1, x2)
 return linalg_vector_norm(unsqueeze(x1, -2) - unsqueeze(x2, -3), p, [-1])
-""", method=False, doc="The p-norm distance of each row of x1 from each row of x2: (..., n, d), (..., m, d) -> (..., n, m).")  # fmt: skip
+""", method=False, autocast="float32", doc="The p-norm distance of each row of x1 from each row of x2: (..., n, d), (..., m, d) -> (..., n, m).")  # fmt: skip
 composite("euclidean_dist(Tensor x1, Tensor x2) -> Tensor", """
 squares = sum_dim(x1 * x1, [-1], True) + transpose(sum_dim(x2 * x2, [-1], True), -2, -1)
 return sqrt(clamp_min(squares - 2 * matmul(x1, transpose(x2, -2, -1)), 0))

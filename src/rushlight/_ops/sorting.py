@@ -106,7 +106,7 @@ def quantile_of(input, q, dim, keepdim, interpolation, skip_nan):
 
 for _name in ("quantile", "nanquantile"):
     composite(f"{_name}(Tensor input, object q, int? dim=None, bool keepdim=False, *, str interpolation='linear') -> Tensor",
-              f"quantile_of(input, q, dim, keepdim, interpolation, {_name == 'nanquantile'})", out=True,
+              f"quantile_of(input, q, dim, keepdim, interpolation, {_name == 'nanquantile'})", out=True, autocast="float32",
               doc="The elements that a share q of the others (along dim) lie below, by interpolation between neighbours.")  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """Mixed precision: `autocast` and `GradScaler`, with PyTorch's behaviour where there is no accelerator.
 
 Without CUDA, autocast("cuda") warns and does nothing and GradScaler("cuda") passes through, as in PyTorch.
-autocast("cpu") differs: rushlight computes in the dtype of its tensors, so it warns once and does nothing.
+autocast("cpu") casts what goes into products to the narrow dtype and what goes into losses to float32. Which operations
+those are says the table (`autocast=` of a record). Recurrent layers compute in the dtype of their weights.
 """
 
 from __future__ import annotations
@@ -19,33 +20,18 @@ __all__ = ["autocast", "custom_bwd", "custom_fwd", "is_autocast_available", "Gra
 # In the order of PyTorch's message.
 _DEVICES = """cpu cuda ipu xpu mkldnn opengl opencl ideep hip ve fpga maia xla lazy vulkan mps meta hpu mtia
 privateuseone""".split()
-_said = False
-
-
-def _say_once() -> None:
-    global _said
-    if not _said:
-        import warnings
-
-        _said = True
-        warnings.warn(
-            "rushlight computes in the dtype of its tensors: autocast('cpu') has no effect. "
-            "Use .to(torch.bfloat16) to choose a dtype.",
-            UserWarning,
-            stacklevel=4,
-        )
+_default_dtype = {"cpu": _C.bfloat16}
 
 
 class autocast:
-    """Context manager and decorator that, in PyTorch, runs products in a narrower dtype; here it changes nothing.
+    """Context manager and decorator in which products compute in a narrower dtype and losses in float32.
 
-    Device "cuda" warns and is disabled, as in PyTorch without CUDA; so is "cpu" (see the module). An unknown device
-    type raises RuntimeError.
+    Device "cuda" warns and is disabled, as in PyTorch without CUDA. An unknown device type raises RuntimeError.
 
     >>> import rushlight as torch
-    >>> with torch.amp.autocast("cpu", enabled=False):
-    ...     torch.ones(2) @ torch.ones(2)
-    tensor(2.)
+    >>> with torch.amp.autocast("cpu"):
+    ...     torch.ones(1, 2) @ torch.ones(2, 1)
+    tensor([[2.]], dtype=torch.bfloat16)
     """
 
     def __init__(
@@ -81,33 +67,70 @@ class autocast:
                     UserWarning,
                     stacklevel=2,
                 )
-            else:
-                _say_once()
-        self._enabled = False
+                enabled = False
+        self._enabled = enabled and device_type == "cpu"
+        self._before: list[tuple[Any, Any]] = []
 
     def __enter__(self) -> autocast:
+        if self.device == "cpu":
+            before = _C._set_autocast(self.fast_dtype if self._enabled else None)
+            self._before.append((before, _default_dtype["cpu"]))
+            _default_dtype["cpu"] = self.fast_dtype
         return self
 
     def __exit__(self, kind: Any, value: Any, trace: Any) -> bool:
+        if self.device == "cpu":
+            before, _default_dtype["cpu"] = self._before.pop()
+            _C._set_autocast(before)
         return False
 
     def __call__(self, func: Callable) -> Callable:
-        return func
+        from functools import wraps
+
+        @wraps(func)
+        def inside(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return func(*args, **kwargs)
+
+        return inside
 
 
 def is_autocast_available(device_type: str) -> bool:
-    """Whether autocast takes effect on a kind of device: nowhere."""
-    return False
+    """Whether autocast takes effect on a kind of device: on the CPU."""
+    return device_type == "cpu"
 
 
 def is_autocast_enabled(device_type: str | None = None) -> bool:
-    """Whether autocast is in effect: never."""
-    return False
+    """Whether autocast is in effect for a kind of device, "cuda" by default."""
+    return device_type == "cpu" and _C._get_autocast() is not None
 
 
 def get_autocast_dtype(device_type: str) -> Any:
-    """The narrower dtype that autocast uses by default: bfloat16 on CPU, float16 elsewhere."""
-    return _C.bfloat16 if device_type == "cpu" else _C.float16
+    """The narrower dtype of autocast: bfloat16 on CPU unless a block says otherwise, float16 elsewhere."""
+    return _default_dtype.get(device_type, _C.float16)
+
+
+def set_autocast_enabled(device_type: str, enabled: bool) -> None:
+    """Turns autocast on or off until the next call or the end of the block around it."""
+    if device_type == "cpu":
+        _C._set_autocast(_default_dtype["cpu"] if enabled else None)
+
+
+def set_autocast_dtype(device_type: str, dtype: Any) -> None:
+    """Chooses the narrower dtype."""
+    _default_dtype[device_type] = dtype
+    if device_type == "cpu" and _C._get_autocast() is not None:
+        _C._set_autocast(dtype)
+
+
+def is_autocast_cpu_enabled() -> bool:
+    """As `is_autocast_enabled("cpu")`, which replaces it."""
+    return is_autocast_enabled("cpu")
+
+
+def get_autocast_cpu_dtype() -> Any:
+    """As `get_autocast_dtype("cpu")`, which replaces it."""
+    return get_autocast_dtype("cpu")
 
 
 def custom_fwd(fwd: Callable | None = None, *, device_type: str = "cuda", cast_inputs: Any = None) -> Callable:

@@ -96,7 +96,8 @@ class MultivariateNormal(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
-        factor = self.scale_tril
+        # not `scale_tril`: a lazy property that has been read shows in the repr
+        factor = self._unbroadcasted_scale_tril
         away = value - self.loc
         # |L^-1 (x - loc)|^2, with the batch dimensions of both broadcast
         shape = _C.broadcast_shapes(away.shape[:-1], factor.shape[:-2])

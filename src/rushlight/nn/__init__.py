@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [*modules.__all__, "Buffer", "DataParallel", "Parameter", "UninitializedBuffer", "UninitializedParameter"]
 
-_SUBMODULES = ("functional", "init", "parallel", "utils")
+_SUBMODULES = ("attention", "functional", "init", "parallel", "utils")
 
 
 def __getattr__(name: str):

@@ -71,6 +71,15 @@ class UninitializedTensorMixin(_Base):
         self.__class__ = self.cls_to_become
 
     @property
+    def data(self) -> Tensor:  # type: ignore[override]
+        # A plain tensor, as of any Parameter: `weight.data.normal_()` fills the empty one that is there.
+        return Tensor._make_subclass(Tensor, Tensor.data.__get__(self))  # type: ignore[attr-defined]
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        Tensor.data.__set__(self, value)  # type: ignore[attr-defined]
+
+    @property
     def shape(self):
         raise RuntimeError(
             "Can't access the shape of an uninitialized parameter or buffer. This error usually happens in "

@@ -205,7 +205,8 @@ class SWALR(LRScheduler):
         return (1 - cos(pi * t)) / 2 if self._anneal_strategy == "cos" else t
 
     def get_lr(self) -> list[Any]:
-        self._warn_outside_step()
+        if not self._get_lr_called_within_step:
+            self._warn_outside_step()
         step = self._step_count - 1
         if self.anneal_epochs == 0:
             step = max(1, step)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_SUBMODULES = frozenset({"checkpoint", "data", "hooks"})
+_SUBMODULES = frozenset({"_pytree", "benchmark", "checkpoint", "data", "dlpack", "hooks"})
 
 
 def __getattr__(name: str) -> object:

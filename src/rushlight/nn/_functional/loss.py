@@ -40,6 +40,13 @@ def _reduction_of(size_average: bool | None, reduce: bool | None, reduction: str
     return legacy_get_string(size_average, reduce)
 
 
+def _autocast(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Inside torch.autocast these losses compute in float32, as the native ones do."""
+    if _C._get_autocast() is None:
+        return tensors
+    return tuple([t.float() if t.dtype in (_C.bfloat16, _C.float16) else t for t in tensors])
+
+
 def kl_div(
     input: Tensor,
     target: Tensor,
@@ -49,6 +56,7 @@ def kl_div(
     log_target: bool = False,
 ) -> Tensor:
     """target (log target - input), input being log-probabilities; `reduction` may also be "batchmean"."""
+    input, target = _autocast(input, target)
     if size_average is not None or reduce is not None:
         reduction = legacy_get_string(size_average, reduce)
     elif reduction == "mean":
@@ -81,6 +89,7 @@ def poisson_nll_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """exp(x) - y x, or x - y log(x + eps) without `log_input`; `full` adds Stirling's estimate of log(y!)."""
+    input, target = _autocast(input, target)
     reduction = _reduction_of(size_average, reduce, reduction)
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(reduction + " is not a valid value for reduction")
@@ -130,6 +139,7 @@ def hinge_embedding_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """x where y is 1, max(0, margin - x) where y is -1."""
+    input, target = _autocast(input, target)
     apart = (margin - input).clamp_min(0).masked_fill(target == 1, 0)
     return _reduce(apart + input.masked_fill(target == -1, 0), _reduction_of(size_average, reduce, reduction))
 
@@ -144,6 +154,7 @@ def margin_ranking_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """max(0, -y (x1 - x2) + margin)."""
+    input1, input2, target = _autocast(input1, input2, target)
     if input1.dim() != input2.dim() or input1.dim() != target.dim():
         raise RuntimeError(
             f"margin_ranking_loss : All input tensors should have same dimension but got sizes: "
@@ -163,6 +174,7 @@ def cosine_embedding_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """1 - cos(x1, x2) where y is 1, max(0, cos(x1, x2) - margin) where y is -1. Inputs (N, D) or (D)."""
+    input1, input2, target = _autocast(input1, input2, target)
     dims = target.dim()
     if dims not in (0, 1):
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
@@ -189,6 +201,7 @@ def soft_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """log(1 + exp(-y x)), y being 1 or -1."""
+    input, target = _autocast(input, target)
     loss = (-target * input).exp().log1p()
     return _reduce(loss, _reduction_of(size_average, reduce, reduction))
 
@@ -220,6 +233,7 @@ def multi_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """sum over j != y of w_y max(0, margin - x_y + x_j)^p / C. Input (N, C) or (C), target (N) or ()."""
+    (input,) = _autocast(input)
     reduction = _reduction_of(size_average, reduce, reduction)
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
@@ -245,6 +259,7 @@ def multilabel_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """sum over labels i and non-labels j of max(0, 1 - (x_i - x_j)) / C; a row of labels ends at its first -1."""
+    (input,) = _autocast(input)
     reduction = _reduction_of(size_average, reduce, reduction)
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
@@ -277,6 +292,7 @@ def triplet_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """max(0, d(a, p) - d(a, n) + margin); `swap` takes the nearer of d(a, n), d(p, n) (Balntas et al., 2016)."""
+    anchor, positive, negative = _autocast(anchor, positive, negative)
     reduction = _reduction_of(size_average, reduce, reduction)
 
     def distance(x: Tensor, y: Tensor) -> Tensor:
@@ -332,6 +348,7 @@ def ctc_loss(
     "mean" divides each loss by its target's length first. The gradient is PyTorch's, which takes
     `log_probs` for the result of log_softmax: it contains exp(log_probs), which log_softmax's derivative cancels.
     """
+    (log_probs,) = _autocast(log_probs)
     batched = log_probs.dim() == 3
     if not batched:
         log_probs = log_probs.unsqueeze(1)

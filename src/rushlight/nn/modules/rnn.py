@@ -198,6 +198,10 @@ class RNNBase(Module):
             hx = self._initial(self.get_expected_hidden_size(input, batch_sizes), input)
         else:
             hx = self.permute_hidden(hx, order)
+        if _C._get_autocast() is not None:
+            # PyTorch's mixture of dtypes has no rule that could be followed; that of the weights always fits.
+            dtype = self._flat_weights[0].dtype
+            input, hx = input.to(dtype), hx.to(dtype) if isinstance(hx, _C.Tensor) else tuple([h.to(dtype) for h in hx])
         self.check_forward_args(input, hx, batch_sizes)
         output, *states = _RUN[self.mode](
             input, hx, self._flat_weights, self.bias, self.num_layers, self.dropout, self.training,

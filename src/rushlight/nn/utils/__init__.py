@@ -17,6 +17,12 @@ if TYPE_CHECKING:
         parameters_to_vector as parameters_to_vector,
         vector_to_parameters as vector_to_parameters,
     )
+    from .fusion import (
+        fuse_conv_bn_eval as fuse_conv_bn_eval,
+        fuse_conv_bn_weights as fuse_conv_bn_weights,
+        fuse_linear_bn_eval as fuse_linear_bn_eval,
+        fuse_linear_bn_weights as fuse_linear_bn_weights,
+    )
     from .init import skip_init as skip_init
     from .spectral_norm import remove_spectral_norm as remove_spectral_norm, spectral_norm as spectral_norm
     from .weight_norm import remove_weight_norm as remove_weight_norm, weight_norm as weight_norm
@@ -24,11 +30,13 @@ if TYPE_CHECKING:
 _HOME = {
     "clip_grad": "clip_grad_norm clip_grad_norm_ clip_grad_value_ clip_grads_with_norm_ get_total_norm",
     "convert_parameters": "parameters_to_vector vector_to_parameters",
+    "fusion": "fuse_conv_bn_eval fuse_conv_bn_weights fuse_linear_bn_eval fuse_linear_bn_weights",
     "init": "skip_init",
     "parametrizations": "",
     "parametrize": "",
     "prune": "",
     "rnn": "",
+    "stateless": "",
     "spectral_norm": "remove_spectral_norm spectral_norm",
     "weight_norm": "remove_weight_norm weight_norm",
 }
