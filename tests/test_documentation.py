@@ -36,7 +36,7 @@ def test_the_map_names_every_part_of_the_package():
     parts = [
         path.name
         for path in (ROOT / "src" / "rushlight").iterdir()
-        if path.suffix not in (".so", ".pyi", ".pyd") and path.name != "__pycache__"
+        if path.suffix not in (".so", ".pyi", ".pyd") and not path.name.startswith((".", "__pycache__"))
     ]
     assert "nn" in parts
     assert [name for name in parts if not re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", drawn)] == []
