@@ -222,6 +222,11 @@ done:
 }
 
 Tensor *impl_addmm(Tensor *input, Tensor *a, Tensor *b, Scalar beta, Scalar alpha) {
+    if (input->dtype != b->dtype || a->dtype != b->dtype) {
+        PyErr_Format(PyExc_RuntimeError, "%s and mat2 must have the same dtype, but got %s and %s", input->dtype != b->dtype ? "self" : "mat1",
+                     rl_dtypes[(input->dtype != b->dtype ? input : a)->dtype].legacy, rl_dtypes[b->dtype].legacy);
+        return NULL;
+    }
     if (a->ndim != 2 || b->ndim != 2 || a->size[1] != b->size[0]) return combined(rl_mm(a, b), input, beta, alpha); /* says what is wrong */
     const int64_t size[2] = {a->size[0], b->size[1]};
     if (!is_fused(input, a, b, 2, size, beta, alpha)) return combined(rl_mm(a, b), input, beta, alpha);

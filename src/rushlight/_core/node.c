@@ -8,6 +8,7 @@
 
 _Thread_local int rl_grad_mode = 1;
 
+int64_t rl_hooked;
 static Node *free_nodes;       /* linked through ->inner */
 static int n_free;
 static uint64_t next_seq = 1;
@@ -206,11 +207,15 @@ static void modified_error(Node *n, Saved *s) {
         if (v) { PyList_Append(shape, v); Py_DECREF(v); }
     }
     PyObject *origin = NULL;
-    Node *fn = !s->is_output ? s->t->grad_fn : RL_IS_INEXACT(s->t->dtype) ? n : NULL; /* indices have no history */
+    const uint32_t output_nr = s->is_output ? s->output_nr : s->t->output_nr;
+    Node *fn = !s->is_output ? rl_grad_fn(s->t) : RL_IS_INEXACT(s->t->dtype) ? n : NULL; /* indices have no history */
     if (fn) {
         char word[80];
         name_operation(fn, word, sizeof word);
-        origin = PyUnicode_FromFormat(", which is output %u of %s,", s->is_output ? s->output_nr : s->t->output_nr, word);
+        origin = PyUnicode_FromFormat(", which is output %u of %s,", output_nr, word);
+    } else if (PyErr_Occurred()) { /* a view that may not be written */
+        Py_XDECREF(shape);
+        return;
     } else {
         origin = PyUnicode_FromString("");
     }
@@ -451,9 +456,9 @@ int rl_retain_grad(Tensor *t) {
         PyErr_SetString(PyExc_RuntimeError, "can't retain_grad on Tensor that has requires_grad=False");
         return -1;
     }
+    if (!t->grad_fn || (t->flags & RLF_RETAINS_GRAD)) return 0; /* a leaf, or a view that has not noticed yet that it is none */
     Node *fn = rl_grad_fn(t);
-    if (!fn && PyErr_Occurred()) return -1;
-    if (!fn || (t->flags & RLF_RETAINS_GRAD)) return 0;
+    if (!fn) return -1;
     NodeHooks *h = rl_node_hooks(fn);
     if (!h) return -1;
     Retain *r = realloc(h->retain, (size_t)(h->n_retain + 1) * sizeof *r);
@@ -489,9 +494,9 @@ static void node_free_one(Node *n, bool deferred) {
     for (int i = 0; i < n->n_outputs; i++) Py_CLEAR(n->pending[i]);
     Py_CLEAR(n->dict);
     if (n->hooks) {
-        Py_XDECREF(n->hooks->tensor_pre);
-        Py_XDECREF(n->hooks->pre);
-        Py_XDECREF(n->hooks->post);
+        rl_drop_hooks(&n->hooks->tensor_pre);
+        rl_drop_hooks(&n->hooks->pre);
+        rl_drop_hooks(&n->hooks->post);
         free(n->hooks->retain);
         free(n->hooks);
     }
@@ -562,9 +567,9 @@ int rl_node_clear(PyObject *self) {
     for (int i = 0; i < n->n_edges; i++) Py_CLEAR(n->edges[i].node);
     Py_CLEAR(n->dict);
     if (n->hooks) {
-        Py_CLEAR(n->hooks->tensor_pre);
-        Py_CLEAR(n->hooks->pre);
-        Py_CLEAR(n->hooks->post);
+        rl_drop_hooks(&n->hooks->tensor_pre);
+        rl_drop_hooks(&n->hooks->pre);
+        rl_drop_hooks(&n->hooks->post);
     }
     return 0;
 }

@@ -292,6 +292,12 @@ typedef struct NodeHooks {
 
 extern PyTypeObject RLNode_Type;
 NodeHooks *rl_node_hooks(Node *n);
+extern int64_t rl_hooked;      /* dictionaries of hooks now alive, on nodes and on leaves */
+static inline void rl_drop_hooks(PyObject **slot) {
+    if (!*slot) return;
+    rl_hooked--;
+    Py_CLEAR(*slot);
+}
 int rl_retain_grad(Tensor *t);
 void rl_forget_retained(Tensor *t);
 extern _Thread_local int rl_grad_mode;                      /* torch.is_grad_enabled() */

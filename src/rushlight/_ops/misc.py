@@ -173,6 +173,10 @@ Tensor *rl_tile(Tensor *input, Ints dims) {
 """, doc="repeat(), with ones put before dims where the tensor has more dimensions.")  # fmt: skip
 native("unflatten(Tensor input, int dim, int[] sizes) -> Tensor", records=True, code="""
 Tensor *rl_unflatten(Tensor *input, int64_t dim, Ints sizes) {
+    if (input->ndim == 0) {
+        PyErr_SetString(PyExc_RuntimeError, "unflatten got an unexpected error:\\nDimension specified as 0 but tensor has no dimensions");
+        return NULL;
+    }
     if ((dim = rl_wrap_dim(dim, input->ndim)) == INT64_MIN) return NULL;
     if (sizes.n == 0) {
         PyErr_SetString(PyExc_RuntimeError, "unflatten: sizes must be non-empty");
@@ -288,7 +292,7 @@ def meshgrid(tensors, indexing):
     if swap:
         tensors = [tensors[1], tensors[0], *tensors[2:]]
     shape = [t.numel() for t in tensors]
-    grids = [t.reshape([-1 if i == k else 1 for k in range(len(shape))]).expand(shape) for i, t in enumerate(tensors)]
+    grids = [t.view([-1 if i == k else 1 for k in range(len(shape))]).expand(shape) for i, t in enumerate(tensors)]
     if swap:
         grids[0], grids[1] = grids[1], grids[0]
     return tuple(grids)

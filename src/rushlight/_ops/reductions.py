@@ -11,13 +11,13 @@ reduction("sum(Tensor input, *, dtype? dtype=None) -> Tensor", derivative="expan
           >>> torch.arange(4).sum()
           tensor(6)
           """, **_SUM)  # fmt: skip
-reduction("sum.dim(Tensor input, int[1]? dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor", node="SumBackward1", out=True,
+reduction("sum.dim(Tensor input, int[1]? dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor", node="SumBackward1", out="typed",
           derivative="expand_reduced(grad, input.shape, dim, keepdim)", **_SUM)  # fmt: skip
 reduction("prod(Tensor input, *, dtype? dtype=None) -> Tensor", identity={"default": "1", "complex": "1"},
           step={"default": "a * x", "complex": "MUL(a, x)"}, acc="wide", rule="sum",
           derivative="prod_backward(grad, input, result)", doc="The product of all elements.")  # fmt: skip
 reduction("prod.dim(Tensor input, int dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor", identity={"default": "1", "complex": "1"},
-          step={"default": "a * x", "complex": "MUL(a, x)"}, acc="wide", rule="sum", node="ProdBackward1", out=True,
+          step={"default": "a * x", "complex": "MUL(a, x)"}, acc="wide", rule="sum", node="ProdBackward1", out="typed",
           derivative="prod_dim_backward(grad, input, result, dim, keepdim)")  # fmt: skip
 composite("prod_backward(Tensor grad, Tensor input, Tensor result) -> Tensor",
           "contiguous(grad) if input.ndim == 0 else grad * conj(reshape(prod_of_others(reshape(input, [-1]), 0), input.shape))", function=False, method=False)  # fmt: skip
