@@ -779,3 +779,47 @@ def test_gradients_lie_in_memory_as_their_leaves_do():
     y.retain_grad()
     (y * y).sum().backward()
     assert y.stride() == (1, 3) and y.grad.is_contiguous()
+
+
+@pytest.mark.parametrize("write", ["sin_", "log1p_", "divide", "part"])
+def test_second_derivatives_through_writes_in_place(write):
+    def f(x, in_place):
+        y = x * 1
+        if not in_place:
+            if write == "part":
+                return torch.cat([y[:1].sin(), y[1:]])
+            return y / (y + 1) if write == "divide" else getattr(y, write[:-1])()
+        if write == "part":
+            y[:1].sin_()
+            return y
+        return y.div_(y + 1) if write == "divide" else getattr(y, write)()
+
+    second = []
+    for in_place in (False, True):
+        x = leaf(0.3, 0.7)
+        (g,) = torch.autograd.grad(f(x, in_place).sum(), x, create_graph=True)
+        second.append(torch.autograd.grad((g * g).sum(), x)[0])
+    assert torch.allclose(*second)
+
+
+def test_what_retains_its_gradient_retains_that_of_what_was_written_through_views():
+    x = torch.ones(2, 2, requires_grad=True)
+    y = x * 2
+    row, other = y[0], y[1]
+    y.retain_grad()
+    row.retain_grad()
+    row.mul_(3)
+    other.mul_(3)
+    (y * y).sum().backward(retain_graph=True)
+    assert y.grad.tolist() == [[12.0, 12.0], [12.0, 12.0]]
+    (row * row).sum().backward()
+    assert row.grad.tolist() == [12.0, 12.0]
+
+
+def test_a_write_through_a_view_is_freed_with_the_graph():
+    y = leaf(1.0, 2.0) * 1
+    y[0] = 3
+    total = y.sum()
+    total.backward()
+    with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+        total.backward()

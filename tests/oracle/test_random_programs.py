@@ -385,7 +385,7 @@ def place_other(w, x, y, p, q):
         lambda: x.index_fill_(0, w.m.tensor([0]), 2),
         lambda: x.addcdiv_(y, y + 5),
         lambda: x.copy_(y.detach()),
-        lambda: x.masked_scatter_(x > 0, y.expand_as(x)),
+        lambda: x.masked_scatter_(x > 0, (y.clone() if shares(x, y) else y).expand_as(x)),
         lambda: x.fill_diagonal_(1),
         lambda: x.cumsum_(0),
     ][p % 14]()
@@ -835,6 +835,8 @@ def undefined(w: World, step: Step) -> bool:
     x, y = w.pick(step[1]), w.pick(step[2])
     if not step[0].startswith(WRITES):
         return False
+    if step[0] == "index_put" and len(set(places(x))) < x.numel() and shares(x, y):
+        return True  # it asks only dense tensors whether they overlap
     return tangled(y, x) if step[0] == "out" else tangled(x, y)
 
 

@@ -587,7 +587,7 @@ static int run_node(Task *t, Node *node) {
         if (asked) {
             bool on = false;
             for (int k = 0; k < node->n_edges && !on; k++) on = node->edges[k].node && needed(t, node->edges[k].node);
-            if (!on && !(leaf && t->accumulate)) { rc = 0; goto end; }
+            if (!on && !t->accumulate) { rc = 0; goto end; } /* what backward() was asked for has its turn, as in PyTorch */
         }
     }
     if (RL_UNLIKELY(node->hooks != NULL) && node->hooks->pre && PyObject_Length(node->hooks->pre) > 0 &&
@@ -599,7 +599,7 @@ static int run_node(Task *t, Node *node) {
     if (RL_UNLIKELY(post)) {
         for (int i = 0; bad == 0 && i < n_out; i++) { /* hooks see what will be handed on */
             if (!out[i]) continue;
-            if (!node->edges[i].node) Py_CLEAR(out[i]);
+            if (!node->edges[i].node || !needed(t, node->edges[i].node)) Py_CLEAR(out[i]);
             else if (!(out[i] = fit_edge(out[i], node, i))) bad = -1;
         }
         if (bad == 0) bad = run_node_hooks(node->hooks->post, out, n_out, grad_outputs);

@@ -327,6 +327,11 @@ static int plan(RLPlan *p, Tensor *t, int n, Factor *f, const bool *taken, const
     memcpy(p->size + p->n_pre, shape, (size_t)nd * sizeof(int64_t));
     memcpy(p->size + p->n_pre + nd, p->post_size, (size_t)p->n_post * sizeof(int64_t));
     p->ndim = p->n_pre + nd + p->n_post;
+    for (int i = 0; values && p->n_off && i < n; i++) {
+        if (f[i].size != 0) continue;
+        PyErr_SetString(PyExc_IndexError, "index is out of bounds for dimension with size 0");
+        goto done;
+    }
     if (values && check_values(p, t, values) < 0) goto done;
     /* as in PyTorch, indices into what has no elements are not looked at */
     bool empty = p->n_pre_total * p->n_post_total == 0;

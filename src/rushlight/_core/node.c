@@ -261,7 +261,7 @@ Tensor *rl_node_unpack(Node *n, int i) {
 }
 
 void rl_node_release(Node *n) {
-    if (n->n_saved == 0 && !n->is_python) return;
+    if (n->n_saved == 0 && !n->is_python && !n->inner) return;
     n->released = true;
     for (int i = 0; i < n->n_saved; i++) Py_CLEAR(n->saved[i].t);
     if (n->inner) rl_node_release(n->inner);
@@ -309,16 +309,24 @@ int rl_make_view(Tensor *view, Tensor *self) {
 
 static void view_error(Tensor *self, bool indirect);
 
+/* After a write. What asked to retain its gradient means the new one's; hooks stay with the old. */
+static int set_new_history(Tensor *t, Node *n, int output_nr) {
+    const bool retained = t->flags & RLF_RETAINS_GRAD;
+    if (retained) rl_forget_retained(t);
+    rl_set_history(t, n, output_nr);
+    return retained ? rl_retain_grad(t) : 0;
+}
+
 Node *rl_grad_fn(Tensor *t) {
     if (RL_LIKELY(t->base == NULL)) return t->grad_fn;
     if (t->view_version == t->version->value || !(t->grad_fn || t->base->flags & RLF_REQUIRES_GRAD)) return t->grad_fn;
     if (RL_UNLIKELY(t->creation)) { view_error(t, true); return NULL; }
     Node *n = rl_as_strided_node(t->base, (Ints){t->size, t->ndim}, (Ints){t->stride, t->ndim}, RL_OFFSET(t));
     if (!n) return NULL;
-    rl_set_history(t, n, 0);
-    Py_DECREF(n);
     t->view_version = t->version->value;
-    return t->grad_fn;
+    const int bad = set_new_history(t, n, 0);
+    Py_DECREF(n);
+    return bad < 0 ? NULL : t->grad_fn;
 }
 
 /* Why a view may not be written in place; `indirect`: not it, but its base or another view of it was written. */
@@ -372,6 +380,7 @@ int rl_check_inplace(Tensor *self, bool recording) {
 /* ---------------------------------------------------------------- CopySlices */
 
 #include "rl_ops.h"
+#include "runtime.h"
 
 /* The write went through a view: the base's gradient passes untouched outside of the view, and
  * through the op's own derivative inside.  args: base ints size/stride, view size/stride, offset. */
@@ -418,13 +427,21 @@ done:
 
 static const NodeDef copy_slices_def = {"CopySlices", copy_slices_apply, 0, 5, NULL};
 
+Tensor *rl_before_write(Tensor *t) {
+    Node *fn = rl_grad_fn(t);
+    if (!fn && PyErr_Occurred()) return NULL;
+    Tensor *before = rl_clone_raw(t);
+    if (!before || !fn) return before;
+    Py_INCREF(fn);
+    before->grad_fn = fn;
+    before->output_nr = t->output_nr;
+    before->flags |= RLF_REQUIRES_GRAD;
+    rl_track(before);
+    return before;
+}
+
 int rl_rebase_history(Tensor *self, Node *fn, int output_nr) {
-    if (!self->base) {
-        bool retained = self->flags & RLF_RETAINS_GRAD; /* y.grad then means the new y's */
-        if (retained) rl_forget_retained(self);
-        rl_set_history(self, fn, output_nr);
-        return retained ? rl_retain_grad(self) : 0;
-    }
+    if (!self->base) return set_new_history(self, fn, output_nr);
     Tensor *base = self->base;
     Node *n = rl_node_new(&copy_slices_def, fn->n_edges);
     if (!n) return -1;
@@ -442,8 +459,9 @@ int rl_rebase_history(Tensor *self, Node *fn, int output_nr) {
     n->inner = fn;
     /* the inner node is called with one gradient, shaped like the view */
     set_out_meta(&fn->outs[0], self);
-    rl_set_history(base, n, 0);
+    const int bad = set_new_history(base, n, 0);
     Py_DECREF(n);
+    if (bad < 0) return -1;
     self->view_version = self->version->value - 1; /* stale: made anew from the base when asked for */
     rl_grad_fn(self);
     return PyErr_Occurred() ? -1 : 0;

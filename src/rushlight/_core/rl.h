@@ -328,6 +328,7 @@ void rl_released_error(void);
 void rl_set_history(Tensor *out, Node *n, int output_nr);   /* takes over nothing; n keeps its own ref */
 /* In-place: checks leaf and view rules before the write (-1: error), bumps and rebases after it. */
 int rl_check_inplace(Tensor *self, bool recording);
+Tensor *rl_before_write(Tensor *t);                         /* a copy that keeps t's values and its place in the graph */
 int rl_rebase_history(Tensor *self, Node *n, int output_nr);
 static inline void rl_bump(Tensor *t) { t->version->value++; }
 /* Marks `view` as a differentiable view of `self` (sets base); then set its history as usual. */
