@@ -476,7 +476,7 @@ def more(w, x, y, p, q):
         lambda: f.layer_norm(x, x.shape[-1:]),
         lambda: f.gelu(x) if q % 2 else f.softplus(x),
         lambda: f.cross_entropy(x, w.m.zeros(x.shape[0], dtype=w.m.int64)).clone(),
-        lambda: f.embedding(w.m.tensor([0, 0, 1]), x),
+        lambda: f.embedding(w.m.tensor([0, 0, 1]), x if x.dim() else x[None]),
         lambda: f.pad(x, (1, 1)),
         lambda: x.new_zeros(2, 3) + x.sum(),
         lambda: w.m.einsum("i...,i...->...", x, x).clone(),
@@ -751,7 +751,10 @@ def describe(w: World, deep: bool) -> list[dict[str, Any]]:
             facts |= {name: attempt(lambda name=name, t=t: getattr(t, name)) for name in PLACE_IN_GRAPH}
             if not derived:  # how it was computed, and of what memory it made its result, is the derivative's business
                 facts["graph"] = attempt(lambda t=t: graph(t.grad_fn))
-                facts["base"] = index.get(id(t._base), "elsewhere") if t._is_view() else None
+                base = t._base if t._is_view() else None
+                # A gradient may itself be a view, of what the derivative made.
+                if base is None or not any(d and shares(s, t) for s, d in zip(w.tensors, w.derived)):
+                    facts["base"] = index.get(id(base), "elsewhere") if t._is_view() else None
             if facts["is_leaf"] is True or facts["retains_grad"] is True:
                 g = t.grad
                 facts["grad"] = g is not None
@@ -793,7 +796,7 @@ def first_difference(ours: World, theirs: World, deep: bool) -> tuple[str, str] 
         return "count", f"{len(a)} tensors, PyTorch {len(b)}"
     for i, (x, y) in enumerate(zip(a, b)):
         for key in y:
-            if key not in x or not alike(x[key], y[key]):
+            if (key in x or key != "base") and not alike(x.get(key), y[key]):
                 return key, f"tensor {i}: {key} is {x.get(key)!r}, PyTorch {y[key]!r}"
     if not alike(ours.log, theirs.log):
         return "log", f"hooks and numbers saw {ours.log[-3:]!r}, PyTorch {theirs.log[-3:]!r}"
@@ -883,25 +886,18 @@ def left_open(w: World, step: Step, a: str | None, b: str | None) -> bool:
     if b is not None and a == b and "out of bounds" in b and step[0].startswith(WRITES):
         return True
     # Deprecated, with a warning: expanded memory is written element by element.
-    return b is None and a is not None and "more than one element of the written-to tensor" in a and step[0] == "place_other"
+    if step[0] not in ("place_other", "scatter_"):
+        return False
+    if b is None and a is not None and "more than one element of the written-to tensor" in a:
+        return True
+    # Refused because it may read what it has just written; here it writes to a copy first.
+    return a is None and b is not None and "some elements of the input tensor and the written-to tensor" in b
 
 
 # What differs now and then; a program that comes there ends there.
 KNOWN = {
-    # which of two errors comes first, and what was written before it
-    *("error " + name for name in ("scatter_", "index_put", "select_index", "addmm", "binary", "more")),
-    "values after index_put",
-    # dtypes without a kernel here or there: clamp and boolean sums
-    "error place_scalar", "error outs", "error unary", "error matmul",
-    # the version of a tensor that set_() has put on memory which others share; strides that an empty out= is given
-    "version after resize", "stride after outs",
-    # hooks of nodes without gradients; a stale view as the input of backward(), named by the node it had
-    "error backward", "error backward_inputs", "log after backward", "grad after backward", "error retain_grad",
-    # writes to expanded tensors by operations that go through a copy here
-    "error place_other",
-    # view or _reshape_alias within a reshape; a gradient's strides through an expanded index
-    "graph after more", "graph after where", "graph in the end", "grad stride in the end", "grad stride after backward",
-}  # fmt: skip
+    "stride after grad",  # of the gradient of a transposed matrix in a product: PyTorch lays it out like the matrix
+}
 
 
 def run(program: Iterable[Step], look: bool = True) -> tuple[str, str] | None:
@@ -969,7 +965,7 @@ steps = st.tuples(st.sampled_from(NAMES), st.integers(0, 63), st.integers(0, 63)
 
 
 # RUSHLIGHT_EXAMPLES=2000 looks further: a campaign is for looking, the suite is for holding what was reached.
-@settings(max_examples=int(os.environ.get("RUSHLIGHT_EXAMPLES", "100")), deadline=None, database=None, derandomize=True,
+@settings(max_examples=int(os.environ.get("RUSHLIGHT_EXAMPLES", "1000")), deadline=None, database=None, derandomize=True,
           suppress_health_check=list(HealthCheck))  # fmt: skip
 @given(st.lists(steps, min_size=2, max_size=16), st.booleans())
 def test_programs(program: list[Step], look: bool) -> None:

@@ -348,11 +348,24 @@ void rl_plan_free(RLPlan *p) {
     p->off = NULL;
 }
 
+/* Unlike elementwise writes, this may neither read what it writes nor be told where by it. */
+static int check_apart(Tensor *self, Tensor *t) {
+    if (!t || t->storage != self->storage || !t->numel || !self->numel || !rl_is_dense(t) || !rl_is_dense(self)) return 0;
+    if (t->data >= self->data + self->numel * RL_ITEMSIZE(self->dtype) || self->data >= t->data + t->numel * RL_ITEMSIZE(t->dtype)) return 0;
+    PyErr_SetString(PyExc_RuntimeError, "unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
+                    "single memory location. Please clone() the tensor before performing the operation.");
+    return -1;
+}
+
 int rl_plan_index(RLPlan *p, Tensor *t, Tensors indices, Tensor *values) {
     Factor f[RL_MAXDIM];
     bool taken[RL_MAXDIM] = {false};
     int n = factors(t, indices, f, taken);
-    return n < 0 ? -1 : plan(p, t, n, f, taken, NULL, values);
+    bool apart = n >= 0 && (!values || check_apart(t, values) == 0);
+    for (int i = 0; values && apart && i < indices.n; i++) apart = check_apart(t, indices.v[i]) == 0;
+    if (apart) return plan(p, t, n, f, taken, NULL, values);
+    for (int i = 0; i < n; i++) Py_DECREF(f[i].t);
+    return -1;
 }
 
 int rl_plan_dim(RLPlan *p, Tensor *t, int64_t dim, Tensor *index, const char *out_of_range) {
@@ -562,23 +575,10 @@ static Node *index_put_node(Tensor *self, Tensors indices, Tensor *values, bool 
     return n;
 }
 
-/* Unlike elementwise writes, this may neither read what it writes nor be told where by it. */
-static int check_apart(Tensor *self, Tensor *t) {
-    if (!t || t->storage != self->storage || !t->numel || !self->numel || !rl_is_dense(t) || !rl_is_dense(self)) return 0;
-    if (t->data >= self->data + self->numel * RL_ITEMSIZE(self->dtype) || self->data >= t->data + t->numel * RL_ITEMSIZE(t->dtype)) return 0;
-    PyErr_SetString(PyExc_RuntimeError, "unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
-                    "single memory location. Please clone() the tensor before performing the operation.");
-    return -1;
-}
-
 static int index_put_raw(Tensor *self, Tensors indices, Tensor *values, bool accumulate) {
     RLPlan p;
-    int rc = -1;
     if (rl_plan_index(&p, self, indices, values) < 0) return -1;
-    if (check_apart(self, values) < 0) goto done;
-    for (int i = 0; i < indices.n; i++) if (check_apart(self, indices.v[i]) < 0) goto done;
-    rc = rl_plan_write(&p, accumulate ? PT_ADD : PT_PUT, self, values, "index_put");
-done:
+    int rc = rl_plan_write(&p, accumulate ? PT_ADD : PT_PUT, self, values, "index_put");
     rl_plan_free(&p);
     return rc;
 }

@@ -235,7 +235,6 @@ Tensor *impl_embedding_lookup(Tensor *weight, Tensor *indices, int64_t padding_i
     (void)padding_idx;
     (void)scale_grad_by_freq;
     RLPlan p;
-    if (weight->ndim == 0) { PyErr_SetString(PyExc_IndexError, "Dimension specified as 0 but tensor has no dimensions"); return NULL; }
     if (weight->ndim != 2) { PyErr_SetString(PyExc_RuntimeError, "'weight' must be 2-D"); return NULL; }
     if (check_embedding_index(indices) < 0) return NULL;
     Tensor *ix = flat_index(indices), *out = NULL;

@@ -44,11 +44,11 @@ binary("xlogy", "b != b ? b : a == 0 ? 0 : a * log(b)",
 composite("xlogy.number(Scalar input, Tensor other) -> Tensor", "xlogy(pow_base(input), other)", method=False, out=True)
 op("logaddexp(Tensor input, Tensor other) -> Tensor", kind="binary", out=True,
    kernel={"float": "isinf(a) && a == b ? a : fmax(a, b) + log1p(exp(-fabs(a - b)))", "complex": "log_add_complex(a, b)"},
-   derivative={"input": "grad * conj(exp(input - result))", "other": "grad * conj(exp(other - result))"}, doc="log(exp(input) + exp(other)).")  # fmt: skip
+   derivative={"input": "grad / conj(1 + exp(other - input))", "other": "grad / conj(1 + exp(input - other))"}, doc="log(exp(input) + exp(other)).")  # fmt: skip
 op("logaddexp2(Tensor input, Tensor other) -> Tensor", kind="binary", out=True,
    kernel={"float": "isinf(a) && a == b ? a : fmax(a, b) + log1p(exp2(-fabs(a - b))) * 1.4426950408889634f",
            "f64": "isinf(a) && a == b ? a : fmax(a, b) + log1p(exp2(-fabs(a - b))) * 1.4426950408889634"},
-   derivative={"input": "grad * exp2(input - result)", "other": "grad * exp2(other - result)"}, doc="log2(2 ** input + 2 ** other).")  # fmt: skip
+   derivative={"input": "grad / (1 + exp2(other - input))", "other": "grad / (1 + exp2(input - other))"}, doc="log2(2 ** input + 2 ** other).")  # fmt: skip
 binary("copysign", "copysign(a, b)", {"input": "copysign_backward(grad, input, result)", "other": "zeros_like(other)"}, float_result=True,
        doc="The magnitude of input with the sign of other.")  # fmt: skip
 composite("copysign_backward(Tensor grad, Tensor input, Tensor result) -> Tensor",

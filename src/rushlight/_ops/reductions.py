@@ -145,6 +145,7 @@ static Tensor *variance(Tensor *t, Ints dim, Scalar correction, bool keepdim, co
     Tensor *count = rl_wrap_double(n < 0 ? 0 : n), *r = count ? rl_div_(s, count) : NULL;
     Py_XDECREF(count);
     Py_DECREF(s);
+    if (r) r->version->value = 0; /* not written since the user has had it */
     return r;
 }
 Tensor *impl_var_correction(Tensor *t, Ints dim, Scalar correction, bool keepdim) { return variance(t, dim, correction, keepdim, "var"); }
@@ -154,6 +155,7 @@ native("std.correction(Tensor input, int[1]? dim=None, *, Scalar? correction=Non
 Tensor *impl_std_correction(Tensor *t, Ints dim, Scalar correction, bool keepdim) {
     Tensor *v = variance(t, dim, correction, keepdim, "std"), *r = v ? rl_sqrt_(v) : NULL;
     Py_XDECREF(v);
+    if (r) r->version->value = 0;
     return r;
 }
 """, doc="The standard deviation; correction is subtracted from the count (1: Bessel's).")  # fmt: skip
