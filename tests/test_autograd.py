@@ -701,3 +701,125 @@ def test_create_graph_in_backward_warns_of_the_cycle():
         (x * x).sum().backward(create_graph=True)
     assert x.grad.requires_grad
     x.grad = None
+
+
+class Nothing(Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, grad):
+        return None
+
+
+def test_where_a_function_returns_no_gradient_those_behind_it_still_have_their_turn():
+    x, y = leaf(1.0, 2.0), leaf(1.0, 2.0)
+    Nothing.apply(Scale.apply(x, 3.0)).sum().backward()
+    assert x.grad.tolist() == [0.0, 0.0]  # Scale's backward got zeros
+    seen = []
+    product = y * y
+    product.register_hook(seen.append)
+    product.grad_fn.register_hook(lambda inputs, outputs: seen.append((inputs, outputs)))
+    y.register_post_accumulate_grad_hook(lambda t: seen.append(t.grad))
+    Nothing.apply(product).sum().backward()
+    assert seen == [None, ((None, None), (None,)), None] and y.grad is None
+    y.register_hook(lambda g: torch.ones(2))
+    with pytest.raises(RuntimeError, match="can't replace a None gradient with a non-None value"):
+        Nothing.apply(y).sum().backward()
+
+
+def test_leaves_are_reached_as_soon_as_their_last_user_has_run():
+    first, second, order = leaf(1.0), leaf(2.0), []
+    hidden = first * 3
+    hidden.register_hook(lambda g: order.append("hidden"))
+    second.register_post_accumulate_grad_hook(lambda t: order.append("second"))
+    first.register_post_accumulate_grad_hook(lambda t: order.append("first"))
+    (hidden * second).sum().backward()
+    assert order == ["second", "hidden", "first"]
+
+    def fail(g):
+        raise KeyError("hook")
+
+    first.grad = second.grad = None
+    hidden = first * 3
+    hidden.register_hook(fail)
+    with pytest.raises(KeyError):
+        (hidden * second).sum().backward()
+    assert second.grad.item() == 3.0 and first.grad is None
+
+
+def test_hooks_may_not_change_what_a_gradient_is():
+    for change, message in ((lambda g: g.double(), "changed the type of value .was torch.FloatTensor got torch.DoubleTensor"),
+                            (lambda g: g.sum(), "changed the size of value")):  # fmt: skip
+        x = leaf(1.0, 2.0)
+        x.register_hook(change)
+        with pytest.raises(RuntimeError, match=f"hook '<lambda>' has {message}"):
+            (x * 2).sum().backward()
+        y = leaf(1.0, 2.0) * 2
+        y.grad_fn.register_prehook(lambda grads, change=change: (change(grads[0]),))
+        with pytest.raises(RuntimeError, match=f"hook '<lambda>' has {message}"):
+            y.sum().backward()
+
+
+def test_hooks_of_nodes_see_gradients_shaped_like_the_inputs():
+    x, b, seen = torch.ones(2, 3, requires_grad=True), leaf(1.0, 2.0, 3.0), []
+    y = x + b
+    y.grad_fn.register_hook(lambda inputs, outputs: seen.extend(g.shape for g in inputs))
+    y.grad_fn.next_functions[1][0].register_hook(lambda inputs, outputs: seen.append((inputs, outputs[0].shape)))
+    y.sum().backward()
+    assert seen == [(2, 3), (3,), ((), (3,))]
+
+
+def test_gradients_lie_in_memory_as_their_leaves_do():
+    x = torch.ones(2, 3, requires_grad=True)
+    (x.t().contiguous() ** 2).sum().backward(create_graph=True)
+    assert x.grad.is_contiguous() and x.grad.requires_grad
+    y = x.detach().t().requires_grad_() * 1
+    y.retain_grad()
+    (y * y).sum().backward()
+    assert y.stride() == (1, 3) and y.grad.is_contiguous()
+
+
+@pytest.mark.parametrize("write", ["sin_", "log1p_", "divide", "part"])
+def test_second_derivatives_through_writes_in_place(write):
+    def f(x, in_place):
+        y = x * 1
+        if not in_place:
+            if write == "part":
+                return torch.cat([y[:1].sin(), y[1:]])
+            return y / (y + 1) if write == "divide" else getattr(y, write[:-1])()
+        if write == "part":
+            y[:1].sin_()
+            return y
+        return y.div_(y + 1) if write == "divide" else getattr(y, write)()
+
+    second = []
+    for in_place in (False, True):
+        x = leaf(0.3, 0.7)
+        (g,) = torch.autograd.grad(f(x, in_place).sum(), x, create_graph=True)
+        second.append(torch.autograd.grad((g * g).sum(), x)[0])
+    assert torch.allclose(*second)
+
+
+def test_what_retains_its_gradient_retains_that_of_what_was_written_through_views():
+    x = torch.ones(2, 2, requires_grad=True)
+    y = x * 2
+    row, other = y[0], y[1]
+    y.retain_grad()
+    row.retain_grad()
+    row.mul_(3)
+    other.mul_(3)
+    (y * y).sum().backward(retain_graph=True)
+    assert y.grad.tolist() == [[12.0, 12.0], [12.0, 12.0]]
+    (row * row).sum().backward()
+    assert row.grad.tolist() == [12.0, 12.0]
+
+
+def test_a_write_through_a_view_is_freed_with_the_graph():
+    y = leaf(1.0, 2.0) * 1
+    y[0] = 3
+    total = y.sum()
+    total.backward()
+    with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+        total.backward()

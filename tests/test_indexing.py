@@ -307,3 +307,18 @@ def test_moving_elements_works_for_every_width(dtype):
     assert as_float(t.index_add(0, torch.tensor([1, 1]), t[::2])) == (
         [[1, 0], [1, 1], [0, 0]] if dtype == "bool" else [[1, 0], [2, 1], [0, 0]]
     )
+
+
+def test_what_is_written_is_looked_at_before_the_indices():
+    x = torch.zeros(2)
+    with pytest.raises(RuntimeError, match="cannot be broadcast to indexing result"):
+        x.index_put_((torch.tensor([0, 5]),), torch.ones(2, 3))
+    with pytest.raises(RuntimeError, match="source and destination dtypes match"):
+        x.index_put_((torch.tensor([0, 5]),), torch.ones(2, dtype=torch.float64))
+    with pytest.raises(IndexError, match="out of bounds for dimension with size 0"):
+        torch.zeros(0).index_put_((torch.tensor([0]),), torch.ones(3))
+    with pytest.raises(RuntimeError, match="must have same slice shapes. Destination slice shape: 3 at dimension 0"):
+        torch.zeros(2, 3).index_copy_(0, torch.tensor([0]), torch.ones(1, 2))
+    with pytest.raises(RuntimeError, match="self indexing axis dim should be positive"):
+        torch.zeros(0, 3).index_select(0, torch.tensor([0]))
+    assert x.tolist() == [0.0, 0.0]

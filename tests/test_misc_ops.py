@@ -365,3 +365,25 @@ def test_repetition():
     assert x.reshape(1, 3).unflatten(1, (3, -1)).shape == (1, 3, 1)
     with pytest.raises(RuntimeError, match="Number of dimensions of repeat dims"):
         x.reshape(1, 3).repeat(2)
+
+
+def test_whole_numbers_are_refused_where_pytorch_refuses_them():
+    whole = torch.tensor([1, 2])
+    with pytest.raises(RuntimeError, match="expected dtype float for `end` but got dtype long int"):
+        torch.lerp(torch.ones(2), whole, 0.5)
+    with pytest.raises(NotImplementedError, match="lerp_kernel_scalar"):
+        whole.lerp_(whole, 0.5)
+    with pytest.raises(RuntimeError, match="Integer division with addcdiv is no longer supported"):
+        torch.addcdiv(torch.ones(2), whole, whole)
+    with pytest.raises(NotImplementedError, match="clamp_min_scalar_cpu"):
+        torch.tensor([True]).clamp(min=True)
+    with pytest.raises(RuntimeError, match="unflatten got an unexpected error"):
+        torch.tensor(3).unflatten(0, (1, -1))
+
+
+def test_resize_to_the_same_shape_is_no_write():
+    x = torch.ones(2, 3)
+    x.resize_(2, 3)
+    assert x._version == 0
+    x.resize_(3, 2)
+    assert x._version == 1

@@ -78,3 +78,17 @@ def test_out_of_functions_that_return_python_sequences():
 def test_arange_from_start_to_end():
     out = torch.empty(0)
     assert torch.arange(1, 4, out=out) is out and out.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_sums_are_computed_in_the_dtype_of_out():
+    x = torch.tensor([1.6, 2.7, 3.0])
+    assert torch.sum(x, 0, out=torch.zeros((), dtype=torch.int64)).item() == 6
+    assert torch.sum(x > 0, 0, out=torch.zeros((), dtype=torch.bool)).item() is True
+    assert torch.cumsum(x, 0, out=torch.zeros(3, dtype=torch.int64)).tolist() == [1, 3, 6]
+    with pytest.raises(RuntimeError, match="Expected out tensor to have dtype double, but got float instead"):
+        torch.sum(x, 0, dtype=torch.float64, out=torch.zeros(()))
+
+
+def test_an_empty_out_lies_in_memory_as_the_result_would():
+    x = torch.ones(2, 3).t()
+    assert torch.exp(x, out=torch.empty(0)).stride() == (1, 3)

@@ -10,7 +10,9 @@ tensor's values, geometry, dtype, version, place in the graph and gradient, and 
 
 from __future__ import annotations
 
+import copy
 import os
+import pickle
 import random
 import sys
 import warnings
@@ -119,7 +121,26 @@ def custom_functions(m: Any) -> list[Any]:
         def backward(ctx, g):
             return -g
 
-    return [Cube, lambda: None, Double, Through, Pair]
+    class Stop(m.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return None
+
+    class Unfilled(m.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.set_materialize_grads(False)
+            return x.clone(), x * 3
+
+        @staticmethod
+        def backward(ctx, g, h):
+            return h if g is None else g if h is None else g + 3 * h
+
+    return [Cube, Stop, Double, Through, Pair, Unfilled]
 
 
 Action = Callable[[World, Any, Any, int, int], Any]
@@ -300,7 +321,9 @@ simple(
     flip=lambda w, x, y, p, q: x.flip(dim(x, p)),
     roll=lambda w, x, y, p, q: x.roll(1, dim(x, p)),
     out=lambda w, x, y, p, q: w.m.add(x.detach(), 1, out=y.detach() if q % 2 else y) if x.shape == y.shape else None,
-    custom=lambda w, x, y, p, q: w.functions[4].apply(x, 2) if p % 5 == 4 else w.functions[p % 5 if p % 5 != 1 else 0].apply(x),
+    custom=lambda w, x, y, p, q: w.functions[p % 6].apply(x, *((2,) if p % 6 == 4 else ())),
+    copied=lambda w, x, y, p, q: copy.deepcopy(x) if q % 2 else copy.copy(x),
+    pickled=lambda w, x, y, p, q: pickle.loads(pickle.dumps(x)),
     requires_grad_of=lambda w, x, y, p, q: x.sum().item() if x.numel() < 3 else x.tolist(),
     truth=lambda w, x, y, p, q: bool(x),
     number=lambda w, x, y, p, q: [lambda: float(x), lambda: int(x), lambda: x.item(), lambda: len(x)][p % 4](),
@@ -362,10 +385,24 @@ def place_other(w, x, y, p, q):
         lambda: x.index_fill_(0, w.m.tensor([0]), 2),
         lambda: x.addcdiv_(y, y + 5),
         lambda: x.copy_(y.detach()),
-        lambda: x.masked_scatter_(x > 0, y.expand_as(x)),
+        lambda: x.masked_scatter_(x > 0, (y.clone() if shares(x, y) else y).expand_as(x)),
         lambda: x.fill_diagonal_(1),
         lambda: x.cumsum_(0),
     ][p % 14]()
+
+
+@action(2)
+def unseen(w, x, y, p, q):
+    """Writes that are not recorded, in leaves above all."""
+    with w.m.no_grad():
+        [
+            lambda: x.mul_(0.5),
+            lambda: x[:1].add_(1),
+            lambda: x.copy_(y),
+            lambda: x.view(-1).sub_(0.5),
+            lambda: x.add_(x.grad),
+            lambda: x.zero_(),
+        ][p % 6]()
 
 
 @action(2)
@@ -439,7 +476,7 @@ def more(w, x, y, p, q):
         lambda: f.layer_norm(x, x.shape[-1:]),
         lambda: f.gelu(x) if q % 2 else f.softplus(x),
         lambda: f.cross_entropy(x, w.m.zeros(x.shape[0], dtype=w.m.int64)).clone(),
-        lambda: f.embedding(w.m.tensor([0, 0, 1]), x),
+        lambda: f.embedding(w.m.tensor([0, 0, 1]), x if x.dim() else x[None]),
         lambda: f.pad(x, (1, 1)),
         lambda: x.new_zeros(2, 3) + x.sum(),
         lambda: w.m.einsum("i...,i...->...", x, x).clone(),
@@ -502,7 +539,9 @@ def backward_inputs(w, x, y, p, q):
 
 @action(2)
 def grad(w, x, y, p, q):
-    return w.m.autograd.grad(x.sum(), [y] if p % 2 else [y, w.pick(p)], create_graph=q % 3 == 0, retain_graph=True, allow_unused=q % 2 == 0)  # fmt: skip
+    made = w.m.autograd.grad(x.sum(), [y] if p % 2 else [y, w.pick(p)], create_graph=q % 3 == 0, retain_graph=True, allow_unused=q % 2 == 0)  # fmt: skip
+    # Whether two gradients are one tensor, or one memory, is the derivative's business.
+    return made if len(made) == 1 else [g if g is None else g.clone() for g in made]
 
 
 def no_gradient(x: Any) -> bool:
@@ -518,7 +557,7 @@ def hook(w, x, y, p, q):
 
     def seen(g):
         w.log.append((name, tuple(g.shape), values(g)))
-        return [None, g * 2, g.clone(), g[..., :1].expand_as(g) if g.dim() else g][p % 4]
+        return [None, g * 2, g.clone(), g[..., :1].expand_as(g) if g.dim() else g, g.double(), g.sum(), None][p % 7]
 
     w.handles.append(x.register_hook(seen))
 
@@ -551,6 +590,9 @@ def accumulate_hook(w, x, y, p, q):
 @action(1)
 def node_hook(w, x, y, p, q):
     fn = x.grad_fn
+    if fn is None or q % 4 == 0:
+        fn = x.view_as(x).grad_fn  # of a leaf: what adds to its gradient
+        fn = fn and fn.next_functions[0][0]
     if fn is None:
         return
     if p % 2:
@@ -709,7 +751,10 @@ def describe(w: World, deep: bool) -> list[dict[str, Any]]:
             facts |= {name: attempt(lambda name=name, t=t: getattr(t, name)) for name in PLACE_IN_GRAPH}
             if not derived:  # how it was computed, and of what memory it made its result, is the derivative's business
                 facts["graph"] = attempt(lambda t=t: graph(t.grad_fn))
-                facts["base"] = index.get(id(t._base), "elsewhere") if t._is_view() else None
+                base = t._base if t._is_view() else None
+                # A gradient may itself be a view, of what the derivative made.
+                if base is None or not any(d and shares(s, t) for s, d in zip(w.tensors, w.derived)):
+                    facts["base"] = index.get(id(base), "elsewhere") if t._is_view() else None
             if facts["is_leaf"] is True or facts["retains_grad"] is True:
                 g = t.grad
                 facts["grad"] = g is not None
@@ -751,7 +796,7 @@ def first_difference(ours: World, theirs: World, deep: bool) -> tuple[str, str] 
         return "count", f"{len(a)} tensors, PyTorch {len(b)}"
     for i, (x, y) in enumerate(zip(a, b)):
         for key in y:
-            if key not in x or not alike(x[key], y[key]):
+            if (key in x or key != "base") and not alike(x.get(key), y[key]):
                 return key, f"tensor {i}: {key} is {x.get(key)!r}, PyTorch {y[key]!r}"
     if not alike(ours.log, theirs.log):
         return "log", f"hooks and numbers saw {ours.log[-3:]!r}, PyTorch {theirs.log[-3:]!r}"
@@ -793,6 +838,8 @@ def undefined(w: World, step: Step) -> bool:
     x, y = w.pick(step[1]), w.pick(step[2])
     if not step[0].startswith(WRITES):
         return False
+    if step[0] == "index_put" and len(set(places(x))) < x.numel() and shares(x, y):
+        return True  # it asks only dense tensors whether they overlap
     return tangled(y, x) if step[0] == "out" else tangled(x, y)
 
 
@@ -825,25 +872,32 @@ def same_error(a: str | None, b: str | None) -> bool:
         return a == b
     if any(word in b for word in VIEW_REFUSED):
         return True
+    if any(word in a for word in VIEW_REFUSED) and "functions with out=... arguments don't support" in b:
+        return True  # here it is the result's history that tells
     return a == b or (a.partition(":")[0] == b.partition(":")[0] and not any(word in b for word in AUTOGRAD))
+
+
+def left_open(w: World, step: Step, a: str | None, b: str | None) -> bool:
+    """Whether PyTorch's own state is now such that nothing that follows means anything."""
+    # Integers that require grad once a value with history was written to them: it fails assertions later.
+    if any(t.requires_grad and not t.is_floating_point() for t in w.tensors):
+        return True
+    # An index out of range is found when what comes before it has been written.
+    if b is not None and a == b and "out of bounds" in b and step[0].startswith(WRITES):
+        return True
+    # Deprecated, with a warning: expanded memory is written element by element.
+    if step[0] not in ("place_other", "scatter_"):
+        return False
+    if b is None and a is not None and "more than one element of the written-to tensor" in a:
+        return True
+    # Refused because it may read what it has just written; here it writes to a copy first.
+    return a is None and b is not None and "some elements of the input tensor and the written-to tensor" in b
 
 
 # What differs now and then; a program that comes there ends there.
 KNOWN = {
-    # which of two errors comes first, and what was written before it
-    *("error " + name for name in ("scatter_", "index_put", "select_index", "addmm", "binary", "more")),
-    "values after index_put",
-    # dtypes without a kernel here or there: clamp and boolean sums
-    "error place_scalar", "error outs", "error unary", "error matmul",
-    # the version of a tensor that set_() has put on memory which others share; strides that an empty out= is given
-    "version after resize", "stride after outs",
-    # hooks of nodes without gradients; a stale view as the input of backward(), named by the node it had
-    "error backward", "error backward_inputs", "log after backward", "grad after backward", "error retain_grad",
-    # writes to expanded tensors by operations that go through a copy here
-    "error place_other",
-    # view or _reshape_alias within a reshape; a gradient's strides through an expanded index
-    "graph after more", "graph after where", "graph in the end", "grad stride in the end", "grad stride after backward",
-}  # fmt: skip
+    "stride after grad",  # of the gradient of a transposed matrix in a product: PyTorch lays it out like the matrix
+}
 
 
 def run(program: Iterable[Step], look: bool = True) -> tuple[str, str] | None:
@@ -859,6 +913,8 @@ def run(program: Iterable[Step], look: bool = True) -> tuple[str, str] | None:
             continue
         theirs_error, ours_error = perform(theirs, step), perform(ours, step)
         where = f"step {n} {step[0]}{step[1:]}"
+        if left_open(theirs, step, ours_error, theirs_error):
+            return None
         if not same_error(ours_error, theirs_error):
             return f"error {step[0]}", f"{where}:\n  rushlight {ours_error}\n  PyTorch   {theirs_error}"
         if difference := first_difference(ours, theirs, look):
@@ -909,7 +965,7 @@ steps = st.tuples(st.sampled_from(NAMES), st.integers(0, 63), st.integers(0, 63)
 
 
 # RUSHLIGHT_EXAMPLES=2000 looks further: a campaign is for looking, the suite is for holding what was reached.
-@settings(max_examples=int(os.environ.get("RUSHLIGHT_EXAMPLES", "100")), deadline=None, database=None, derandomize=True,
+@settings(max_examples=int(os.environ.get("RUSHLIGHT_EXAMPLES", "1000")), deadline=None, database=None, derandomize=True,
           suppress_health_check=list(HealthCheck))  # fmt: skip
 @given(st.lists(steps, min_size=2, max_size=16), st.booleans())
 def test_programs(program: list[Step], look: bool) -> None:

@@ -269,7 +269,7 @@ class Gradient:
             cond = " || ".join(f"n->edges[{k}].node" for k in sorted(set(self.needs[s])))
             source = s
             if inplace and s == op.params[0].name:
-                lines.append(f"if ({cond}) {{ Tensor *before = rl_clone_raw({s}); if (!before) goto fail; "
+                lines.append(f"if ({cond}) {{ Tensor *before = rl_before_write({s}); if (!before) goto fail; "
                              f"rl_node_save(n, {i}, before); Py_DECREF(before); }}")  # fmt: skip
             else:
                 lines.append(f"if (({cond}) && rl_node_save(n, {i}, {source}) < 0) goto fail;")

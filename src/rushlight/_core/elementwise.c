@@ -169,13 +169,13 @@ static Tensor *general(const EwDef *def, Tensor *out, Tensor *const *in, const E
     int n = def->n_in;
     int device = check_device(n, in);
     if (device < 0) return NULL;
-    int common = type_of_call(def, in);
-    if (common < 0) return NULL;
-    RLDType dt = out_dtype(def, (RLDType)common);
     Iter it;
     it.n_ops = n + 1;
     it.ndim = rl_broadcast_shapes(n, in, it.shape);
     if (it.ndim < 0) return NULL;
+    int common = type_of_call(def, in);
+    if (common < 0) return NULL;
+    RLDType dt = out_dtype(def, (RLDType)common);
     Tensor *cast[RL_MAXOPS], *made[RL_MAXOPS], *result = NULL;
     if (out && out->dtype != dt && !rl_can_cast(dt, (RLDType)out->dtype)) {
         PyErr_Format(PyExc_RuntimeError, "result type %s can't be cast to the desired output type %s",

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 typedef struct { Node *node; Tensor **grads; } Slot;
+typedef struct { Node *leaf; int64_t users; } Waiting;
 
 typedef struct Task {
     Node **heap;               /* owned references */
@@ -24,6 +25,8 @@ typedef struct Task {
     int n_inputs;
     Edge *inputs;
     Tensor **captured;
+    Waiting *leaves;           /* while there are hooks: how many edges each leaf has yet to hear from, by address */
+    int n_leaves;
     Node *first_heap[32];
 } Task;
 
@@ -57,15 +60,17 @@ static int by_seq(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-/* All nodes reachable from the roots, oldest first: then one sweep finds those leading to an input. */
-static int find_needed(Task *t, int n_roots, Node **roots) {
+/* All nodes reachable from the roots. */
+static int reach(int n_roots, Node **roots, Node ***nodes, int *count) {
     PtrSet seen = {0};
     Node **all = NULL;
     int n = 0, cap = 0, done = 0, rc = -1;
-    for (int i = 0; i <= n_roots; i++) {
-        if (i < n_roots) {
-            if (!roots[i]) continue;
-            int added = set_add(&seen, roots[i]);
+    for (int i = 0; i < n_roots || done < n;) {
+        Node *const from = done < n ? all[done++] : NULL;
+        const int n_next = from ? from->n_edges : 1;
+        for (int k = 0; k < n_next; k++) {
+            Node *next = from ? from->edges[k].node : roots[i];
+            int added = next ? set_add(&seen, next) : 0;
             if (added < 0) goto end;
             if (!added) continue;
             if (n == cap) {
@@ -73,47 +78,66 @@ static int find_needed(Task *t, int n_roots, Node **roots) {
                 if (!p) { PyErr_NoMemory(); goto end; }
                 all = p;
             }
-            all[n++] = roots[i];
+            all[n++] = next;
         }
-        for (; done < n; done++) {
-            Node *node = all[done];
-            for (int k = 0; k < node->n_edges; k++) {
-                Node *next = node->edges[k].node;
-                if (!next) continue;
-                int added = set_add(&seen, next);
-                if (added < 0) goto end;
-                if (!added) continue;
-                if (n == cap) {
-                    Node **p = realloc(all, (size_t)(cap *= 2) * sizeof *p);
-                    if (!p) { PyErr_NoMemory(); goto end; }
-                    all = p;
-                }
-                all[n++] = next;
-            }
-        }
-    }
-    if (n) qsort(all, (size_t)n, sizeof *all, by_seq);
-    t->needed = calloc(1, sizeof(PtrSet));
-    if (!t->needed) { PyErr_NoMemory(); goto end; }
-    for (int i = 0; i < t->n_inputs; i++) if (t->inputs[i].node && set_add(t->needed, t->inputs[i].node) < 0) goto end;
-    for (int i = 0; t->needed->n && i < n; i++) {
-        for (int k = 0; k < all[i]->n_edges; k++) {
-            Node *next = all[i]->edges[k].node;
-            if (next && set_has(t->needed, next)) {
-                if (set_add(t->needed, all[i]) < 0) goto end;
-                break;
-            }
-        }
+        i += !from;
     }
     rc = 0;
 end:
     free(seen.keys);
-    free(all);
+    if (rc < 0) { free(all); all = NULL; }
+    *nodes = all;
+    *count = n;
     return rc;
+}
+
+/* One sweep, oldest first, finds the nodes that lead to an input. */
+static int find_needed(Task *t, Node **all, int n) {
+    if (n) qsort(all, (size_t)n, sizeof *all, by_seq);
+    t->needed = calloc(1, sizeof(PtrSet));
+    if (!t->needed) { PyErr_NoMemory(); return -1; }
+    for (int i = 0; i < t->n_inputs; i++) if (t->inputs[i].node && set_add(t->needed, t->inputs[i].node) < 0) return -1;
+    for (int i = 0; t->needed->n && i < n; i++) {
+        for (int k = 0; k < all[i]->n_edges; k++) {
+            Node *next = all[i]->edges[k].node;
+            if (next && set_has(t->needed, next)) {
+                if (set_add(t->needed, all[i]) < 0) return -1;
+                break;
+            }
+        }
+    }
+    return 0;
 }
 
 static bool needed(Task *t, Node *n) {
     return !t->needed || (t->needed->n && set_has(t->needed, n));
+}
+
+/* ---------------------------------------------------------------- leaves, where hooks may tell when they are reached */
+
+static int by_address(const void *a, const void *b) {
+    uintptr_t x = (uintptr_t)((const Waiting *)a)->leaf, y = (uintptr_t)((const Waiting *)b)->leaf;
+    return x < y ? -1 : x > y;
+}
+
+static Waiting *waiting(Task *t, Node *leaf) {
+    const Waiting key = {leaf, 0};
+    return bsearch(&key, t->leaves, (size_t)t->n_leaves, sizeof key, by_address);
+}
+
+static int count_users_of_leaves(Task *t, int n_roots, Node **roots, Node **all, int n) {
+    int leaves = 0;
+    for (int i = 0; i < n; i++) leaves += all[i]->def == &rl_accumulate_def;
+    if (!(t->leaves = malloc((size_t)(leaves + 1) * sizeof *t->leaves))) { PyErr_NoMemory(); return -1; }
+    for (int i = 0; i < n; i++) if (all[i]->def == &rl_accumulate_def) t->leaves[t->n_leaves++] = (Waiting){all[i], 0};
+    qsort(t->leaves, (size_t)leaves, sizeof *t->leaves, by_address);
+    for (int i = -n_roots; i < n; i++) {
+        for (int k = 0; k < (i < 0 ? 1 : all[i]->n_edges); k++) {
+            Node *next = i < 0 ? roots[-1 - i] : all[i]->edges[k].node;
+            if (next && next->def == &rl_accumulate_def) waiting(t, next)->users++;
+        }
+    }
+    return 0;
 }
 
 /* ---------------------------------------------------------------- queue and pending gradients */
@@ -154,11 +178,16 @@ static Node *pop(Task *t) {
     return top;
 }
 
+/* Counted leaves do not queue: they come when they have heard from all of their users. */
+static int enqueue(Task *t, Node *node) {
+    return RL_UNLIKELY(t->leaves != NULL) && node->def == &rl_accumulate_def ? 0 : push(t, node);
+}
+
 /* Where this pass keeps the gradients of a node's outputs; first use puts the node in the queue. */
 static Tensor **pending_of(Task *t, Node *node) {
     if (RL_LIKELY(node->task == t)) return node->pending;
     if (RL_LIKELY(node->task == NULL)) {
-        if (push(t, node) < 0) return NULL;
+        if (enqueue(t, node) < 0) return NULL;
         node->task = t;
         return node->pending;
     }
@@ -172,7 +201,7 @@ static Tensor **pending_of(Task *t, Node *node) {
     }
     Tensor **grads = calloc(node->n_outputs, sizeof *grads);
     if (!grads) { PyErr_NoMemory(); return NULL; }
-    if (push(t, node) < 0) { free(grads); return NULL; }
+    if (enqueue(t, node) < 0) { free(grads); return NULL; }
     t->slots[t->n_slots++] = (Slot){node, grads};
     return grads;
 }
@@ -191,6 +220,7 @@ static void take_pending(Task *t, Node *node, Tensor **grads) {
         t->slots[i] = t->slots[--t->n_slots];
         return;
     }
+    for (int i = 0; i < node->n_outputs; i++) grads[i] = NULL;
 }
 
 /* Nobody else can see the tensor or its memory, so it may be written. */
@@ -288,10 +318,21 @@ static Tensor *fit(Tensor *g, OutMeta *m, Node *from, int index) {
     return g;
 }
 
+static inline Tensor *fit_edge(Tensor *g, Node *node, int i) {
+    const Edge *e = &node->edges[i];
+    if (e->node->def != &rl_accumulate_def) return fit(g, &e->node->outs[e->nr], node, i);
+    Tensor *v = e->node->variable;
+    if (RL_LIKELY(rl_same_shape(g, v) && g->dtype == v->dtype)) return g;
+    OutMeta m = {v->size, v->ndim, v->dtype, v->device, {0}};
+    return fit(g, &m, node, i);
+}
+
 /* ---------------------------------------------------------------- leaves */
 
-static bool dense_like(Tensor *g, Tensor *v) {
-    if (RL_IS_CONTIGUOUS(g)) return RL_IS_CONTIGUOUS(v);
+/* A gradient lies in memory as its leaf does, where that is without gaps and overlaps, else row by row. */
+static bool lies_like(Tensor *g, Tensor *v) {
+    if (RL_IS_CONTIGUOUS(v)) return RL_IS_CONTIGUOUS(g);
+    if (!rl_is_dense(v)) return RL_IS_CONTIGUOUS(g);
     for (int i = 0; i < g->ndim; i++) if (g->size[i] != 1 && g->stride[i] != v->stride[i]) return false;
     return true;
 }
@@ -299,14 +340,20 @@ static bool dense_like(Tensor *g, Tensor *v) {
 static int accumulate(Tensor *var, Tensor *g, bool create_graph) {
     if (!var->grad) {
         Tensor *keep;
-        if (!create_graph && Py_REFCNT(g) == 1 && g->storage->refs == 1 && !g->base && dense_like(g, var)) {
+        if (!create_graph && Py_REFCNT(g) == 1 && g->storage->refs == 1 && !g->base && lies_like(g, var)) {
             keep = g;
             Py_INCREF(keep);
-        } else if (create_graph) {
+        } else if (create_graph && lies_like(g, var)) {
             keep = rl_clone(g, RL_PRESERVE_FORMAT);
         } else {
-            keep = rl_empty_like(var, (RLDType)g->dtype);
-            if (keep && rl_copy_raw(keep, g) < 0) Py_CLEAR(keep);
+            keep = rl_is_dense(var) ? rl_empty_like(var, (RLDType)g->dtype) : rl_empty(var->ndim, var->size, (RLDType)g->dtype, g->device);
+            if (keep && create_graph) {
+                Tensor *same = rl_copy_(keep, g, false);
+                if (same) Py_DECREF(same);
+                else Py_CLEAR(keep);
+            } else if (keep && rl_copy_raw(keep, g) < 0) {
+                Py_CLEAR(keep);
+            }
         }
         Py_DECREF(g);
         if (!keep) return -1;
@@ -332,24 +379,49 @@ int rl_accumulate_grad(Tensor *var, Tensor *g, bool create_graph) {
 
 /* ---------------------------------------------------------------- hooks */
 
+static int wrong_result(PyObject *hook, const char *format, ...) {
+    PyObject *name = PyObject_GetAttrString(hook, "__name__");
+    if (!name) PyErr_Clear();
+    va_list values;
+    va_start(values, format);
+    PyObject *text = PyUnicode_FromFormatV(format, values);
+    va_end(values);
+    if (text) PyErr_Format(PyExc_RuntimeError, "hook '%S' has %U", name ? name : Py_None, text);
+    Py_XDECREF(name);
+    Py_XDECREF(text);
+    return -1;
+}
+
+/* Puts what a hook returned for a gradient, unless it is None, in its place. */
+static int replace_gradient(PyObject *hook, Tensor **g, PyObject *with) {
+    if (with == Py_None) return 0;
+    if (!*g) { PyErr_SetString(PyExc_RuntimeError, "can't replace a None gradient with a non-None value"); return -1; }
+    if (!RL_IS_TENSOR(with)) {
+        PyErr_Format(PyExc_TypeError, "expected Variable, but hook returned '%s'", rl_type_name(with));
+        return -1;
+    }
+    Tensor *r = (Tensor *)with;
+    if (r->dtype != (*g)->dtype)
+        return wrong_result(hook, "changed the type of value (was torch.%sTensor got torch.%sTensor)", rl_dtypes[(*g)->dtype].legacy,
+                            rl_dtypes[r->dtype].legacy);
+    if (r->device != (*g)->device) return wrong_result(hook, "changed the device of value");
+    if (!rl_same_shape(r, *g)) return wrong_result(hook, "changed the size of value");
+    Py_SETREF(*g, (Tensor *)Py_NewRef(with));
+    return 0;
+}
+
 /* Calls each hook of an OrderedDict with the gradient; a result that is not None replaces it. */
 static int run_tensor_hooks(PyObject *hooks, Tensor **g) {
     PyObject *list = PyMapping_Values(hooks); /* hooks may add or remove hooks */
     if (!list) return -1;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
-        PyObject *r = PyObject_CallOneArg(PyList_GET_ITEM(list, i), *g ? (PyObject *)*g : Py_None);
-        if (!r) { Py_DECREF(list); return -1; }
-        if (r == Py_None) { Py_DECREF(r); continue; }
-        if (!RL_IS_TENSOR(r)) {
-            PyErr_Format(PyExc_TypeError, "expected Variable, but hook returned '%s'", rl_type_name(r));
-            Py_DECREF(r);
-            Py_DECREF(list);
-            return -1;
-        }
-        Py_XSETREF(*g, (Tensor *)r);
+    int rc = 0;
+    for (Py_ssize_t i = 0; rc == 0 && i < PyList_GET_SIZE(list); i++) {
+        PyObject *hook = PyList_GET_ITEM(list, i), *r = PyObject_CallOneArg(hook, *g ? (PyObject *)*g : Py_None);
+        rc = r ? replace_gradient(hook, g, r) : -1;
+        Py_XDECREF(r);
     }
     Py_DECREF(list);
-    return 0;
+    return rc;
 }
 
 static PyObject *grads_tuple(Tensor **g, int n) {
@@ -367,39 +439,20 @@ static PyObject *grads_tuple(Tensor **g, int n) {
 static int run_node_hooks(PyObject *hooks, Tensor **g, int n, PyObject *other) {
     PyObject *list = PyMapping_Values(hooks);
     if (!list) return -1;
-    int rc = -1;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
-        PyObject *mine = grads_tuple(g, n);
-        if (!mine) goto end;
-        PyObject *r = other ? PyObject_CallFunctionObjArgs(PyList_GET_ITEM(list, i), mine, other, NULL)
-                            : PyObject_CallOneArg(PyList_GET_ITEM(list, i), mine);
-        Py_DECREF(mine);
-        if (!r) goto end;
-        if (r != Py_None) {
-            PyObject *seq = PyTuple_Check(r) ? Py_NewRef(r) : PyTuple_Pack(1, r);
-            if (!seq || PyTuple_GET_SIZE(seq) != n) {
-                if (seq) PyErr_Format(PyExc_RuntimeError, "hook has returned an incorrect number of values (got %zd, but "
-                                      "expected %d)", PyTuple_GET_SIZE(seq), n);
-                Py_XDECREF(seq);
-                Py_DECREF(r);
-                goto end;
-            }
-            for (int k = 0; k < n; k++) {
-                PyObject *o = PyTuple_GET_ITEM(seq, k);
-                if (o != Py_None && !RL_IS_TENSOR(o)) {
-                    PyErr_Format(PyExc_TypeError, "expected Variable, but hook returned '%s'", rl_type_name(o));
-                    Py_DECREF(seq);
-                    Py_DECREF(r);
-                    goto end;
-                }
-                Py_XSETREF(g[k], o == Py_None ? NULL : (Tensor *)Py_NewRef(o));
-            }
-            Py_DECREF(seq);
-        }
-        Py_DECREF(r);
+    int rc = 0;
+    for (Py_ssize_t i = 0; rc == 0 && i < PyList_GET_SIZE(list); i++) {
+        PyObject *hook = PyList_GET_ITEM(list, i), *mine = grads_tuple(g, n);
+        PyObject *r = mine ? PyObject_CallFunctionObjArgs(hook, mine, other, NULL) : NULL; /* without other, NULL ends the list early */
+        Py_XDECREF(mine);
+        PyObject *results = !r || PyTuple_Check(r) || r == Py_None ? Py_XNewRef(r) : PyTuple_Pack(1, r);
+        Py_XDECREF(r);
+        if (!results) rc = -1;
+        else if (results != Py_None && PyTuple_GET_SIZE(results) != n)
+            rc = wrong_result(hook, "returned an incorrect number of values (got %zd, but expected %d)", PyTuple_GET_SIZE(results), n);
+        else if (results != Py_None)
+            for (int k = 0; rc == 0 && k < n; k++) rc = replace_gradient(hook, &g[k], PyTuple_GET_ITEM(results, k));
+        Py_XDECREF(results);
     }
-    rc = 0;
-end:
     Py_DECREF(list);
     return rc;
 }
@@ -421,18 +474,8 @@ static int tensor_hooks(Node *node, Tensor **in) {
     for (int i = 0; i < h->n_retain; i++) {
         Tensor *t = h->retain[i].t, *g = in[h->retain[i].output_nr];
         if (!g) continue;
-        Tensor *keep = rl_grad_mode ? rl_clone(g, RL_PRESERVE_FORMAT) : NULL;
-        if (!rl_grad_mode) {
-            keep = rl_empty_like(g, (RLDType)g->dtype);
-            if (keep && rl_copy_raw(keep, g) < 0) Py_CLEAR(keep);
-        }
+        Tensor *keep = t->grad ? rl_add(t->grad, g, RL_ONE) : rl_clone(g, RL_CONTIGUOUS_FORMAT);
         if (!keep) return -1;
-        if (t->grad) {
-            Tensor *sum = rl_add(t->grad, keep, RL_ONE);
-            Py_DECREF(keep);
-            if (!sum) return -1;
-            keep = sum;
-        }
         Py_XSETREF(t->grad, keep);
         rl_track(t);
     }
@@ -455,11 +498,11 @@ const NodeDef rl_accumulate_def = {"AccumulateGrad", accumulate_apply, 0, 0, NUL
 
 static int run_accumulate(Node *node, Tensor **in, bool create_graph) {
     Tensor *var = node->variable;
-    if (!var || !in[0] || !(var->flags & RLF_REQUIRES_GRAD)) return 0; /* it may have been switched off since */
+    if (!var || !(var->flags & RLF_REQUIRES_GRAD)) return 0; /* it may have been switched off since */
     TensorExtra *e = var->extra;
     Tensor *g = in[0];
     in[0] = NULL;
-    if (rl_accumulate_grad(var, g, create_graph) < 0) return -1;
+    if (g && rl_accumulate_grad(var, g, create_graph) < 0) return -1;
     if (e && e->post_hooks && PyObject_Length(e->post_hooks) > 0) {
         PyObject *list = PyMapping_Values(e->post_hooks);
         if (!list) return -1;
@@ -496,6 +539,28 @@ static int apply_watched(Node *node, Tensor **in, Tensor **out) {
 
 #define STACK_GRADS 8
 
+static int run_node(Task *t, Node *node);
+
+/* After `n` edges have had their say: leaves that wait for no other run at once, as PyTorch's do. */
+static int run_complete_leaves(Task *t, const Edge *edges, int n) {
+    for (int i = 0; i < n; i++) {
+        Node *leaf = edges[i].node;
+        if (!leaf || leaf->def != &rl_accumulate_def || --waiting(t, leaf)->users || !needed(t, leaf)) continue;
+        if (run_node(t, leaf) < 0) return -1;
+    }
+    return 0;
+}
+
+/* Where no gradient has arrived, none leaves: only a Function of the user's may make one of nothing. */
+static int apply_node(Node *node, Tensor **in, Tensor **out) {
+    bool any = node->is_python;
+    for (int i = 0; !any && i < node->n_outputs; i++) any = in[i] != NULL;
+    if (RL_LIKELY(any)) return RL_UNLIKELY(rl_node_watch) ? apply_watched(node, in, out) : node->def->apply(node, in, out);
+    if (!node->released) return 0;
+    rl_released_error();
+    return -1;
+}
+
 static int run_node(Task *t, Node *node) {
     Tensor *in_own[STACK_GRADS], *out_own[STACK_GRADS];
     Tensor **in = in_own, **out = out_own;
@@ -509,63 +574,53 @@ static int run_node(Task *t, Node *node) {
     if (RL_UNLIKELY(node->hooks != NULL) && tensor_hooks(node, in) < 0) goto end;
     bool leaf = node->def == &rl_accumulate_def;
     if (leaf && node->variable && node->variable->extra && node->variable->extra->hooks &&
-        PyObject_Length(node->variable->extra->hooks) > 0 && in[0] &&
+        PyObject_Length(node->variable->extra->hooks) > 0 &&
         run_tensor_hooks(node->variable->extra->hooks, &in[0]) < 0) goto end;
 
     if (RL_UNLIKELY(t->needed != NULL)) {
         bool asked = false;
         for (int i = 0; i < t->n_inputs; i++) {
-            if (t->inputs[i].node != node || !in[t->inputs[i].nr]) continue;
+            if (t->inputs[i].node != node) continue;
             asked = true;
-            Py_XSETREF(t->captured[i], (Tensor *)Py_NewRef((PyObject *)in[t->inputs[i].nr]));
+            Py_XSETREF(t->captured[i], (Tensor *)Py_XNewRef((PyObject *)in[t->inputs[i].nr]));
         }
         if (asked) {
             bool on = false;
             for (int k = 0; k < node->n_edges && !on; k++) on = node->edges[k].node && needed(t, node->edges[k].node);
-            if (!on && !(leaf && t->accumulate)) { rc = 0; goto end; }
+            if (!on && !t->accumulate) { rc = 0; goto end; } /* what backward() was asked for has its turn, as in PyTorch */
         }
     }
     if (RL_UNLIKELY(node->hooks != NULL) && node->hooks->pre && PyObject_Length(node->hooks->pre) > 0 &&
         run_node_hooks(node->hooks->pre, in, n_in, NULL) < 0) goto end;
-    if (leaf) {
-        rc = t->accumulate ? run_accumulate(node, in, t->create_graph) : 0;
-        goto end;
-    }
-
     PyObject *grad_outputs = NULL;
     bool post = node->hooks && node->hooks->post && PyObject_Length(node->hooks->post) > 0;
     if (RL_UNLIKELY(post) && !(grad_outputs = grads_tuple(in, n_in))) goto end;
-    int bad = RL_UNLIKELY(rl_node_watch) ? apply_watched(node, in, out) : node->def->apply(node, in, out);
-    if (RL_UNLIKELY(bad < 0)) {
-        Py_XDECREF(grad_outputs);
-        goto end;
-    }
+    int bad = leaf ? t->accumulate ? run_accumulate(node, in, t->create_graph) : 0 : apply_node(node, in, out);
     if (RL_UNLIKELY(post)) {
-        bad = run_node_hooks(node->hooks->post, out, n_out, grad_outputs);
+        for (int i = 0; bad == 0 && i < n_out; i++) { /* hooks see what will be handed on */
+            if (!out[i]) continue;
+            if (!node->edges[i].node || !needed(t, node->edges[i].node)) Py_CLEAR(out[i]);
+            else if (!(out[i] = fit_edge(out[i], node, i))) bad = -1;
+        }
+        if (bad == 0) bad = run_node_hooks(node->hooks->post, out, n_out, grad_outputs);
         Py_DECREF(grad_outputs);
-        if (bad < 0) goto end;
     }
+    if (RL_UNLIKELY(bad < 0)) goto end;
     if (!t->keep_graph) rl_node_release(node);
 
     for (int i = 0; i < n_out; i++) {
         Edge *e = &node->edges[i];
         Tensor *g = out[i];
-        if (!g) continue;
         out[i] = NULL;
-        if (!e->node || (RL_UNLIKELY(t->needed != NULL) && !needed(t, e->node))) { Py_DECREF(g); continue; }
-        if (e->node->def == &rl_accumulate_def) {
-            Tensor *v = e->node->variable;
-            if (RL_UNLIKELY(!rl_same_shape(g, v) || g->dtype != v->dtype)) {
-                OutMeta m = {v->size, v->ndim, v->dtype, v->device, {0}};
-                g = fit(g, &m, node, i);
-            }
-        } else {
-            g = fit(g, &e->node->outs[e->nr], node, i);
+        if (!e->node || (RL_UNLIKELY(t->needed != NULL) && !needed(t, e->node))) { Py_XDECREF(g); continue; }
+        if (RL_UNLIKELY(!g)) {
+            if (!pending_of(t, e->node)) goto end; /* it has its turn nevertheless, for its hooks */
+            continue;
         }
-        if (RL_UNLIKELY(!g)) goto end;
+        if (RL_UNLIKELY(!(g = fit_edge(g, node, i)))) goto end;
         if (RL_UNLIKELY(add_pending(t, e->node, e->nr, g) < 0)) goto end;
     }
-    rc = 0;
+    rc = RL_UNLIKELY(t->leaves != NULL) ? run_complete_leaves(t, node->edges, n_out) : 0;
 end:
     for (int i = 0; i < n_in; i++) Py_XDECREF(in[i]);
     for (int i = 0; i < n_out; i++) Py_XDECREF(out[i]);
@@ -584,10 +639,25 @@ static void abandon(Task *t) {
         }
         Py_DECREF(node);
     }
+    for (int i = 0; i < t->n_leaves; i++) {
+        if (t->leaves[i].leaf->task != t) continue;
+        t->leaves[i].leaf->task = NULL;
+        Py_CLEAR(t->leaves[i].leaf->pending[0]);
+    }
     for (int i = 0; i < t->n_slots; i++) {
         for (int k = 0; k < t->slots[i].node->n_outputs; k++) Py_XDECREF(t->slots[i].grads[k]);
         free(t->slots[i].grads);
     }
+}
+
+/* What has to be known of the graph before the pass begins, where anything has. */
+static int prepare(Task *t, int n_roots, Node **roots, bool chosen) {
+    Node **all;
+    int n, rc = reach(n_roots, roots, &all, &n);
+    if (rc == 0 && rl_hooked) rc = count_users_of_leaves(t, n_roots, roots, all, n);
+    if (rc == 0 && chosen) rc = find_needed(t, all, n);
+    free(all);
+    return rc;
 }
 
 int rl_backward(int n_roots, Tensor **roots, Tensor **grads, bool keep_graph, bool create_graph, int n_inputs,
@@ -603,6 +673,8 @@ int rl_backward(int n_roots, Tensor **roots, Tensor **grads, bool keep_graph, bo
     t.create_graph = create_graph;
     t.accumulate = accumulate;
     t.needed = NULL;
+    t.leaves = NULL;
+    t.n_leaves = 0;
     t.n_inputs = n_inputs;
     t.inputs = inputs;
     t.captured = captured;
@@ -621,11 +693,12 @@ int rl_backward(int n_roots, Tensor **roots, Tensor **grads, bool keep_graph, bo
             goto out;
         }
     }
-    if (inputs && find_needed(&t, n_roots, root_nodes) < 0) goto out;
+    if (RL_UNLIKELY(inputs || rl_hooked) && prepare(&t, n_roots, root_nodes, inputs != NULL) < 0) goto out;
     for (int i = 0; i < n_roots; i++) {
         if (!needed(&t, root_nodes[i])) continue;
         if (add_pending(&t, root_nodes[i], nr[i], (Tensor *)Py_NewRef((PyObject *)grads[i])) < 0) goto out;
     }
+    for (int i = 0; t.leaves && i < n_roots; i++) if (run_complete_leaves(&t, &(Edge){root_nodes[i], 0}, 1) < 0) goto out;
     unsigned ticks = 0;
     while (t.n) {
         Node *node = pop(&t);
@@ -646,6 +719,7 @@ out:
     rl_grad_mode = saved_mode;
     if (t.heap != t.first_heap) free(t.heap);
     free(t.slots);
+    free(t.leaves);
     if (t.needed) { free(t.needed->keys); free(t.needed); }
     for (int i = 0; root_nodes && i < n_roots; i++) Py_XDECREF(root_nodes[i]);
     if (root_nodes != root_nodes_own) free(root_nodes);

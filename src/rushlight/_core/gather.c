@@ -286,7 +286,24 @@ static void broadcast_error(int n, const Factor *f) {
     Py_XDECREF(text);
 }
 
-static int plan(RLPlan *p, Tensor *t, int n, Factor *f, const bool *taken, const char *message) {
+/* Whether `values` may be written to what the plan describes. */
+static int check_values(const RLPlan *p, Tensor *t, Tensor *values) {
+    int64_t shape[RL_MAXDIM];
+    Tensor like = {.ndim = (uint8_t)p->ndim, .size = (int64_t *)p->size}, *both[2] = {&like, values};
+    int nd = rl_broadcast_shapes(2, both, shape);
+    if (nd != p->ndim || memcmp(shape, p->size, (size_t)nd * sizeof(int64_t)) != 0) {
+        PyErr_Clear();
+        rl_shape_error(PyExc_RuntimeError, "shape mismatch: value tensor of shape %S cannot be broadcast to indexing result of shape %S",
+                       values->ndim, values->size, p->ndim, p->size);
+        return -1;
+    }
+    if (t->dtype == values->dtype) return 0;
+    PyErr_Format(PyExc_RuntimeError, "Index put requires the source and destination dtypes match, got %s for the destination and "
+                 "%s for the source.", rl_dtypes[t->dtype].legacy, rl_dtypes[values->dtype].legacy);
+    return -1;
+}
+
+static int plan(RLPlan *p, Tensor *t, int n, Factor *f, const bool *taken, const char *message, Tensor *values) {
     Tensor *ts[RL_MAXDIM] = {NULL};
     int64_t shape[RL_MAXDIM];
     int rc = -1, nd, first = -1, last = -1;
@@ -305,14 +322,20 @@ static int plan(RLPlan *p, Tensor *t, int n, Factor *f, const bool *taken, const
     }
     /* neighbours are replaced where they stand; otherwise the result's index dimensions come first */
     for (int d = 0; d < t->ndim; d++) if (!taken[d]) keep(p, t, d, adjacent && d < first);
-    /* as in PyTorch, indices into what has no elements are not looked at */
-    bool empty = p->n_pre_total * p->n_post_total == 0;
-    for (int i = 0; i < n && !empty; i++) if (add_factor(p, &f[i], nd, shape, RL_ITEMSIZE(t->dtype), message) < 0) goto done;
     if (p->n_pre + nd + p->n_post > RL_MAXDIM) { PyErr_SetString(PyExc_RuntimeError, "indexing result has too many dimensions"); goto done; }
     memcpy(p->size, p->pre_size, (size_t)p->n_pre * sizeof(int64_t));
     memcpy(p->size + p->n_pre, shape, (size_t)nd * sizeof(int64_t));
     memcpy(p->size + p->n_pre + nd, p->post_size, (size_t)p->n_post * sizeof(int64_t));
     p->ndim = p->n_pre + nd + p->n_post;
+    for (int i = 0; values && p->n_off && i < n; i++) {
+        if (f[i].size != 0) continue;
+        PyErr_SetString(PyExc_IndexError, "index is out of bounds for dimension with size 0");
+        goto done;
+    }
+    if (values && check_values(p, t, values) < 0) goto done;
+    /* as in PyTorch, indices into what has no elements are not looked at */
+    bool empty = p->n_pre_total * p->n_post_total == 0;
+    for (int i = 0; i < n && !empty; i++) if (add_factor(p, &f[i], nd, shape, RL_ITEMSIZE(t->dtype), message) < 0) goto done;
     rc = 0;
 done:
     for (int i = 0; i < n; i++) Py_DECREF(f[i].t);
@@ -325,11 +348,24 @@ void rl_plan_free(RLPlan *p) {
     p->off = NULL;
 }
 
-int rl_plan_index(RLPlan *p, Tensor *t, Tensors indices) {
+/* Unlike elementwise writes, this may neither read what it writes nor be told where by it. */
+static int check_apart(Tensor *self, Tensor *t) {
+    if (!t || t->storage != self->storage || !t->numel || !self->numel || !rl_is_dense(t) || !rl_is_dense(self)) return 0;
+    if (t->data >= self->data + self->numel * RL_ITEMSIZE(self->dtype) || self->data >= t->data + t->numel * RL_ITEMSIZE(t->dtype)) return 0;
+    PyErr_SetString(PyExc_RuntimeError, "unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
+                    "single memory location. Please clone() the tensor before performing the operation.");
+    return -1;
+}
+
+int rl_plan_index(RLPlan *p, Tensor *t, Tensors indices, Tensor *values) {
     Factor f[RL_MAXDIM];
     bool taken[RL_MAXDIM] = {false};
     int n = factors(t, indices, f, taken);
-    return n < 0 ? -1 : plan(p, t, n, f, taken, NULL);
+    bool apart = n >= 0 && (!values || check_apart(t, values) == 0);
+    for (int i = 0; values && apart && i < indices.n; i++) apart = check_apart(t, indices.v[i]) == 0;
+    if (apart) return plan(p, t, n, f, taken, NULL, values);
+    for (int i = 0; i < n; i++) Py_DECREF(f[i].t);
+    return -1;
 }
 
 int rl_plan_dim(RLPlan *p, Tensor *t, int64_t dim, Tensor *index, const char *out_of_range) {
@@ -339,7 +375,7 @@ int rl_plan_dim(RLPlan *p, Tensor *t, int64_t dim, Tensor *index, const char *ou
     Py_XDECREF(flat);
     if (!wide_index) return -1;
     Factor f = {wide_index, t->size[dim], t->stride[dim], (int)dim, 1};
-    return plan(p, t, 1, &f, taken, out_of_range);
+    return plan(p, t, 1, &f, taken, out_of_range, NULL);
 }
 
 /* ---------------------------------------------------------------- the walk */
@@ -483,7 +519,7 @@ static Tensor *as_input_lies(Tensor *out, const RLPlan *p) {
 
 Tensor *rl_index(Tensor *input, Tensors indices) {
     RLPlan p;
-    if (rl_plan_index(&p, input, indices) < 0) return NULL;
+    if (rl_plan_index(&p, input, indices, NULL) < 0) return NULL;
     Tensor *out = rl_plan_read(&p, input, "index_cpu");
     if (out && !RL_IS_CONTIGUOUS(input)) out = as_input_lies(out, &p);
     rl_plan_free(&p);
@@ -539,37 +575,10 @@ static Node *index_put_node(Tensor *self, Tensors indices, Tensor *values, bool 
     return n;
 }
 
-/* Unlike elementwise writes, this may neither read what it writes nor be told where by it. */
-static int check_apart(Tensor *self, Tensor *t) {
-    if (!t || t->storage != self->storage || !t->numel || !self->numel || !rl_is_dense(t) || !rl_is_dense(self)) return 0;
-    if (t->data >= self->data + self->numel * RL_ITEMSIZE(self->dtype) || self->data >= t->data + t->numel * RL_ITEMSIZE(t->dtype)) return 0;
-    PyErr_SetString(PyExc_RuntimeError, "unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
-                    "single memory location. Please clone() the tensor before performing the operation.");
-    return -1;
-}
-
 static int index_put_raw(Tensor *self, Tensors indices, Tensor *values, bool accumulate) {
     RLPlan p;
-    int64_t shape[RL_MAXDIM];
-    int rc = -1;
-    if (rl_plan_index(&p, self, indices) < 0) return -1;
-    if (self->dtype != values->dtype) {
-        PyErr_Format(PyExc_RuntimeError, "Index put requires the source and destination dtypes match, got %s for the destination and "
-                     "%s for the source.", rl_dtypes[self->dtype].legacy, rl_dtypes[values->dtype].legacy);
-        goto done;
-    }
-    if (check_apart(self, values) < 0) goto done;
-    for (int i = 0; i < indices.n; i++) if (check_apart(self, indices.v[i]) < 0) goto done;
-    Tensor like = {.ndim = (uint8_t)p.ndim, .size = p.size}, *both[2] = {&like, values};
-    int nd = rl_broadcast_shapes(2, both, shape);
-    if (nd != p.ndim || memcmp(shape, p.size, (size_t)nd * sizeof(int64_t)) != 0) {
-        PyErr_Clear();
-        rl_shape_error(PyExc_RuntimeError, "shape mismatch: value tensor of shape %S cannot be broadcast to indexing result of shape %S",
-                    values->ndim, values->size, p.ndim, p.size);
-    } else {
-        rc = rl_plan_write(&p, accumulate ? PT_ADD : PT_PUT, self, values, "index_put");
-    }
-done:
+    if (rl_plan_index(&p, self, indices, values) < 0) return -1;
+    int rc = rl_plan_write(&p, accumulate ? PT_ADD : PT_PUT, self, values, "index_put");
     rl_plan_free(&p);
     return rc;
 }

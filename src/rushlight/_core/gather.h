@@ -20,7 +20,7 @@ typedef struct {
     int64_t size[RL_MAXDIM];   /* of the result */
 } RLPlan;
 
-int rl_plan_index(RLPlan *p, Tensor *t, Tensors indices);
+int rl_plan_index(RLPlan *p, Tensor *t, Tensors indices, Tensor *values); /* values: what will be written there, or NULL */
 /* One vector of indices along dim; `out_of_range` replaces the usual message and forbids negatives. */
 int rl_plan_dim(RLPlan *p, Tensor *t, int64_t dim, Tensor *index, const char *out_of_range);
 void rl_plan_free(RLPlan *p);

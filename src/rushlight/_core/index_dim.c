@@ -24,6 +24,10 @@ Tensor *impl_index_select(Tensor *input, int64_t dim, Tensor *index) {
         PyErr_Format(PyExc_RuntimeError, "index_select(): Index to scalar can have only 1 value, got %lld value(s)", (long long)index->numel);
         return NULL;
     }
+    if (input->numel == 0 && input->ndim > 1 && input->size[dim] == 0 && index->numel) {
+        PyErr_SetString(PyExc_RuntimeError, "index_select(): self indexing axis dim should be positive");
+        return NULL;
+    }
     Tensor *t = rl_one_dim(input), *out = NULL;
     if (t && rl_plan_dim(&p, t, dim, index, "index out of range in self") == 0) {
         out = as_shape_of(rl_plan_read(&p, t, "index_select"), input);
@@ -49,19 +53,17 @@ static Tensor *write_along(Tensor *input, int64_t dim, Tensor *index, Tensor *so
 }
 
 /* source must look like input, except along dim, where it has as many entries as index. */
-static int check_source(Tensor *input, int64_t dim, Tensor *index, Tensor *source, const char *op, bool copying) {
+static int check_source(Tensor *input, int64_t dim, Tensor *index, Tensor *source, const char *op) {
     int64_t have = source->ndim ? source->size[dim < source->ndim ? dim : 0] : 1;
     if (have != index->numel) {
-        if (copying) PyErr_Format(PyExc_IndexError, "%s(): Number of indices (%lld) should be equal to source.size(dim) (%lld)", op,
-                                  (long long)index->numel, (long long)have);
-        else PyErr_Format(PyExc_RuntimeError, "%s(): Number of indices (%lld) should be equal to source.size(dim): (%lld), for dim: %lld",
-                          op, (long long)index->numel, (long long)have, (long long)dim);
+        PyErr_Format(PyExc_RuntimeError, "%s(): Number of indices (%lld) should be equal to source.size(dim): (%lld), for dim: %lld", op,
+                     (long long)index->numel, (long long)have, (long long)dim);
         return -1;
     }
-    bool same = source->ndim == input->ndim || (copying && source->ndim == 0 && input->ndim == 1);
+    bool same = source->ndim == input->ndim;
     for (int d = 0; same && d < source->ndim; d++) same = d == dim || source->size[d] == input->size[d];
     if (same) return 0;
-    rl_shape_error(copying ? PyExc_IndexError : PyExc_RuntimeError,
+    rl_shape_error(PyExc_RuntimeError,
                    "source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = %S "
                    "source.shape = %S", input->ndim, input->size, source->ndim, source->size);
     return -1;
@@ -75,7 +77,7 @@ Tensor *impl_index_add(Tensor *input, int64_t dim, Tensor *index, Tensor *source
                      rl_dtypes[source->dtype].legacy);
         return NULL;
     }
-    if (check_source(input, dim, index, source, "index_add_", false) < 0) return NULL;
+    if (check_source(input, dim, index, source, "index_add_") < 0) return NULL;
     bool unit = alpha.kind != 'c' && rl_scalar_double(alpha) == 1;
     Tensor *factor = unit ? NULL : rl_wrap_scalar(alpha);
     Tensor *scaled = unit ? (Tensor *)Py_NewRef((PyObject *)source) : factor ? rl_mul(source, factor) : NULL, *out = NULL;
@@ -83,6 +85,42 @@ Tensor *impl_index_add(Tensor *input, int64_t dim, Tensor *index, Tensor *source
     Py_XDECREF(factor);
     Py_XDECREF(scaled);
     return out;
+}
+
+/* t's size without dimension dim. */
+static Ints slice_size(Tensor *t, int64_t dim, int64_t *size) {
+    int n = 0;
+    for (int d = 0; d < t->ndim; d++) if (d != dim) size[n++] = t->size[d];
+    return (Ints){size, n};
+}
+
+static PyObject *shown(Ints v) { /* "2 3" */
+    PyObject *text = PyUnicode_FromString("");
+    for (int i = 0; text && i < v.n; i++) Py_SETREF(text, PyUnicode_FromFormat("%U%s%lld", text, i ? " " : "", (long long)v.v[i]));
+    return text;
+}
+
+static int check_copied(Tensor *input, int64_t dim, Tensor *index, Tensor *source) {
+    if (source->ndim && input->ndim && source->ndim != input->ndim) {
+        PyErr_Format(PyExc_IndexError, "index_copy_(): When source and destination are not scalars, their dimensionality must match. Source "
+                     "dimensionality (%d), destination dimensionality (%d)", source->ndim, input->ndim);
+        return -1;
+    }
+    int64_t a[RL_MAXDIM], b[RL_MAXDIM];
+    const Ints to = slice_size(input, dim, a), from = slice_size(source, dim, b);
+    if (to.n != from.n || memcmp(to.v, from.v, (size_t)to.n * sizeof(int64_t)) != 0) {
+        PyObject *x = shown(to), *y = shown(from);
+        if (x && y) PyErr_Format(PyExc_RuntimeError, "index_copy_(): Source/destination tensor must have same slice shapes. Destination slice "
+                                 "shape: %U at dimension %lld and source slice shape: %U at dimension 0.", x, (long long)dim, y);
+        Py_XDECREF(x);
+        Py_XDECREF(y);
+        return -1;
+    }
+    const int64_t have = source->ndim ? source->size[dim] : 1;
+    if (have == index->numel) return 0;
+    PyErr_Format(PyExc_IndexError, "index_copy_(): Number of indices (%lld) should be equal to source.size(dim) (%lld)",
+                 (long long)index->numel, (long long)have);
+    return -1;
 }
 
 Tensor *impl_index_copy(Tensor *input, int64_t dim, Tensor *index, Tensor *source) {
@@ -96,7 +134,7 @@ Tensor *impl_index_copy(Tensor *input, int64_t dim, Tensor *index, Tensor *sourc
                      rl_dtypes[input->dtype].legacy, rl_dtypes[source->dtype].legacy);
         return NULL;
     }
-    if (check_source(input, dim, index, source, "index_copy_", true) < 0) return NULL;
+    if (check_copied(input, dim, index, source) < 0) return NULL;
     return write_along(input, dim, index, source, PT_PUT, "index_copy_",
                        "index_copy_(): index %lld is out of bounds for dimension %d with size %lld");
 }

@@ -139,7 +139,10 @@ static int gather_operands(Operands *o, const char *name, Tensor *const given[N_
     memset(o->v, 0, sizeof o->v);
     for (int i = 0; i < N_OPERANDS; i++) if (given[i]) part[n++] = given[i];
     o->dtype = rl_promote((RLDType)x->dtype, (RLDType)t->dtype); /* after broadcasting, no operand counts as a mere number */
-    if (RL_UNLIKELY(!RL_IS_FLOAT(o->dtype) || RL_ITEMSIZE(o->dtype) == 1)) return rl_not_implemented(name, o->dtype);
+    if (RL_UNLIKELY(!RL_IS_FLOAT(o->dtype) || RL_ITEMSIZE(o->dtype) == 1)) {
+        int64_t shape[RL_MAXDIM];
+        return rl_broadcast_shapes(n, part, shape) < 0 ? -1 : rl_not_implemented(name, o->dtype);
+    }
     o->compute = o->dtype == RL_F64 ? RL_F64 : RL_F32;
     if (RL_LIKELY(n == 2 && rl_same_shape(x, t))) {
         o->ndim = x->ndim;

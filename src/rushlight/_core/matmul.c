@@ -77,7 +77,7 @@ static Tensor *multiply_into(Tensor *out, Tensor *a, Tensor *b, double alpha, do
 Tensor *impl_mm(Tensor *a, Tensor *b) {
     if (a->ndim != 2) { PyErr_SetString(PyExc_RuntimeError, "self must be a matrix"); return NULL; }
     if (b->ndim != 2) { PyErr_Format(PyExc_RuntimeError, "mat2 must be a matrix, got %d-D tensor", b->ndim); return NULL; }
-    if (same_dtype(a, b) < 0 || supported((RLDType)a->dtype, "addmm_impl_cpu_") < 0) return NULL;
+    if (same_dtype(a, b) < 0) return NULL;
     if (a->size[1] != b->size[0]) {
         PyErr_Format(PyExc_RuntimeError, "mat1 and mat2 shapes cannot be multiplied (%lldx%lld and %lldx%lld)", (long long)a->size[0],
                      (long long)a->size[1], (long long)b->size[0], (long long)b->size[1]);
@@ -86,6 +86,7 @@ Tensor *impl_mm(Tensor *a, Tensor *b) {
     int64_t size[2] = {a->size[0], b->size[1]};
     Tensor *out = rl_empty(2, size, (RLDType)a->dtype, a->device);
     if (!out || out->device != RL_CPU || out->numel == 0) return out;
+    if (supported((RLDType)a->dtype, "addmm_impl_cpu_") < 0) { Py_DECREF(out); return NULL; }
     return multiply_into(out, a, b, 1, 0, NULL);
 }
 
@@ -223,6 +224,11 @@ done:
 }
 
 Tensor *impl_addmm(Tensor *input, Tensor *a, Tensor *b, Scalar beta, Scalar alpha) {
+    if (input->dtype != b->dtype || a->dtype != b->dtype) {
+        PyErr_Format(PyExc_RuntimeError, "%s and mat2 must have the same dtype, but got %s and %s", input->dtype != b->dtype ? "self" : "mat1",
+                     rl_dtypes[(input->dtype != b->dtype ? input : a)->dtype].legacy, rl_dtypes[b->dtype].legacy);
+        return NULL;
+    }
     if (a->ndim != 2 || b->ndim != 2 || a->size[1] != b->size[0]) return combined(rl_mm(a, b), input, beta, alpha); /* says what is wrong */
     const int64_t size[2] = {a->size[0], b->size[1]};
     if (!is_fused(input, a, b, 2, size, beta, alpha)) return combined(rl_mm(a, b), input, beta, alpha);

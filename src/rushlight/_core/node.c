@@ -8,6 +8,7 @@
 
 _Thread_local int rl_grad_mode = 1;
 
+int64_t rl_hooked;
 static Node *free_nodes;       /* linked through ->inner */
 static int n_free;
 static uint64_t next_seq = 1;
@@ -206,11 +207,15 @@ static void modified_error(Node *n, Saved *s) {
         if (v) { PyList_Append(shape, v); Py_DECREF(v); }
     }
     PyObject *origin = NULL;
-    Node *fn = !s->is_output ? s->t->grad_fn : RL_IS_INEXACT(s->t->dtype) ? n : NULL; /* indices have no history */
+    const uint32_t output_nr = s->is_output ? s->output_nr : s->t->output_nr;
+    Node *fn = !s->is_output ? rl_grad_fn(s->t) : RL_IS_INEXACT(s->t->dtype) ? n : NULL; /* indices have no history */
     if (fn) {
         char word[80];
         name_operation(fn, word, sizeof word);
-        origin = PyUnicode_FromFormat(", which is output %u of %s,", s->is_output ? s->output_nr : s->t->output_nr, word);
+        origin = PyUnicode_FromFormat(", which is output %u of %s,", output_nr, word);
+    } else if (PyErr_Occurred()) { /* a view that may not be written */
+        Py_XDECREF(shape);
+        return;
     } else {
         origin = PyUnicode_FromString("");
     }
@@ -256,7 +261,7 @@ Tensor *rl_node_unpack(Node *n, int i) {
 }
 
 void rl_node_release(Node *n) {
-    if (n->n_saved == 0 && !n->is_python) return;
+    if (n->n_saved == 0 && !n->is_python && !n->inner) return;
     n->released = true;
     for (int i = 0; i < n->n_saved; i++) Py_CLEAR(n->saved[i].t);
     if (n->inner) rl_node_release(n->inner);
@@ -304,16 +309,24 @@ int rl_make_view(Tensor *view, Tensor *self) {
 
 static void view_error(Tensor *self, bool indirect);
 
+/* After a write. What asked to retain its gradient means the new one's; hooks stay with the old. */
+static int set_new_history(Tensor *t, Node *n, int output_nr) {
+    const bool retained = t->flags & RLF_RETAINS_GRAD;
+    if (retained) rl_forget_retained(t);
+    rl_set_history(t, n, output_nr);
+    return retained ? rl_retain_grad(t) : 0;
+}
+
 Node *rl_grad_fn(Tensor *t) {
     if (RL_LIKELY(t->base == NULL)) return t->grad_fn;
     if (t->view_version == t->version->value || !(t->grad_fn || t->base->flags & RLF_REQUIRES_GRAD)) return t->grad_fn;
     if (RL_UNLIKELY(t->creation)) { view_error(t, true); return NULL; }
     Node *n = rl_as_strided_node(t->base, (Ints){t->size, t->ndim}, (Ints){t->stride, t->ndim}, RL_OFFSET(t));
     if (!n) return NULL;
-    rl_set_history(t, n, 0);
-    Py_DECREF(n);
     t->view_version = t->version->value;
-    return t->grad_fn;
+    const int bad = set_new_history(t, n, 0);
+    Py_DECREF(n);
+    return bad < 0 ? NULL : t->grad_fn;
 }
 
 /* Why a view may not be written in place; `indirect`: not it, but its base or another view of it was written. */
@@ -373,6 +386,7 @@ int rl_check_inplace(Tensor *self, bool recording) {
 /* ---------------------------------------------------------------- CopySlices */
 
 #include "rl_ops.h"
+#include "runtime.h"
 
 /* The write went through a view: the base's gradient passes untouched outside of the view, and
  * through the op's own derivative inside.  args: base ints size/stride, view size/stride, offset. */
@@ -419,13 +433,21 @@ done:
 
 static const NodeDef copy_slices_def = {"CopySlices", copy_slices_apply, 0, 5, NULL};
 
+Tensor *rl_before_write(Tensor *t) {
+    Node *fn = rl_grad_fn(t);
+    if (!fn && PyErr_Occurred()) return NULL;
+    Tensor *before = rl_clone_raw(t);
+    if (!before || !fn) return before;
+    Py_INCREF(fn);
+    before->grad_fn = fn;
+    before->output_nr = t->output_nr;
+    before->flags |= RLF_REQUIRES_GRAD;
+    rl_track(before);
+    return before;
+}
+
 int rl_rebase_history(Tensor *self, Node *fn, int output_nr) {
-    if (!self->base) {
-        bool retained = self->flags & RLF_RETAINS_GRAD; /* y.grad then means the new y's */
-        if (retained) rl_forget_retained(self);
-        rl_set_history(self, fn, output_nr);
-        return retained ? rl_retain_grad(self) : 0;
-    }
+    if (!self->base) return set_new_history(self, fn, output_nr);
     Tensor *base = self->base;
     Node *n = rl_node_new(&copy_slices_def, fn->n_edges);
     if (!n) return -1;
@@ -443,8 +465,9 @@ int rl_rebase_history(Tensor *self, Node *fn, int output_nr) {
     n->inner = fn;
     /* the inner node is called with one gradient, shaped like the view */
     set_out_meta(&fn->outs[0], self);
-    rl_set_history(base, n, 0);
+    const int bad = set_new_history(base, n, 0);
     Py_DECREF(n);
+    if (bad < 0) return -1;
     self->view_version = self->version->value - 1; /* stale: made anew from the base when asked for */
     rl_grad_fn(self);
     return PyErr_Occurred() ? -1 : 0;
@@ -457,9 +480,9 @@ int rl_retain_grad(Tensor *t) {
         PyErr_SetString(PyExc_RuntimeError, "can't retain_grad on Tensor that has requires_grad=False");
         return -1;
     }
+    if (!t->grad_fn || (t->flags & RLF_RETAINS_GRAD)) return 0; /* a leaf, or a view that has not noticed yet that it is none */
     Node *fn = rl_grad_fn(t);
-    if (!fn && PyErr_Occurred()) return -1;
-    if (!fn || (t->flags & RLF_RETAINS_GRAD)) return 0;
+    if (!fn) return -1;
     NodeHooks *h = rl_node_hooks(fn);
     if (!h) return -1;
     Retain *r = realloc(h->retain, (size_t)(h->n_retain + 1) * sizeof *r);
@@ -495,9 +518,9 @@ static void node_free_one(Node *n, bool deferred) {
     for (int i = 0; i < n->n_outputs; i++) Py_CLEAR(n->pending[i]);
     Py_CLEAR(n->dict);
     if (n->hooks) {
-        Py_XDECREF(n->hooks->tensor_pre);
-        Py_XDECREF(n->hooks->pre);
-        Py_XDECREF(n->hooks->post);
+        rl_drop_hooks(&n->hooks->tensor_pre);
+        rl_drop_hooks(&n->hooks->pre);
+        rl_drop_hooks(&n->hooks->post);
         free(n->hooks->retain);
         free(n->hooks);
     }
@@ -568,9 +591,9 @@ int rl_node_clear(PyObject *self) {
     for (int i = 0; i < n->n_edges; i++) Py_CLEAR(n->edges[i].node);
     Py_CLEAR(n->dict);
     if (n->hooks) {
-        Py_CLEAR(n->hooks->tensor_pre);
-        Py_CLEAR(n->hooks->pre);
-        Py_CLEAR(n->hooks->post);
+        rl_drop_hooks(&n->hooks->tensor_pre);
+        rl_drop_hooks(&n->hooks->pre);
+        rl_drop_hooks(&n->hooks->post);
     }
     return 0;
 }

@@ -546,7 +546,10 @@ static int store_one(const char *op, const Overload *ov, const Arg *a, Tensor *o
                      rl_dtypes[r->dtype].legacy, rl_dtypes[out->dtype].legacy);
         return -1;
     }
-    if (rl_resize_for_out(out, r->ndim, r->size) < 0 || rl_check_overlap(out, 0, NULL) < 0 || rl_copy_raw(out, r) < 0) return -1;
+    const bool resized = !rl_same_shape(out, r);
+    if (rl_resize_for_out(out, r->ndim, r->size) < 0) return -1;
+    if (resized && !RL_IS_CONTIGUOUS(r) && rl_is_dense(r)) rl_set_geometry(out, r->ndim, r->size, r->stride);
+    if (rl_check_overlap(out, 0, NULL) < 0 || rl_copy_raw(out, r) < 0) return -1;
     rl_bump(out);
     return 0;
 }
@@ -582,6 +585,15 @@ fail:
     Py_DECREF(outs);
     Py_DECREF(result);
     return NULL;
+}
+
+static PyObject *call_with_out(const char *op, const Overload *ov, Arg *a, PyObject *out) {
+    if (ov->out & OUT_TYPED && RL_IS_TENSOR(out)) {
+        for (int i = 0; i < ov->n; i++)
+            if (ov->params[i].type == AT_DTYPE && a[i].i == RL_NODTYPE) a[i].i = ((Tensor *)out)->dtype;
+    }
+    PyObject *result = ov->call(a);
+    return result ? store_out(op, ov, a, out, result) : NULL;
 }
 
 /* ---------------------------------------------------------------- the call */
@@ -621,9 +633,9 @@ PyObject *rl_op_call(const OpDef *def, bool method, PyObject *func, PyObject *co
         }
         int r = match(ov, &ps, args, nargs, kwnames, method, only ? def->name : NULL);
         if (RL_LIKELY(r > 0)) {
-            bool casts = ov->autocast && rl_autocast != RL_NODTYPE;
-            PyObject *result = RL_UNLIKELY(casts) && autocast(ov, &ps) < 0 ? NULL : ov->call(ps.a);
-            if (RL_UNLIKELY(ps.out != NULL) && result) result = store_out(def->name, ov, ps.a, ps.out, result);
+            PyObject *result = NULL;
+            if (RL_LIKELY(!ov->autocast || rl_autocast == RL_NODTYPE) || autocast(ov, &ps) == 0)
+                result = RL_UNLIKELY(ps.out != NULL) ? call_with_out(def->name, ov, ps.a, ps.out) : ov->call(ps.a);
             release(&ps);
             return result;
         }

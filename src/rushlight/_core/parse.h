@@ -23,6 +23,7 @@ enum {                         /* Overload.out: takes out=, and what it asks of 
     OUT_EXACT = 2,             /* the result's own dtype, not one it can be cast to */
     OUT_APART = 4,             /* no memory shared with an input, unless it is all of it */
     OUT_DISTINCT = 8,          /* nor that */
+    OUT_TYPED = 16,            /* its dtype is that of the computation, which `dtype` may only confirm */
 };
 
 enum { AUTOCAST_NOT, AUTOCAST_NARROW, AUTOCAST_FLOAT32 }; /* Overload.autocast: to what tensors are cast */

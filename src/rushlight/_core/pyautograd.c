@@ -7,7 +7,7 @@
 
 /* ---------------------------------------------------------------- hooks */
 
-PyObject *rl_add_hook(PyObject **slot, PyObject *hook) {
+static PyObject *add_hook(PyObject **slot, PyObject *hook) {
     static PyObject *handle_type, *s_id;
     if (!handle_type) {
         PyObject *m = PyImport_ImportModule("rushlight.utils.hooks");
@@ -24,17 +24,28 @@ PyObject *rl_add_hook(PyObject **slot, PyObject *hook) {
     return handle;
 }
 
+static PyObject *add_counted_hook(PyObject **slot, PyObject *hook) {
+    const bool first = !*slot;
+    PyObject *handle = add_hook(slot, hook);
+    if (first && *slot) rl_hooked++;
+    return handle;
+}
+
 /* Hooks on the gradient of one output of a node: the value of tensor_pre for that output. */
 static PyObject *add_output_hook(Node *fn, uint32_t nr, PyObject *hook) {
     NodeHooks *h = rl_node_hooks(fn);
-    if (!h || (!h->tensor_pre && !(h->tensor_pre = PyDict_New()))) return NULL;
+    if (!h) return NULL;
+    if (!h->tensor_pre) {
+        if (!(h->tensor_pre = PyDict_New())) return NULL;
+        rl_hooked++;
+    }
     PyObject *key = PyLong_FromUnsignedLong(nr), *handle = NULL;
     if (!key) return NULL;
     PyObject *hooks = PyDict_GetItemWithError(h->tensor_pre, key);
     if (hooks) {
-        handle = rl_add_hook(&hooks, hook);
+        handle = add_hook(&hooks, hook);
     } else if (!PyErr_Occurred()) {
-        handle = rl_add_hook(&hooks, hook);
+        handle = add_hook(&hooks, hook);
         if (handle && PyDict_SetItem(h->tensor_pre, key, hooks) < 0) Py_CLEAR(handle);
         Py_XDECREF(hooks);
     }
@@ -61,7 +72,7 @@ PyObject *rl_py_register_hook(PyObject *self, PyObject *hook) {
     if (fn) return add_output_hook(fn, t->output_nr, hook);
     if (PyErr_Occurred()) return NULL;
     TensorExtra *e = rl_extra(t);
-    return e ? rl_add_hook(&e->hooks, hook) : NULL;
+    return e ? add_counted_hook(&e->hooks, hook) : NULL;
 }
 
 PyObject *rl_py_register_post_hook(PyObject *self, PyObject *hook) {
@@ -78,7 +89,7 @@ PyObject *rl_py_register_post_hook(PyObject *self, PyObject *hook) {
     }
     rl_track(t);
     TensorExtra *e = rl_extra(t);
-    return e ? rl_add_hook(&e->post_hooks, hook) : NULL;
+    return e ? add_counted_hook(&e->post_hooks, hook) : NULL;
 }
 
 /* ---------------------------------------------------------------- Node */
@@ -96,11 +107,11 @@ static PyObject *node_sequence_nr(PyObject *self, PyObject *u) { (void)u; return
 
 static PyObject *node_register_hook(PyObject *self, PyObject *hook) {
     NodeHooks *h = rl_node_hooks((Node *)self);
-    return h ? rl_add_hook(&h->post, hook) : NULL;
+    return h ? add_counted_hook(&h->post, hook) : NULL;
 }
 static PyObject *node_register_prehook(PyObject *self, PyObject *hook) {
     NodeHooks *h = rl_node_hooks((Node *)self);
-    return h ? rl_add_hook(&h->pre, hook) : NULL;
+    return h ? add_counted_hook(&h->pre, hook) : NULL;
 }
 
 static PyObject *node_next_functions(PyObject *self, void *c) {

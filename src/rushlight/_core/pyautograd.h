@@ -12,7 +12,6 @@ int rl_node_clear(PyObject *self);
  * type(y.grad_fn).__name__ is "MulBackward0" and grad_fn._saved_self exists.  NULL gives None. */
 PyObject *rl_node_object(Node *n);
 /* Adds a hook to the OrderedDict in *slot, which is made if need be; returns its RemovableHandle. */
-PyObject *rl_add_hook(PyObject **slot, PyObject *hook);
 
 extern PyTypeObject RLFunctionNode_Type;                     /* pyfunction.c: contexts of autograd.Function */
 int rl_function_init(PyObject *m);

@@ -293,6 +293,12 @@ typedef struct NodeHooks {
 
 extern PyTypeObject RLNode_Type;
 NodeHooks *rl_node_hooks(Node *n);
+extern int64_t rl_hooked;      /* dictionaries of hooks now alive, on nodes and on leaves */
+static inline void rl_drop_hooks(PyObject **slot) {
+    if (!*slot) return;
+    rl_hooked--;
+    Py_CLEAR(*slot);
+}
 int rl_retain_grad(Tensor *t);
 void rl_forget_retained(Tensor *t);
 extern _Thread_local int rl_grad_mode;                      /* torch.is_grad_enabled() */
@@ -323,6 +329,7 @@ void rl_released_error(void);
 void rl_set_history(Tensor *out, Node *n, int output_nr);   /* takes over nothing; n keeps its own ref */
 /* In-place: checks leaf and view rules before the write (-1: error), bumps and rebases after it. */
 int rl_check_inplace(Tensor *self, bool recording);
+Tensor *rl_before_write(Tensor *t);                         /* a copy that keeps t's values and its place in the graph */
 int rl_rebase_history(Tensor *self, Node *n, int output_nr);
 static inline void rl_bump(Tensor *t) { t->version->value++; }
 /* Marks `view` as a differentiable view of `self` (sets base); then set its history as usual. */

@@ -114,6 +114,27 @@ Tensor *rl_expand_reduced(Tensor *grad, Ints shape, Ints dims, bool keepdim) {
 
 /* ---------------------------------------------------------------- in place */
 
+int rl_check_addcdiv(Tensor *a, Tensor *b) {
+    if (RL_LIKELY(RL_IS_INEXACT(a->dtype) || RL_IS_INEXACT(b->dtype))) return 0;
+    PyErr_SetString(PyExc_RuntimeError,
+                    "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true division of "
+                    "tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * torch.trunc(tensor1 / "
+                    "tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / tensor2) for float inputs. The future "
+                    "addcdiv behavior is just the latter implementation: (input + value * tensor1 / tensor2), for all dtypes.");
+    return -1;
+}
+
+int rl_check_lerp(Tensor *input, Tensor *end) {
+    if (RL_UNLIKELY(input->dtype != end->dtype)) {
+        PyErr_Format(PyExc_RuntimeError, "expected dtype %s for `end` but got dtype %s", rl_cpp_name((RLDType)input->dtype),
+                     rl_cpp_name((RLDType)end->dtype));
+        return -1;
+    }
+    if (RL_LIKELY(RL_IS_INEXACT(input->dtype))) return 0;
+    int64_t shape[RL_MAXDIM];
+    return rl_broadcast_shapes(2, (Tensor *[]){input, end}, shape) < 0 ? -1 : rl_not_implemented("lerp_kernel_scalar", (RLDType)input->dtype);
+}
+
 int rl_check_divisor(Tensor *a, Tensor *b) {
     if (RL_IS_INEXACT(a->dtype) || RL_IS_INEXACT(b->dtype) || b->device != RL_CPU) return 0;
     Tensor *every = rl_all(b);

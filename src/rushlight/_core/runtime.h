@@ -30,6 +30,8 @@ static inline Scalar rl_scalar_as(Scalar s, RLDType dt) {
 int rl_no_bool(Tensor *t, const char *what);
 Tensor *rl_clone_raw(Tensor *t);
 const char *rl_cpp_name(RLDType dt);
+int rl_check_addcdiv(Tensor *a, Tensor *b);                 /* floats: whole numbers were once divided otherwise */
+int rl_check_lerp(Tensor *input, Tensor *end);              /* floats of one dtype */
 int rl_check_divisor(Tensor *a, Tensor *b);                 /* ZeroDivisionError of integers */
 int rl_minus_allows(Tensor *a, Tensor *b);                   /* `-` refuses bool, which it would make numbers; b may be NULL */
 int rl_node_save_str(Node *n, int i, const char *s);

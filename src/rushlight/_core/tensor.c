@@ -471,8 +471,8 @@ static void free_extra(Tensor *t) {
     t->extra = NULL;
     if (!e) return;
     if (e->accumulator) e->accumulator->variable = NULL; /* cannot outlive us: it holds us */
-    Py_XDECREF(e->hooks);
-    Py_XDECREF(e->post_hooks);
+    rl_drop_hooks(&e->hooks);
+    rl_drop_hooks(&e->post_hooks);
     Py_XDECREF(e->backward_hooks_dict);
     free(e);
 }
@@ -523,8 +523,8 @@ int rl_tensor_clear(PyObject *self) {
     Py_CLEAR(t->grad);
     Py_CLEAR(t->base);
     if (t->extra) {
-        Py_CLEAR(t->extra->hooks);
-        Py_CLEAR(t->extra->post_hooks);
+        rl_drop_hooks(&t->extra->hooks);
+        rl_drop_hooks(&t->extra->post_hooks);
         Py_CLEAR(t->extra->backward_hooks_dict);
     }
     return 0;

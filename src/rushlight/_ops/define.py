@@ -27,7 +27,7 @@ C_TYPES = {
 
 # out="exact apart": of the result's dtype (else any that it casts to); sharing all or nothing of an input's memory;
 # "distinct": sharing nothing.
-OUT_RULES = {"exact": "OUT_EXACT", "apart": "OUT_APART", "distinct": "OUT_DISTINCT"}
+OUT_RULES = {"exact": "OUT_EXACT", "apart": "OUT_APART", "distinct": "OUT_DISTINCT", "typed": "OUT_TYPED | OUT_EXACT"}
 AUTOCAST_RULES = {"": "AUTOCAST_NOT", "narrow": "AUTOCAST_NARROW", "float32": "AUTOCAST_FLOAT32"}
 
 

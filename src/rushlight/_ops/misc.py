@@ -44,11 +44,11 @@ binary("xlogy", "b != b ? b : a == 0 ? 0 : a * log(b)",
 composite("xlogy.number(Scalar input, Tensor other) -> Tensor", "xlogy(pow_base(input), other)", method=False, out=True)
 op("logaddexp(Tensor input, Tensor other) -> Tensor", kind="binary", out=True,
    kernel={"float": "isinf(a) && a == b ? a : fmax(a, b) + log1p(exp(-fabs(a - b)))", "complex": "log_add_complex(a, b)"},
-   derivative={"input": "grad * conj(exp(input - result))", "other": "grad * conj(exp(other - result))"}, doc="log(exp(input) + exp(other)).")  # fmt: skip
+   derivative={"input": "grad / conj(1 + exp(other - input))", "other": "grad / conj(1 + exp(input - other))"}, doc="log(exp(input) + exp(other)).")  # fmt: skip
 op("logaddexp2(Tensor input, Tensor other) -> Tensor", kind="binary", out=True,
    kernel={"float": "isinf(a) && a == b ? a : fmax(a, b) + log1p(exp2(-fabs(a - b))) * 1.4426950408889634f",
            "f64": "isinf(a) && a == b ? a : fmax(a, b) + log1p(exp2(-fabs(a - b))) * 1.4426950408889634"},
-   derivative={"input": "grad * exp2(input - result)", "other": "grad * exp2(other - result)"}, doc="log2(2 ** input + 2 ** other).")  # fmt: skip
+   derivative={"input": "grad / (1 + exp2(other - input))", "other": "grad / (1 + exp2(input - other))"}, doc="log2(2 ** input + 2 ** other).")  # fmt: skip
 binary("copysign", "copysign(a, b)", {"input": "copysign_backward(grad, input, result)", "other": "zeros_like(other)"}, float_result=True,
        doc="The magnitude of input with the sign of other.")  # fmt: skip
 composite("copysign_backward(Tensor grad, Tensor input, Tensor result) -> Tensor",
@@ -179,6 +179,10 @@ Tensor *rl_tile(Tensor *input, Ints dims) {
 """, doc="repeat(), with ones put before dims where the tensor has more dimensions.")  # fmt: skip
 native("unflatten(Tensor input, int dim, int[] sizes) -> Tensor", records=True, code="""
 Tensor *rl_unflatten(Tensor *input, int64_t dim, Ints sizes) {
+    if (input->ndim == 0) {
+        PyErr_SetString(PyExc_RuntimeError, "unflatten got an unexpected error:\\nDimension specified as 0 but tensor has no dimensions");
+        return NULL;
+    }
     if ((dim = rl_wrap_dim(dim, input->ndim)) == INT64_MIN) return NULL;
     if (sizes.n == 0) {
         PyErr_SetString(PyExc_RuntimeError, "unflatten: sizes must be non-empty");
@@ -300,7 +304,7 @@ def meshgrid(tensors, indexing):
     if swap:
         tensors = [tensors[1], tensors[0], *tensors[2:]]
     shape = [t.numel() for t in tensors]
-    grids = [t.reshape([-1 if i == k else 1 for k in range(len(shape))]).expand(shape) for i, t in enumerate(tensors)]
+    grids = [t.view([-1 if i == k else 1 for k in range(len(shape))]).expand(shape) for i, t in enumerate(tensors)]
     if swap:
         grids[0], grids[1] = grids[1], grids[0]
     return tuple(grids)

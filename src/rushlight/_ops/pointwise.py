@@ -333,6 +333,10 @@ Tensor *impl_clamp(Tensor *input, Scalar min, Scalar max) {
     }
     if (RL_IS_FLOAT(input->dtype) && min.kind != 'c' && max.kind != 'c' && !is_nan(min) && !is_nan(max))
         return rl_clamp_between(input, min.kind ? min : BELOW_ALL, max.kind ? max : ABOVE_ALL);
+    if (input->dtype == RL_BOOL && (!min.kind || min.kind == 'b') && (!max.kind || max.kind == 'b')) {
+        rl_not_implemented(!min.kind ? "clamp_max_scalar_cpu" : !max.kind ? "clamp_min_scalar_cpu" : "clamp_scalar_cpu", RL_BOOL);
+        return NULL;
+    }
     Tensor *lo = min.kind ? rl_wrap_scalar(min) : NULL, *hi = max.kind ? rl_wrap_scalar(max) : NULL;
     Tensor *a = lo ? rl_maximum(input, lo) : (Tensor *)Py_NewRef((PyObject *)input);
     Tensor *r = a && hi ? rl_minimum(a, hi) : a ? (Tensor *)Py_NewRef((PyObject *)a) : NULL;
@@ -376,10 +380,11 @@ op("addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> 
    derivative={"input": "grad", "tensor1": "grad * conj(tensor2 * value)", "tensor2": "grad * conj(tensor1 * value)"},
    doc="input + value * tensor1 * tensor2.")  # fmt: skip
 op("addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor", kind="ternary", inplace=True, out=True, numbers_first=True,
+   check="rl_check_addcdiv(tensor1, tensor2)",
    kernel={"float": "a + value * b / c", "complex": "a + DIV(MUL(value, b), c)"},
    derivative={"input": "grad", "tensor1": "grad * conj(value / tensor2)", "tensor2": "-grad * conj(value * tensor1 / (tensor2 * tensor2))"},
    doc="input + value * tensor1 / tensor2.")  # fmt: skip
-op("lerp(Tensor input, Tensor end, Operand weight) -> Tensor", kind="ternary", inplace=True, out=True,
+op("lerp(Tensor input, Tensor end, Operand weight) -> Tensor", kind="ternary", inplace=True, out=True, check="rl_check_lerp(input, end)",
    kernel={"float": "(fabs(c) < 0.5f ? FMA(c, b - a, a) : FMA(-(b - a), 1 - c, b))", "complex": "a + MUL(c, b - a)"},
    derivative={"input": "grad * conj(1 - weight)", "end": "grad * conj(weight)", "weight": "grad * conj(end - input)"},
    doc="""input + weight * (end - input).

@@ -11,7 +11,7 @@ reduction("sum(Tensor input, *, dtype? dtype=None) -> Tensor", derivative="expan
           >>> torch.arange(4).sum()
           tensor(6)
           """, **_SUM)  # fmt: skip
-reduction("sum.dim(Tensor input, int[1]? dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor", node="SumBackward1", out=True,
+reduction("sum.dim(Tensor input, int[1]? dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor", node="SumBackward1", out="typed",
           derivative="expand_reduced(grad, input.shape, dim, keepdim)", **_SUM)  # fmt: skip
 reduction("prod(Tensor input, *, dtype? dtype=None) -> Tensor", autocast="float32", identity={"default": "1", "complex": "1"},
           step={"default": "a * x", "complex": "MUL(a, x)"}, acc="wide", rule="sum",
@@ -22,7 +22,7 @@ reduction("prod(Tensor input, *, dtype? dtype=None) -> Tensor", autocast="float3
        tensor(24)
        """)  # fmt: skip
 reduction("prod.dim(Tensor input, int dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor", autocast="float32", identity={"default": "1", "complex": "1"},
-          step={"default": "a * x", "complex": "MUL(a, x)"}, acc="wide", rule="sum", node="ProdBackward1", out=True,
+          step={"default": "a * x", "complex": "MUL(a, x)"}, acc="wide", rule="sum", node="ProdBackward1", out="typed",
           derivative="prod_dim_backward(grad, input, result, dim, keepdim)")  # fmt: skip
 composite("prod_backward(Tensor grad, Tensor input, Tensor result) -> Tensor",
           "contiguous(grad) if input.ndim == 0 else grad * conj(reshape(prod_of_others(reshape(input, [-1]), 0), input.shape))", function=False, method=False)  # fmt: skip
@@ -165,6 +165,7 @@ static Tensor *variance(Tensor *t, Ints dim, Scalar correction, bool keepdim, co
     Tensor *count = rl_wrap_double(n < 0 ? 0 : n), *r = count ? rl_div_(s, count) : NULL;
     Py_XDECREF(count);
     Py_DECREF(s);
+    if (r) r->version->value = 0; /* not written since the user has had it */
     return r;
 }
 Tensor *impl_var_correction(Tensor *t, Ints dim, Scalar correction, bool keepdim) { return variance(t, dim, correction, keepdim, "var"); }
@@ -174,6 +175,7 @@ native("std.correction(Tensor input, int[1]? dim=None, *, Scalar? correction=Non
 Tensor *impl_std_correction(Tensor *t, Ints dim, Scalar correction, bool keepdim) {
     Tensor *v = variance(t, dim, correction, keepdim, "std"), *r = v ? rl_sqrt_(v) : NULL;
     Py_XDECREF(v);
+    if (r) r->version->value = 0;
     return r;
 }
 """, doc="The standard deviation; correction is subtracted from the count (1: Bessel's).")  # fmt: skip

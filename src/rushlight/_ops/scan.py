@@ -4,14 +4,14 @@ from rushlight._ops.define import composite, native, reduction
 
 # ---------------------------------------------------------------- running folds
 
-native("cumsum(Tensor input, int dim, *, dtype? dtype=None) -> Tensor", inplace=True, out="apart", derivative="reversed_cumsum(grad, dim)",
+native("cumsum(Tensor input, int dim, *, dtype? dtype=None) -> Tensor", inplace=True, out="apart typed", derivative="reversed_cumsum(grad, dim)",
        doc="""Sums of the elements so far along dim; integers add up in int64.
 
        >>> import rushlight as torch
        >>> torch.tensor([1, 2, 3]).cumsum(0)
        tensor([1, 3, 6])
        """)  # fmt: skip
-native("cumprod(Tensor input, int dim, *, dtype? dtype=None) -> Tensor", inplace=True, out="apart",
+native("cumprod(Tensor input, int dim, *, dtype? dtype=None) -> Tensor", inplace=True, out="apart typed",
        derivative="cumprod_backward(grad, input, result, dim)", doc="Products of the elements so far along dim.")  # fmt: skip
 composite("reversed_cumsum(Tensor input, int dim) -> Tensor", """
 if input.numel <= 1:
