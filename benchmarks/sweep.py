@@ -266,8 +266,11 @@ def run(quick: bool, only: str = "", wanted: str = "", threads: int | None = Non
             cells += products
         if only != "products":
             elementwise = run_elementwise(contest, limits, sizes, rounds, seconds, wanted, numpy=not quick)
-            texts["elementwise"] = elementwise_table(elementwise)
             cells += elementwise.values()
+            if elementwise:
+                texts["elementwise"] = elementwise_table(elementwise)
+    if not cells:
+        raise SystemExit(f"no case has {wanted!r} in its name")
     texts["sweep summary"] = summary(cells)
     return texts, cells
 

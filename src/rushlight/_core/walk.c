@@ -60,14 +60,16 @@ typedef struct {
     RLKernel kernel;
     const void *params;
     int n_ops, ndim;
-    bool tiled;                /* dimensions 0 and 1 are walked in squares */
+    bool tiled;                /* dimensions 0 and 1 are walked in tiles */
     int64_t shape[RL_MAXDIM];  /* innermost first */
     int64_t stride[RL_MAXDIM][RL_MAXOPS];
     char *data[RL_MAXOPS];
 } Walk;
 
-/* A square of 4-byte elements whose rows lie apart fits the first-level cache and uses each line of it whole. */
-#define TILE 64
+/* Where rows of an operand lie apart, a tile of so many rows uses each line of them whole; its length is what the second-level
+ * cache can hold of them. Measured on 4-byte elements: shorter tiles pay more for pages that are met anew. */
+#define TILE 128
+#define TILE_LENGTH 512
 
 static void plane(const Walk *w, char *const *at, int64_t n0, int64_t n1) {
     const int n = w->n_ops;
@@ -83,9 +85,9 @@ static void plane(const Walk *w, char *const *at, int64_t n0, int64_t n1) {
         return;
     }
     for (int64_t j = 0; j < n1; j += TILE) {
-        for (int64_t i = 0; i < n0; i += TILE) {
+        for (int64_t i = 0; i < n0; i += TILE_LENGTH) {
             for (int k = 0; k < n; k++) p[k] = at[k] + i * s[k] + j * s[n + k];
-            w->kernel(p, s, n0 - i < TILE ? n0 - i : TILE, n1 - j < TILE ? n1 - j : TILE, w->params);
+            w->kernel(p, s, n0 - i < TILE_LENGTH ? n0 - i : TILE_LENGTH, n1 - j < TILE ? n1 - j : TILE, w->params);
         }
     }
 }

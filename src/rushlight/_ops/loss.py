@@ -197,6 +197,7 @@ Tensor *rl_class_weights(Tensor *weight, Tensor *input) {
     return rl_reshape(weight, (Ints){shape, input->ndim});
 }
 """)  # fmt: skip
+composite("div_number(Tensor input, float other) -> Tensor", "input / other", node="DivBackward1", derivative={"input": "grad / other"}, **_HIDDEN)
 composite("cross_entropy_probabilities(Tensor input, Tensor target, Tensor? weight, int reduction, float smoothing) -> Tensor", """
 dim = 0 if input.ndim == 1 else 1
 classes = input.shape[dim]
@@ -208,7 +209,7 @@ else:
 if not (weight is None):
     losses = losses * class_weights(weight, input)
 if reduction == 1:
-    return -sum(losses) / (input.numel / classes)
+    return div_number(-sum(losses), input.numel / classes)
 if reduction == 2:
     return -sum(losses)
 return -sum_dim(losses, [dim])
