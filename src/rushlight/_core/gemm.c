@@ -96,7 +96,7 @@ static void *scratch(size_t size) {
 #define RL_PARTS_FROM 4096
 #define RL_PARTS_SIZE 8192              /* elements of C */
 #define RL_BATCH_DEALT 16               /* entries of a batch */
-#define RL_DOT_SHARED (1 << 18)         /* elements */
+#define RL_DOT_SHARED (1 << 16)         /* elements */
 
 /* On this thread alone, or shared in chunks of `grain` or more. */
 static inline void share(bool alone, int64_t n, int64_t grain, void (*fn)(void *, int64_t, int64_t), void *ctx) {

@@ -50,6 +50,7 @@
         return JOIN(a[0], a[1]);                                                                         \
     }                                                                                                    \
     static ACC NAME##_row(const char *in, int64_t n, int64_t sn) {                                       \
+        if (ROWS == 1 && sn == (int64_t)sizeof(TI)) return NAME##_dense((const TI *)in, n); /* choices lose nothing */ \
         if (n > RL_BLOCK) {                                                                              \
             int64_t half = (n / 2 + RL_BLOCK - 1) / RL_BLOCK * RL_BLOCK;                                 \
             if (half >= n) half = RL_BLOCK;                                                              \
@@ -95,6 +96,7 @@
             }                                                                                            \
             return;                                                                                      \
         }                                                                                                \
-        for (int64_t j = 0; j < m; j++) *(TO *)(out + j * so) = ST(NAME##_row(in + j * sm, n, sn));      \
+        for (int64_t j = 0; j < m; j++)                                                                  \
+            *(TO *)(out + j * so) = sm == 0 && j ? *(TO *)out : (TO)ST(NAME##_row(in + j * sm, n, sn));  \
     }
 #endif

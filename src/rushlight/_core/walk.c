@@ -168,6 +168,6 @@ void rl_walk(RLKernel kernel, int n_ops, int ndim, const int64_t *shape, const i
         for (int k = 0; k < n_ops; k++) w.tiled |= w.stride[1][k] != 0 && llabs(w.stride[1][k]) < llabs(w.stride[0][k]);
     const int64_t n0 = w.shape[0], rows = total / n0;
     if (total < RL_SHARE_FROM * grain) some_rows(&w, 0, rows);
-    else if (rows < 16 && n0 >= 16 * grain / rows) rl_parallel_for(n0, (grain / rows + 64) / 64 * 64, some_columns, &w);
+    else if (rows == 1 || (rows < 16 && n0 >= 16 * grain / rows)) rl_parallel_for(n0, (grain / rows + 64) / 64 * 64, some_columns, &w);
     else rl_parallel_for(rows, (grain / n0 + (w.tiled ? TILE : 1)) / (w.tiled ? TILE : 1) * (w.tiled ? TILE : 1), some_rows, &w);
 }
