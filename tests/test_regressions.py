@@ -318,3 +318,16 @@ def test_fractional_pooling_without_a_batch_reads_the_first_samples():
     pooled = torch.nn.functional.fractional_max_pool3d(x, 2, 3, _random_samples=samples)
     batched = torch.nn.functional.fractional_max_pool3d(x.unsqueeze(0), 2, 3, _random_samples=samples[:1])
     assert torch.equal(pooled, batched.squeeze(0))
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32])
+def test_sums_in_a_narrow_dtype(dtype):
+    """The kernels add integers up in int64: their results once went into memory for the narrow ones."""
+    x = torch.arange(-40_000, 40_000).remainder(5).reshape(4, 20_000) - 2
+    for fold in (torch.sum, torch.prod):
+        result, exact = fold(x, 0, dtype=dtype), fold(x.to(dtype), 0)
+        assert result.dtype == dtype and exact.dtype == torch.int64 and result.equal(exact.to(dtype))
+    assert x.sum(dtype=dtype).equal(x.to(dtype).sum().to(dtype))
+    out = torch.empty(20_000, dtype=dtype)
+    torch.sum(x, 0, out=out)
+    assert out.equal(x.sum(0, dtype=dtype))

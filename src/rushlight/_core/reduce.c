@@ -128,10 +128,17 @@ Tensor *rl_reduce(const RedDef *def, Tensor *t, Ints dims, bool keepdim, RLDType
     if (rl_dim_mask(t, dims, mask) < 0) return NULL;
     Tensor *src = NULL, *out = NULL;
     RLDType in_dt = dtype == RL_NODTYPE ? (RLDType)t->dtype : dtype;
-    RLDType out_dt = dtype == RL_NODTYPE ? result_dtype(def, in_dt) : dtype;
+    RLDType out_dt = result_dtype(def, in_dt); /* what the kernel writes */
     if (!def->kernel[in_dt]) { rl_not_implemented(def->name, in_dt); return NULL; }
     src = rl_to_dtype_raw(t, in_dt);
     if (!src) return NULL;
+    if (dtype != RL_NODTYPE && dtype != out_dt) { /* integers are added up in int64, whatever was asked for */
+        Tensor *wide = rl_reduce(def, src, dims, keepdim, RL_NODTYPE);
+        out = wide ? rl_to_dtype_raw(wide, dtype) : NULL;
+        Py_XDECREF(wide);
+        Py_DECREF(src);
+        return out;
+    }
 
     int64_t size[RL_MAXDIM], n_red = 1, item = RL_ITEMSIZE(in_dt);
     int nd = 0;
