@@ -90,9 +90,9 @@ def test_fit_of_a_csv_file_needs_no_other_package(line, tmp_path):
         "heavy = {'numpy', 'pandas', 'sklearn', 'matplotlib', 'scipy', 'torch', 'inspect', 'dataclasses', 'typing'} & (set(sys.modules) - before); "
         "assert not heavy, heavy"
     )
-    subprocess.run(
-        [sys.executable, "-S", "-c", program], check=True, env={"PYTHONPATH": str(PACKAGE.parents[1])}, timeout=60
-    )
+    environment = {name: os.environ[name] for name in ("LD_PRELOAD", "ASAN_OPTIONS") if name in os.environ}
+    environment["PYTHONPATH"] = str(PACKAGE.parents[1])
+    subprocess.run([sys.executable, "-S", "-c", program], check=True, env=environment, timeout=60)
 
 
 def test_options_are_checked():
