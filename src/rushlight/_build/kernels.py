@@ -136,11 +136,12 @@ class KernelWriter:
             out = outs[r["rule"]].upper()
             name = self.kernel_name(op, d)
             sub = lambda t: self.expression(t, d)  # noqa: E731, B023
+            rows = 1 if "?" in step else 4 if d in ("f32", "f64", "i64") else 2  # reduce.h
             result[d] = (
                 f"#define LOAD_{name}(v) ({{ const A_{d.upper()} x = LD_{d.upper()}(v); ({acc})({sub(r['load'])}); }})\n"
                 f"static inline {acc} step_{name}({acc} a, {acc} x) {{ return {sub(step)}; }}\n"
                 f"static inline {acc} join_{name}({acc} a, {acc} x) {{ return {sub(join)}; }}\n"
-                f"RL_REDUCE({name}, {1 if '?' in step else 4}, T_{d.upper()}, LOAD_{name}, {acc}, T_{out}, ST_{out}, (({acc})({identity})), "
+                f"RL_REDUCE({name}, {rows}, T_{d.upper()}, LOAD_{name}, {acc}, T_{out}, ST_{out}, (({acc})({identity})), "
                 f"step_{name}, join_{name})\n")  # fmt: skip
         return result
 

@@ -12,12 +12,13 @@ void rl_fill_row(void *to, const void *value, int64_t n, size_t size) {
     rl_fill_row_base(to, value, n, size);
 }
 
-static const RLKernel (*best_kernels(void))[RL_NDTYPES] {
+static RLKernel kernel_for(RLDType to, RLDType from) { /* NULL: there is no arithmetic on one of them */
+    RLKernel wide = NULL;
 #if defined(__x86_64__) || defined(_M_X64)
-    if (rl_isa_best() == RL_ISA_AVX512) return rl_copy_kernels_avx512;
-    if (rl_isa_best() == RL_ISA_AVX2) return rl_copy_kernels_avx2;
+    if (rl_isa_best() == RL_ISA_AVX512) wide = rl_copy_kernels_avx512[to][from];
+    else if (rl_isa_best() == RL_ISA_AVX2) wide = rl_copy_kernels_avx2[to][from];
 #endif
-    return rl_copy_kernels_base;
+    return wide ? wide : rl_copy_kernels_base[to][from];
 }
 
 /* Dtypes without arithmetic (float8, complex32) are copied as bytes. */
@@ -53,7 +54,7 @@ static void copy_same(Tensor *dst, Tensor *src, int64_t width) {
 }
 
 int rl_copy_raw(Tensor *dst, Tensor *src) {
-    RLKernel kernel = best_kernels()[dst->dtype][src->dtype];
+    RLKernel kernel = kernel_for((RLDType)dst->dtype, (RLDType)src->dtype);
     int64_t width = RL_ITEMSIZE(dst->dtype);
     if (!kernel) {
         if (dst->dtype != src->dtype) {

@@ -1,7 +1,15 @@
-/* copy_kernel.c -- copies between any two dtypes, and one number many times over, for one instruction set (isa.h). */
+/* copy_kernel.c -- copies between any two dtypes, and one number many times over, for one instruction set (isa.h).
+ *
+ * The base level has every pair; the wider ones have those between dtypes that programs convert, where vectors pay.
+ */
 #include "copy.h"
 #include "isa.h"
 #include "types.h"
+
+/* Of all pairs, few are worth unrolling; on x86 those have wider levels. */
+#if RL_ISA_IS_BASE && (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O2")
+#endif
 
 typedef struct { uint64_t half[2]; } Sixteen;
 
@@ -47,21 +55,25 @@ void RL_ISA_NAME(rl_fill_row)(void *to_, const void *value, int64_t n, size_t si
     }
 
 /* One line a source dtype: how its values are read as a number (L) and as a real number (R). */
-#define FROM_EACH(D, TD, TO, TOF)                         \
+#define FROM_COMMON(D, TD, TO, TOF)                       \
     COPY(D, BOOL, TD, uint8_t, TO(TD, (v != 0)))          \
     COPY(D, U8, TD, uint8_t, TO(TD, v))                   \
-    COPY(D, I8, TD, int8_t, TO(TD, v))                    \
-    COPY(D, I16, TD, int16_t, TO(TD, v))                  \
     COPY(D, I32, TD, int32_t, TO(TD, v))                  \
     COPY(D, I64, TD, int64_t, TO(TD, v))                  \
+    COPY(D, F32, TD, float, TOF(TD, v))                   \
+    COPY(D, F64, TD, double, TOF(TD, v))
+
+#define FROM_EACH(D, TD, TO, TOF)                         \
+    FROM_COMMON(D, TD, TO, TOF)                           \
+    COPY(D, I8, TD, int8_t, TO(TD, v))                    \
+    COPY(D, I16, TD, int16_t, TO(TD, v))                  \
     COPY(D, U16, TD, uint16_t, TO(TD, v))                 \
     COPY(D, U32, TD, uint32_t, TO(TD, v))                 \
     COPY(D, U64, TD, uint64_t, TO(TD, v))                 \
     COPY(D, F16, TD, uint16_t, TOF(TD, rl_f16_to_f32(v))) \
-    COPY(D, BF16, TD, uint16_t, TOF(TD, rl_bf16_to_f32(v))) \
-    COPY(D, F32, TD, float, TOF(TD, v))                   \
-    COPY(D, F64, TD, double, TOF(TD, v))
+    COPY(D, BF16, TD, uint16_t, TOF(TD, rl_bf16_to_f32(v)))
 
+#if RL_ISA_IS_BASE
 #define TO_REAL(D, TD, TO, TOF)                  \
     FROM_EACH(D, TD, TO, TOF)                    \
     COPY(D, C64, TD, c64, TOF(TD, RE(v)))        \
@@ -105,3 +117,24 @@ const RLKernel RL_ISA_NAME(rl_copy_kernels)[RL_NDTYPES][RL_NDTYPES] = {
     ROW(BOOL), ROW(U8), ROW(I8), ROW(I16), ROW(I32), ROW(I64), ROW(U16), ROW(U32), ROW(U64),
     ROW(F16), ROW(BF16), ROW(F32), ROW(F64), ROW(C64), ROW(C128),
 };
+
+#else
+
+FROM_COMMON(BOOL, uint8_t, TO_bool, TO_bool)
+FROM_COMMON(U8, uint8_t, TO_num, TO_int)
+FROM_COMMON(I32, int32_t, TO_num, TO_num)
+FROM_COMMON(I64, int64_t, TO_num, TO_num)
+FROM_COMMON(F32, float, TO_num, TO_num)
+FROM_COMMON(F64, double, TO_num, TO_num)
+COPY(F32, BF16, float, uint16_t, rl_bf16_to_f32(v))
+COPY(BF16, F32, uint16_t, float, rl_f32_to_bf16(v))
+
+#define ROW(D)                                                                                               \
+    [RL_##D] = {[RL_BOOL] = copy_##D##_BOOL, [RL_U8] = copy_##D##_U8, [RL_I32] = copy_##D##_I32,             \
+                [RL_I64] = copy_##D##_I64, [RL_F32] = copy_##D##_F32, [RL_F64] = copy_##D##_F64
+
+const RLKernel RL_ISA_NAME(rl_copy_kernels)[RL_NDTYPES][RL_NDTYPES] = {
+    ROW(BOOL)}, ROW(U8)}, ROW(I32)}, ROW(I64)}, ROW(F64)}, ROW(F32), [RL_BF16] = copy_F32_BF16},
+    [RL_BF16] = {[RL_F32] = copy_BF16_F32},
+};
+#endif

@@ -8,12 +8,13 @@ extern const ExtremeKernels rl_extreme_kernels_avx2[], rl_extreme_kernels_avx512
 #endif
 
 static RLExtreme kernel_for(RLDType dt, bool top) {
-    const ExtremeKernels *all = rl_extreme_kernels_base;
+    const ExtremeKernels *found = &rl_extreme_kernels_base[dt], *wide = NULL;
 #if defined(__x86_64__) || defined(_M_X64)
-    if (rl_isa_best() >= RL_ISA_AVX512) all = rl_extreme_kernels_avx512;
-    else if (rl_isa_best() >= RL_ISA_AVX2) all = rl_extreme_kernels_avx2;
+    if (rl_isa_best() >= RL_ISA_AVX512) wide = &rl_extreme_kernels_avx512[dt];
+    else if (rl_isa_best() >= RL_ISA_AVX2) wide = &rl_extreme_kernels_avx2[dt];
 #endif
-    return top ? all[dt].max : all[dt].min;
+    if (wide && wide->max) found = wide;
+    return top ? found->max : found->min;
 }
 
 #define GRAIN 16384            /* elements read: less is not worth another thread */

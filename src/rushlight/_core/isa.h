@@ -15,6 +15,10 @@
 #define RL_ISA_PASTE(x, isa) RL_ISA_PASTE_(x, isa)
 #define RL_ISA_NAME(x) RL_ISA_PASTE(x, RL_ISA)
 
+/* 1 where every dtype is compiled, 0 in the wider levels, which may leave rare ones to it. */
+#define RL_IS_base 1
+#define RL_ISA_IS_BASE RL_ISA_PASTE(RL_IS, RL_ISA)
+
 typedef enum { RL_ISA_BASE, RL_ISA_AVX2, RL_ISA_AVX512 } RLIsa;
 
 #if defined(__x86_64__) || defined(_M_X64)

@@ -3,8 +3,9 @@
  * RL_REDUCE(NAME, ROWS, TI, LD, ACC, TO, ST, IDENTITY, STEP, JOIN): LD reads an element, STEP(a, x) folds x into
  * the accumulator a, JOIN(a, b) joins two accumulators.  Rows are folded pairwise over blocks of RL_BLOCK
  * elements, and a block over 64 or 16 lanes: vectorised, and as accurate as summing in a tree.  Columns are
- * folded a row at a time, or with ROWS = 4 by four, with a second level of accumulators every 64 rows for the
- * same accuracy.  A STEP that is a choice takes ROWS = 1: a chain of choices is not vectorised.
+ * folded with a second level of accumulators every 64 rows for the same accuracy: with ROWS = 4 by four rows, with
+ * ROWS = 2 a row at a time, which compiles sooner.  ROWS = 1 is for a STEP that is a choice: a chain of choices is not
+ * vectorised, and has no accuracy to lose in long rows.
  */
 #ifndef RL_REDUCE_H
 #define RL_REDUCE_H
