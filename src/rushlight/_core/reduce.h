@@ -65,6 +65,7 @@
         return NAME##_dense(row, n);                                                                     \
     }                                                                                                    \
     static void NAME(char *out, const char *in, int64_t n, int64_t sn, int64_t m, int64_t so, int64_t sm) { \
+        if (ROWS == 1 && sn == 0 && n > 1) n = 1; /* of equal elements one is chosen */                  \
         if (m >= 4 && sm == (int64_t)sizeof(TI) && sn != sm) {                                           \
             for (int64_t j0 = 0; j0 < m; j0 += RL_COLS) {                                                \
                 int64_t w = m - j0 < RL_COLS ? m - j0 : RL_COLS;                                         \
