@@ -292,8 +292,9 @@ def test_missing_and_broken_files(tmp_path):
         loaded(b"")
     with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
         loaded(b"hello world")
-    with pytest.raises(RuntimeError, match="failed finding central directory"):
+    with pytest.raises(RuntimeError, match="failed finding central directory") as caught:
         loaded(saved(torch.ones(2))[:-90])
+    assert "the end of the file is missing" in caught.value.__notes__[0]
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as z:
         z.writestr("archive/version", "3")

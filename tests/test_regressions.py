@@ -331,3 +331,15 @@ def test_sums_in_a_narrow_dtype(dtype):
     out = torch.empty(20_000, dtype=dtype)
     torch.sum(x, 0, out=out)
     assert out.equal(x.sum(0, dtype=dtype))
+
+
+def test_reductions_of_expanded_memory():
+    """Equal elements are folded once, and columns that are one and the same: as if each were there."""
+    for x in (torch.rand(60, 1).expand(60, 700), torch.rand(700).expand(60, 700), torch.rand(1, 1).expand(60, 700)):
+        plain = x.contiguous()
+        for dim in (0, 1, (0, 1)):
+            for fold in (torch.sum, torch.mean, torch.amax, torch.amin):
+                torch.testing.assert_close(fold(x, dim), fold(plain, dim), rtol=1e-5, atol=0)
+        assert (x > 0.5).sum(0).equal((plain > 0.5).sum(0)) and (x > 0.5).any(1).equal((plain > 0.5).any(1))
+    gaps = torch.tensor([[float("nan")], [1.0]]).expand(2, 700)
+    assert gaps.amax(1).isnan().tolist() == [True, False] and torch.empty(0, 3).expand(0, 3).amax(1).shape == (0,)

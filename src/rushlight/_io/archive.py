@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from struct import calcsize, error, pack, unpack
 
+from .._hints import hinted
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import IO
@@ -155,7 +157,10 @@ class ArchiveReader:
         tail = self._at(tail_start, self._size - tail_start)
         found = tail.rfind(b"PK\5\6")
         if found < 0:
-            raise _damaged("failed finding central directory")
+            raise hinted(
+                _damaged("failed finding central directory"),
+                "the end of the file is missing: it was copied in part, or the program that saved it was interrupted",
+            )
         fields = unpack(_END, tail[found : found + calcsize(_END)])
         count, size, start = fields[4:7]
         locator = tail_start + found - calcsize(_LOCATOR64)

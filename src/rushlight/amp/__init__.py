@@ -133,6 +133,18 @@ def get_autocast_cpu_dtype() -> Any:
     return get_autocast_dtype("cpu")
 
 
+def _warn_of_old_name(device_type: str, name: str) -> None:
+    """torch.cpu.amp and torch.cuda.amp do the same as torch.amp, and say so."""
+    import warnings
+
+    warnings.warn(
+        f"`torch.{device_type}.amp.{name}(args...)` is deprecated. "
+        f"Please use `torch.amp.{name}('{device_type}', args...)` instead.",
+        FutureWarning,
+        stacklevel=3,
+    )
+
+
 def custom_fwd(fwd: Callable | None = None, *, device_type: str = "cuda", cast_inputs: Any = None) -> Callable:
     """Marks `forward` of a custom Function for autocast; returns it unchanged."""
     return fwd if fwd is not None else lambda function: function

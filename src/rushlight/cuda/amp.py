@@ -12,21 +12,11 @@ if TYPE_CHECKING:
 __all__ = ["autocast", "GradScaler", "custom_fwd", "custom_bwd"]
 
 
-def _deprecated(name: str) -> None:
-    import warnings
-
-    warnings.warn(
-        f"`torch.cuda.amp.{name}(args...)` is deprecated. Please use `torch.amp.{name}('cuda', args...)` instead.",
-        FutureWarning,
-        stacklevel=3,
-    )
-
-
 class autocast(_amp.autocast):
     """`torch.amp.autocast("cuda", ...)`: disabled, as there is no CUDA."""
 
     def __init__(self, enabled: bool = True, dtype: Any = None, cache_enabled: bool = True) -> None:
-        _deprecated("autocast")
+        _amp._warn_of_old_name("cuda", "autocast")
         super().__init__("cuda", dtype=dtype, enabled=enabled, cache_enabled=cache_enabled)
 
 
@@ -41,5 +31,5 @@ class GradScaler(_amp.GradScaler):
         growth_interval: int = 2000,
         enabled: bool = True,
     ) -> None:
-        _deprecated("GradScaler")
+        _amp._warn_of_old_name("cuda", "GradScaler")
         super().__init__("cuda", init_scale, growth_factor, backoff_factor, growth_interval, enabled)
