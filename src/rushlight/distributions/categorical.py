@@ -9,12 +9,12 @@ from .._C import Tensor
 from .._functions import finfo
 from . import constraints
 from .distribution import Distribution
-from .utils import exactly_one, lazy_property, logits_to_probs, probs_to_logits
+from .utils import ProbsOrLogits, exactly_one, lazy_property, logits_to_probs, probs_to_logits
 
 __all__ = ["Categorical"]
 
 
-class Categorical(Distribution):
+class Categorical(ProbsOrLogits, Distribution):
     """0, ..., K - 1 with probabilities `probs` (..., K), which are normalised, or with their logarithms `logits`.
 
     >>> import rushlight as torch
@@ -43,15 +43,6 @@ class Categorical(Distribution):
 
     def _expand_parts(self, new: Any, batch_shape: _C.Size) -> None:
         new._num_events = self._num_events
-
-    @property
-    def _param(self) -> Tensor:
-        return self.__dict__["probs"] if "probs" in self.__dict__ else self.logits
-
-    @property
-    def param_shape(self) -> _C.Size:
-        """batch_shape and K."""
-        return self._param.size()
 
     @constraints.dependent_property(is_discrete=True)
     def support(self) -> constraints.Constraint:  # type: ignore[override]

@@ -103,17 +103,21 @@ class lazy_property:
         return value
 
 
-class SuccessProbability:
-    """What distributions share that take one of `probs` and `logits` and compute the other."""
+class ProbsOrLogits:
+    """What distributions share that take one of `probs` and `logits` and compute the other when it is asked for."""
 
     @property
     def _param(self) -> Tensor:
-        return self.__dict__["probs"] if "probs" in self.__dict__ else self.logits
+        return self.__dict__["probs" if "probs" in self.__dict__ else "logits"]
 
     @property
     def param_shape(self) -> _C.Size:
         """The shape of the parameter that was given."""
         return self._param.size()
+
+
+class SuccessProbability(ProbsOrLogits):
+    """probs and logits of a single event, of which the one follows from the other."""
 
     @lazy_property
     def logits(self) -> Tensor:
