@@ -1,6 +1,7 @@
 """Renders the scalar expressions of elementwise and reducing operations to C kernels, one a dtype.
 
-float32 and float64 kernels are compiled for every vector level; the other dtypes once.
+float32 and float64 kernels are compiled for every vector level; the other dtypes once. Half precision has kernels of its
+own only where its expression is not float32's: else float32's compute it, on blocks that are converted (half.c).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from rushlight._ops.define import Op
 
 WIDE = ("f32", "f64")
 OTHER = ("bool", "u8", "i8", "i16", "i32", "i64", "f16", "bf16", "c64", "c128")
+HALF = ("f16", "bf16")
 CATEGORY = {"bool": "bool", "f16": "float", "bf16": "float", "f32": "float", "f64": "float", "c64": "complex",
             "c128": "complex", **dict.fromkeys(("u8", "i8", "i16", "i32", "i64"), "int")}  # fmt: skip
 OUT_OF = {"bool": lambda d: "bool", "same": lambda d: d, "real": lambda d: {"c64": "f32", "c128": "f64"}.get(d, d),
@@ -34,6 +36,14 @@ def expression_for(spec: dict[str, str], dtype: str) -> str | None:
     """The expression given for a dtype, else for its category, else the one for all numbers that are not complex."""
     category = CATEGORY[dtype]
     return spec.get(dtype) or spec.get(category) or (spec.get("default") if category != "complex" else None)
+
+
+def half_as_float(op: Op, dtype: str) -> bool:
+    """Whether float32's kernel computes this dtype: where half precision has no expression of its own."""
+    specs = (
+        [op.kernel] if op.kernel else [op.reduce[part] for part in ("identity", "step", "join")] if op.reduce else []
+    )
+    return dtype in HALF and all(expression_for(spec, dtype) == expression_for(spec, "f32") for spec in specs)
 
 
 def cost(op: Op) -> int:
@@ -104,6 +114,8 @@ class KernelWriter:
         numbers = [p for p in op.params if not p.is_tensor]
         result = {}
         for d, text in self.dtypes(op.kernel, which, op.in_rule).items():
+            if half_as_float(op, d):
+                continue
             upper = d.upper()
             out = OUT_OF[op.out_rule](d).upper()
             read = {"float": ".d", "int": ".i", "bool": ".i"}
@@ -130,7 +142,10 @@ class KernelWriter:
             identity, step, join = (expression_for(r[part], d) for part in ("identity", "step", "join"))
             if step is None or identity is None:
                 continue
-            acc = {"wide": {"float": {"f32": "float", "f64": "double", "f16": "float", "bf16": "float"}.get(d), "int": "int64_t",
+            if d in HALF:  # reduce.c folds them in float32
+                assert half_as_float(op, d), f"{op.cname}: a reduction in half precision is float32's"
+                continue
+            acc = {"wide": {"float": "double" if d == "f64" else "float", "int": "int64_t",
                             "bool": "int64_t", "complex": d}[c], "same": f"A_{d.upper()}", "bool": "uint8_t"}[r["acc"]]  # fmt: skip
             outs = {"sum": "i64" if c in ("int", "bool") else d, "same": d, "bool": "u8" if d == "u8" else "bool"}
             out = outs[r["rule"]].upper()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rushlight._build import cgen, stubs, surface
 from rushlight._build.compile import Unit, machine_isas
-from rushlight._build.kernels import OTHER, WIDE, KernelWriter, cost
+from rushlight._build.kernels import HALF, OTHER, WIDE, KernelWriter, cost, expression_for, half_as_float
 from rushlight._ops.define import TABLE, Op
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -86,6 +86,16 @@ def family_file(name: str, ops: list[Op]) -> str:
     return "\n".join(parts)
 
 
+def half_kernels(elementwise: list[Op]) -> list[str]:
+    """The kernels of half precision that float32's compute, one row an operation."""
+    functions, rows = [], []
+    for op in elementwise:
+        names = [d.upper() if half_as_float(op, d) and expression_for(op.kernel or {}, d) else "" for d in HALF]
+        functions += [f"RL_EW_HALF({op.cname}, {name})" for name in names if name]
+        rows.append("{" + ", ".join(f"half_{op.cname}_{name}" if name else "0" for name in names) + "}")
+    return [*functions, f"static const RLKernel half_kernels[][{len(HALF)}] = {{{', '.join(rows)}}};"]
+
+
 def kernel_init(family: str, elementwise: list[Op], reductions: list[Op]) -> str:
     """Fills the kernel tables, wide dtypes from the best level that the processor has."""
     if not elementwise and not reductions:
@@ -103,6 +113,9 @@ def kernel_init(family: str, elementwise: list[Op], reductions: list[Op]) -> str
         lines.append(
             f"static {'EwDef' if prefix == 'ew' else 'RedDef'} *const all_{prefix}[] = {{{', '.join(f'&{prefix}_{op.cname}' for op in ops)}}};"
         )
+    if elementwise:
+        lines += half_kernels(elementwise)
+        lines.append(f"static const uint8_t half[] = {{{', '.join('RL_' + d.upper() for d in HALF)}}};")
     for name, dtypes in (("wide", WIDE), ("other", OTHER)):
         lines.append(f"static const uint8_t {name}[] = {{{', '.join('RL_' + d.upper() for d in dtypes)}}};")
     lines.append(f"void rl_init_{family}(void) {{")
@@ -118,7 +131,11 @@ def kernel_init(family: str, elementwise: list[Op], reductions: list[Op]) -> str
             lines.append(f"    if (rl_isa_best() >= RL_ISA_AVX512) {prefix}_best = {stem}_{family}_avx512;")
         lines += [f"    for (int i = 0; i < {len(ops)}; i++) {{",
                   f"        for (int k = 0; k < {len(WIDE)}; k++) all_{prefix}[i]->kernel[wide[k]] = {prefix}_best[i][k];",
-                  f"        for (int k = 0; k < {len(OTHER)}; k++) all_{prefix}[i]->kernel[other[k]] = {stem}_{family}_other[i][k];", "    }"]  # fmt: skip
+                  f"        for (int k = 0; k < {len(OTHER)}; k++) all_{prefix}[i]->kernel[other[k]] = {stem}_{family}_other[i][k];"]  # fmt: skip
+        if prefix == "ew":
+            lines += [f"        for (int k = 0; k < {len(HALF)}; k++)",
+                      "            if (half_kernels[i][k]) all_ew[i]->kernel[half[k]] = half_kernels[i][k];"]  # fmt: skip
+        lines.append("    }")
     return "\n".join([*lines, "}", ""])
 
 

@@ -12,7 +12,7 @@ void rl_fill_row(void *to, const void *value, int64_t n, size_t size) {
     rl_fill_row_base(to, value, n, size);
 }
 
-static RLKernel kernel_for(RLDType to, RLDType from) { /* NULL: there is no arithmetic on one of them */
+RLKernel rl_copy_kernel(RLDType to, RLDType from) {
     RLKernel wide = NULL;
 #if defined(__x86_64__) || defined(_M_X64)
     if (rl_isa_best() == RL_ISA_AVX512) wide = rl_copy_kernels_avx512[to][from];
@@ -54,7 +54,7 @@ static void copy_same(Tensor *dst, Tensor *src, int64_t width) {
 }
 
 int rl_copy_raw(Tensor *dst, Tensor *src) {
-    RLKernel kernel = kernel_for((RLDType)dst->dtype, (RLDType)src->dtype);
+    RLKernel kernel = rl_copy_kernel((RLDType)dst->dtype, (RLDType)src->dtype);
     int64_t width = RL_ITEMSIZE(dst->dtype);
     if (!kernel) {
         if (dst->dtype != src->dtype) {

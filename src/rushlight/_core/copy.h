@@ -12,4 +12,6 @@ RL_COPY_KERNELS(avx2)
 RL_COPY_KERNELS(avx512)
 #endif
 
+RLKernel rl_copy_kernel(RLDType to, RLDType from); /* NULL: there is no arithmetic on one of them */
+
 #endif

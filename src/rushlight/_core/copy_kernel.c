@@ -119,6 +119,7 @@ const RLKernel RL_ISA_NAME(rl_copy_kernels)[RL_NDTYPES][RL_NDTYPES] = {
 };
 
 #else
+#include <immintrin.h>
 
 FROM_COMMON(BOOL, uint8_t, TO_bool, TO_bool)
 FROM_COMMON(U8, uint8_t, TO_num, TO_int)
@@ -129,12 +130,31 @@ FROM_COMMON(F64, double, TO_num, TO_num)
 COPY(F32, BF16, float, uint16_t, rl_bf16_to_f32(v))
 COPY(BF16, F32, uint16_t, float, rl_f32_to_bf16(v))
 
+/* float16 of dense rows with F16C, which every processor of these levels has. */
+#define COPY_F16(D, S, TD, TS, EIGHT, ONE)                                                          \
+    static void copy_##D##_##S(char **p, const int64_t *s, int64_t n0, int64_t n1, const void *q) { \
+        if (s[0] != (int64_t)sizeof(TD) || s[1] != (int64_t)sizeof(TS)) {                           \
+            rl_copy_kernels_base[RL_##D][RL_##S](p, s, n0, n1, q);                                  \
+            return;                                                                                 \
+        }                                                                                           \
+        for (int64_t j = 0; j < n1; j++) {                                                          \
+            TD *to = (TD *)(p[0] + j * s[2]);                                                       \
+            const TS *from = (const TS *)(p[1] + j * s[3]);                                         \
+            int64_t i = 0;                                                                          \
+            for (; i + 8 <= n0; i += 8) EIGHT;                                                      \
+            for (; i < n0; i++) to[i] = ONE(from[i]);                                               \
+        }                                                                                           \
+    }
+COPY_F16(F32, F16, float, uint16_t, _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(from + i)))), _cvtsh_ss)
+#define NEAREST(x) _cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT)
+COPY_F16(F16, F32, uint16_t, float, _mm_storeu_si128((__m128i *)(to + i), _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT)), NEAREST)
+
 #define ROW(D)                                                                                               \
     [RL_##D] = {[RL_BOOL] = copy_##D##_BOOL, [RL_U8] = copy_##D##_U8, [RL_I32] = copy_##D##_I32,             \
                 [RL_I64] = copy_##D##_I64, [RL_F32] = copy_##D##_F32, [RL_F64] = copy_##D##_F64
 
 const RLKernel RL_ISA_NAME(rl_copy_kernels)[RL_NDTYPES][RL_NDTYPES] = {
-    ROW(BOOL)}, ROW(U8)}, ROW(I32)}, ROW(I64)}, ROW(F64)}, ROW(F32), [RL_BF16] = copy_F32_BF16},
-    [RL_BF16] = {[RL_F32] = copy_BF16_F32},
+    ROW(BOOL)}, ROW(U8)}, ROW(I32)}, ROW(I64)}, ROW(F64)}, ROW(F32), [RL_BF16] = copy_F32_BF16, [RL_F16] = copy_F32_F16},
+    [RL_BF16] = {[RL_F32] = copy_BF16_F32}, [RL_F16] = {[RL_F32] = copy_F16_F32},
 };
 #endif

@@ -28,7 +28,7 @@ typedef enum { RL_ISA_BASE, RL_ISA_AVX2, RL_ISA_AVX512 } RLIsa;
  * The operating system must save the wide registers (XCR0) or they cannot be used. */
 static inline RLIsa rl_isa_ask(void) {
     unsigned a, b, c, d, xcr0, high;
-    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_AVX) || !(c & bit_FMA)) return RL_ISA_BASE;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_AVX) || !(c & bit_FMA) || !(c & bit_F16C)) return RL_ISA_BASE;
     __asm__("xgetbv" : "=a"(xcr0), "=d"(high) : "c"(0));
     if ((xcr0 & 0x6) != 0x6 || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & bit_AVX2)) return RL_ISA_BASE;
     const unsigned avx512 = 1u << 16 /* F */ | 1u << 17 /* DQ */ | 1u << 30 /* BW */ | 1u << 31 /* VL */;

@@ -101,7 +101,7 @@ static int reduce_all(const RedDef *def, Job *j, RLDType in_dt, RLDType out_dt, 
         some_outputs(j, 0, outputs);
         return 0;
     }
-    if (outputs >= 8 * unit || !def->joins || in_dt == RL_F16 || in_dt == RL_BF16 || !def->kernel[out_dt] || n < 64) {
+    if (outputs >= 8 * unit || !def->joins || !def->kernel[out_dt] || n < 64) {
         rl_parallel_for(outputs, (GRAIN / n / unit + 1) * unit, some_outputs, j);
         return 0;
     }
@@ -123,19 +123,35 @@ static int reduce_all(const RedDef *def, Job *j, RLDType in_dt, RLDType out_dt, 
     return 0;
 }
 
+static bool is_half(RLDType dt) { return dt == RL_F16 || dt == RL_BF16; }
+
+/* Half precision is folded in float32 and rounded once. */
+static Tensor *reduce_half(const RedDef *def, Tensor *t, Ints dims, bool keepdim, RLDType out_dt) {
+    Tensor *wide = rl_to_dtype_raw(t, RL_F32);
+    Tensor *out = wide ? rl_reduce(def, wide, dims, keepdim, RL_NODTYPE) : NULL;
+    if (out) Py_SETREF(out, rl_to_dtype_raw(out, out_dt));
+    Py_XDECREF(wide);
+    return out;
+}
+
 Tensor *rl_reduce(const RedDef *def, Tensor *t, Ints dims, bool keepdim, RLDType dtype) {
     bool mask[RL_MAXDIM];
     if (rl_dim_mask(t, dims, mask) < 0) return NULL;
     Tensor *src = NULL, *out = NULL;
     RLDType in_dt = dtype == RL_NODTYPE ? (RLDType)t->dtype : dtype;
     RLDType out_dt = result_dtype(def, in_dt); /* what the kernel writes */
-    if (!def->kernel[in_dt]) { rl_not_implemented(def->name, in_dt); return NULL; }
+    if (!def->kernel[is_half(in_dt) ? RL_F32 : in_dt]) { rl_not_implemented(def->name, in_dt); return NULL; }
     src = rl_to_dtype_raw(t, in_dt);
     if (!src) return NULL;
     if (dtype != RL_NODTYPE && dtype != out_dt) { /* integers are added up in int64, whatever was asked for */
         Tensor *wide = rl_reduce(def, src, dims, keepdim, RL_NODTYPE);
         out = wide ? rl_to_dtype_raw(wide, dtype) : NULL;
         Py_XDECREF(wide);
+        Py_DECREF(src);
+        return out;
+    }
+    if (is_half(in_dt)) {
+        out = reduce_half(def, src, dims, keepdim, out_dt);
         Py_DECREF(src);
         return out;
     }
@@ -195,7 +211,7 @@ Tensor *rl_reduce(const RedDef *def, Tensor *t, Ints dims, bool keepdim, RLDType
             break;
         }
         /* several walks: one after another where parts may be joined, else gathered once into rows */
-        if (def->joins && n_red && in_dt != RL_F16 && in_dt != RL_BF16 && def->kernel[out_dt]) {
+        if (def->joins && n_red && def->kernel[out_dt]) {
             int64_t inner = -1, rest[RL_MAXDIM];
             int left = 0;
             for (int i = 0; i < src->ndim; i++) {

@@ -366,6 +366,12 @@ typedef struct EwDef {
 } EwDef;
 Tensor *rl_ew(const EwDef *def, Tensor *const *in, const EwParam *params);
 Tensor *rl_ew_into(const EwDef *def, Tensor *out, Tensor *const *in, const EwParam *params); /* in-place or out= */
+/* half.c: float32's kernel on operands in half precision, which are converted in blocks. */
+void rl_ew_half(const EwDef *def, RLDType half, char **p, const int64_t *s, int64_t n0, int64_t n1, const void *params);
+#define RL_EW_HALF(OP, DTYPE)                                                                                           \
+    static void half_##OP##_##DTYPE(char **p, const int64_t *s, int64_t n0, int64_t n1, const void *params) {           \
+        rl_ew_half(&ew_##OP, RL_##DTYPE, p, s, n0, n1, params);                                                         \
+    }
 RLDType rl_result_type(int n, Tensor *const *ts);
 int rl_check_overlap(Tensor *out, int n, Tensor *const *in);
 
