@@ -43,7 +43,12 @@
         }                                                                                                \
         for (; i + RL_LANES <= n; i += RL_LANES)                                                         \
             RL_LOOP for (int l = 0; l < RL_LANES; l++) { const ACC x = LD(p[i + l]); a[l] = STEP(a[l], x); } \
-        for (int l = 0; i < n; i++, l++) { const ACC x = LD(p[i]); a[l] = STEP(a[l], x); }               \
+        const int rest = (int)(n - i);                                                                   \
+        if (rest) RL_LOOP for (int l = 0; l < RL_LANES; l++) { /* stored whole: what is written in pieces is read late */ \
+            ACC v = a[l];                                                                                \
+            if (l < rest) { const ACC x = LD(p[i + l]); v = STEP(v, x); }                                \
+            a[l] = v;                                                                                    \
+        }                                                                                                \
         RL_LOOP for (int l = 0; l < 8; l++) a[l] = JOIN(a[l], a[l + 8]);                                 \
         RL_LOOP for (int l = 0; l < 4; l++) a[l] = JOIN(a[l], a[l + 4]);                                 \
         a[0] = JOIN(a[0], a[2]);                                                                         \
@@ -73,8 +78,9 @@
                 for (int64_t j = 0; j < w; j++) acc[j] = IDENTITY;                                       \
                 for (int64_t i0 = 0; i0 < n; i0 += 64) {                                                 \
                     int64_t i1 = i0 + 64 < n ? i0 + 64 : n;                                              \
-                    for (int64_t j = 0; j < w; j++) part[j] = IDENTITY;                                  \
                     int64_t i = i0;                                                                      \
+                    if (sn == 0 && i0 && i1 - i0 == 64) i = i1; /* the same rows again: part is known */ \
+                    else for (int64_t j = 0; j < w; j++) part[j] = IDENTITY;                             \
                     for (; ROWS == 4 && i + 4 <= i1; i += 4) {                                           \
                         const char *row = in + i * sn;                                                   \
                         const TI *p = (const TI *)row + j0, *q = (const TI *)(row + sn) + j0;            \
