@@ -438,6 +438,13 @@ static PyObject *invoke(PyObject *self, PyObject *const *args, size_t nargsf, Py
             if (!LIKELY(result != NULL)) annotate(self);
             return result;
         }
+    } else if (!(global_call_watch & HOOKED_BY_ALL)) {
+        const int plain = rl_module_hooks_are_plain(m);
+        if (plain) {
+            PyObject *result = plain < 0 ? NULL : rl_module_call_hooked(self, args, PyVectorcall_NARGS(nargsf), kwnames);
+            if (!result) annotate(self);
+            return result;
+        }
     }
     return call_named(self, hooked ? rl_s__call_with_hooks : rl_s_forward, args, nargsf, kwnames);
 }
@@ -597,8 +604,9 @@ static PyMethodDef module_methods[] = {
     {"_children", rl_module_children, METH_NOARGS, NULL},
     {"_count", rl_module_count, METH_NOARGS, NULL},
     {"_iterate", rl_module_iterate, METH_NOARGS, NULL},
+    {"_get", rl_module_get, METH_O, NULL},
+    {"_has", rl_module_has, METH_O, NULL},
     {"_at", rl_module_at, METH_O, NULL},
-    {"_hooks_are_plain", rl_module_hooks_are_plain, METH_NOARGS, NULL},
     {"_save_tree", FAST(rl_module_save_tree), METH_FASTCALL, NULL},
     {"_peek", module_peek, METH_O, NULL},
     {"_drop", module_drop, METH_O, NULL},

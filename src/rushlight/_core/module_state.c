@@ -122,9 +122,24 @@ PyObject *rl_module_iterate(PyObject *self, PyObject *Py_UNUSED(none))
     return iterator;
 }
 
-/* _at(i): the child at a place, counted from the end where negative. */
+/* _get(name) and _has(name): the child of a name. */
+PyObject *rl_module_get(PyObject *self, PyObject *name)
+{
+    PyObject *modules = children_dict(self);
+    return modules ? PyObject_GetItem(modules, name) : NULL;
+}
+
+PyObject *rl_module_has(PyObject *self, PyObject *name)
+{
+    PyObject *modules = children_dict(self);
+    int found = modules ? PyDict_Contains(modules, name) : -1;
+    return found < 0 ? NULL : PyBool_FromLong(found);
+}
+
+/* _at(i): the child at a place, counted from the end where negative; what _slice makes of a slice. */
 PyObject *rl_module_at(PyObject *self, PyObject *index)
 {
+    if (PySlice_Check(index)) return PyObject_CallMethodOneArg(self, rl_s__slice, index);
     PyObject *registered = children_dict(self), *key, *child = NULL;
     if (!registered) return NULL;
     Py_ssize_t i = PyNumber_AsSsize_t(index, PyExc_IndexError), n = PyDict_GET_SIZE(registered);
@@ -141,19 +156,106 @@ PyObject *rl_module_at(PyObject *self, PyObject *index)
 
 /* ---------------------------------------------------------------- hooks */
 
-/* _hooks_are_plain() -> whether no hook of this module wants gradients, keyword arguments, or to be called after
- * an error. Looks at the instance alone. */
-PyObject *rl_module_hooks_are_plain(PyObject *self, PyObject *Py_UNUSED(none))
+/* Whether no hook of this module wants gradients, keyword arguments, or to be called after an error. Looks at the
+ * instance alone. -1: an error. */
+int rl_module_hooks_are_plain(Module *m)
 {
     PyObject *const others[] = {rl_s__backward_hooks, rl_s__backward_pre_hooks, rl_s__forward_hooks_always_called,
                                 rl_s__forward_hooks_with_kwargs, rl_s__forward_pre_hooks_with_kwargs};
-    PyObject *dict = ((Module *)self)->dict;
-    for (int k = 0; dict && k < 5; k++) {
-        PyObject *own = PyDict_GetItemWithError(dict, others[k]);
+    for (int k = 0; m->dict && k < 5; k++) {
+        PyObject *own = PyDict_GetItemWithError(m->dict, others[k]);
         int any = own ? PyObject_IsTrue(own) : PyErr_Occurred() ? -1 : 0;
-        if (any) return any < 0 ? NULL : Py_NewRef(Py_False);
+        if (any) return any < 0 ? -1 : 0;
     }
-    Py_RETURN_TRUE;
+    return 1;
+}
+
+/* The hooks of a kind in their order, as (id, hook) pairs; NULL without an error: there are none. */
+static PyObject *hooks_of(Module *m, PyObject *kind)
+{
+    PyObject *hooks = m->dict ? PyDict_GetItemWithError(m->dict, kind) : NULL;
+    int any = hooks ? PyObject_IsTrue(hooks) : 0;
+    return any > 0 ? PyMapping_Items(hooks) : NULL;
+}
+
+static PyObject *keyword_dict(PyObject *const *values, PyObject *names)
+{
+    PyObject *dict = PyDict_New();
+    for (Py_ssize_t i = 0; dict && names && i < PyTuple_GET_SIZE(names); i++)
+        if (PyDict_SetItem(dict, PyTuple_GET_ITEM(names, i), values[i]) < 0) Py_CLEAR(dict);
+    return dict;
+}
+
+/* What the hooks make of `*arguments`, a tuple that is replaced. */
+static int run_pre_hooks(PyObject *self, PyObject *hooks, PyObject **arguments)
+{
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(hooks); i++) {
+        PyObject *hook = PyTuple_GET_ITEM(PyList_GET_ITEM(hooks, i), 1);
+        PyObject *made = PyObject_Vectorcall(hook, (PyObject *[]){self, *arguments}, 2, NULL);
+        if (!made) return -1;
+        if (made == Py_None) Py_DECREF(made);
+        else if (PyTuple_Check(made)) Py_SETREF(*arguments, made);
+        else {
+            PyObject *one = PyTuple_Pack(1, made);
+            Py_DECREF(made);
+            if (!one) return -1;
+            Py_SETREF(*arguments, one);
+        }
+    }
+    return 0;
+}
+
+/* What the hooks make of `result`, which is taken over. */
+static PyObject *run_hooks(PyObject *self, PyObject *hooks, PyObject *arguments, PyObject *const *keywords, PyObject *kwnames,
+                           PyObject *result)
+{
+    /* forward may just have added a hook that wants keyword arguments */
+    PyObject *with_kwargs = PyDict_GetItemWithError(((Module *)self)->dict, rl_s__forward_hooks_with_kwargs);
+    Py_XINCREF(with_kwargs);
+    for (Py_ssize_t i = 0; result && i < PyList_GET_SIZE(hooks); i++) {
+        PyObject *pair = PyList_GET_ITEM(hooks, i), *hook = PyTuple_GET_ITEM(pair, 1), *made = NULL;
+        int wanted = with_kwargs ? PySequence_Contains(with_kwargs, PyTuple_GET_ITEM(pair, 0)) : 0;
+        if (wanted > 0) {
+            PyObject *kwargs = keyword_dict(keywords, kwnames);
+            if (kwargs) made = PyObject_Vectorcall(hook, (PyObject *[]){self, arguments, kwargs, result}, 4, NULL);
+            Py_XDECREF(kwargs);
+        } else if (wanted == 0) {
+            made = PyObject_Vectorcall(hook, (PyObject *[]){self, arguments, result}, 3, NULL);
+        }
+        if (made == Py_None) Py_DECREF(made);
+        else Py_SETREF(result, made);
+    }
+    Py_XDECREF(with_kwargs);
+    return result;
+}
+
+/* The usual call with hooks: those of this module alone, around forward, that asked for nothing special. */
+PyObject *rl_module_call_hooked(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    PyObject *const *keywords = args + nargs;
+    PyObject *arguments = PyTuple_New(nargs), *result = NULL, *forward = NULL, *hooks = NULL;
+    if (!arguments) return NULL;
+    for (Py_ssize_t i = 0; i < nargs; i++) PyTuple_SET_ITEM(arguments, i, Py_NewRef(args[i]));
+    hooks = hooks_of((Module *)self, rl_s__forward_pre_hooks);
+    if (hooks ? run_pre_hooks(self, hooks, &arguments) < 0 : PyErr_Occurred() != NULL) goto done;
+    forward = PyObject_GetAttr(self, rl_s_forward);
+    if (!forward) goto done;
+    if (!hooks) {
+        result = PyObject_Vectorcall(forward, args, (size_t)nargs, kwnames);
+    } else {
+        PyObject *kwargs = kwnames ? keyword_dict(keywords, kwnames) : NULL;
+        if (kwargs || !kwnames) result = PyObject_Call(forward, arguments, kwargs);
+        Py_XDECREF(kwargs);
+    }
+    if (!result) goto done;
+    Py_XSETREF(hooks, hooks_of((Module *)self, rl_s__forward_hooks));
+    if (hooks) result = run_hooks(self, hooks, arguments, keywords, kwnames, result);
+    else if (PyErr_Occurred()) Py_CLEAR(result);
+done:
+    Py_XDECREF(hooks);
+    Py_XDECREF(forward);
+    Py_DECREF(arguments);
+    return result;
 }
 
 /* ---------------------------------------------------------------- state_dict */

@@ -6,6 +6,8 @@
  */
 #include "module.h"
 
+#include <string.h>
+
 static int set_training(Module *m, PyObject *mode)
 {
     PyTypeObject *tp = Py_TYPE(m);
@@ -144,7 +146,18 @@ static int first_time(PyObject *seen, PyObject *value)
 
 static PyObject *join_path(PyObject *prefix, PyObject *name)
 {
-    return PyUnicode_GET_LENGTH(prefix) ? PyUnicode_FromFormat("%U.%S", prefix, name) : Py_NewRef(name);
+    Py_ssize_t before = PyUnicode_GET_LENGTH(prefix);
+    if (!before) return Py_NewRef(name);
+    if (!PyUnicode_CheckExact(name) || !PyUnicode_IS_COMPACT_ASCII(prefix) || !PyUnicode_IS_COMPACT_ASCII(name))
+        return PyUnicode_FromFormat("%U.%S", prefix, name);
+    Py_ssize_t after = PyUnicode_GET_LENGTH(name);
+    PyObject *path = PyUnicode_New(before + 1 + after, 127);
+    if (!path) return NULL;
+    char *text = PyUnicode_DATA(path);
+    memcpy(text, PyUnicode_DATA(prefix), (size_t)before);
+    text[before] = '.';
+    memcpy(text + before + 1, PyUnicode_DATA(name), (size_t)after);
+    return path;
 }
 
 static int emit(Walk *w, PyObject *path, PyObject *value) /* takes over path, if any */

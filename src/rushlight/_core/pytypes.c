@@ -262,13 +262,31 @@ PyTypeObject RLDevice_Type = {
 
 /* ---------------------------------------------------------------- Size */
 
+/* Programs ask for the same few shapes again and again: those of late are kept, by a hash of their sizes. */
+#define KEPT_SHAPES 64
+#define KEPT_NDIM 4
+static struct { PyObject *object; int n; int64_t v[KEPT_NDIM]; } kept[KEPT_SHAPES];
+
 PyObject *rl_size_object(int n, const int64_t *v) {
+    uint64_t hash = (uint64_t)n;
+    const bool keep = n <= KEPT_NDIM;
+    for (int i = 0; keep && i < n; i++) hash = (hash ^ (uint64_t)v[i]) * 0x9E3779B97F4A7C15u; /* Fibonacci hashing (Knuth, 6.4) */
+    const int at = (int)(hash >> 58) % KEPT_SHAPES;
+    if (keep && kept[at].object && kept[at].n == n && memcmp(kept[at].v, v, (size_t)n * sizeof *v) == 0)
+        return Py_NewRef(kept[at].object);
     PyObject *t = RLSize_Type.tp_alloc(&RLSize_Type, n);
     if (!t) return NULL;
     for (int i = 0; i < n; i++) {
         PyObject *o = PyLong_FromLongLong(v[i]);
         if (!o) { Py_DECREF(t); return NULL; }
         PyTuple_SET_ITEM(t, i, o);
+    }
+    if (keep) {
+        PyObject *old = kept[at].object;
+        kept[at].object = Py_NewRef(t);
+        kept[at].n = n;
+        memcpy(kept[at].v, v, (size_t)n * sizeof *v);
+        Py_XDECREF(old);
     }
     return t;
 }

@@ -370,30 +370,9 @@ class HookMethods(_Base):
         return [*_global_backward_pre_hooks.values(), *self._backward_pre_hooks.values()]
 
     def _call_with_hooks(self, /, *args, **kwargs):
-        common = _global_forward_hooks or _global_forward_pre_hooks
-        if not (common or _global_backward_hooks or _global_backward_pre_hooks) and self._hooks_are_plain():
-            return self._call_with_plain_hooks(args, kwargs)
         call = _HookedCall(self, args, kwargs)
         try:
             return call.run()
         except Exception:
             call.run_always_called()
             raise
-
-    def _call_with_plain_hooks(self, args: tuple, kwargs: dict) -> Any:
-        """The usual case: hooks of this module alone, around forward, that asked for nothing special."""
-        hooks = self._peek("_forward_pre_hooks")
-        if hooks:
-            for hook in tuple(hooks.values()):
-                new = hook(self, args)
-                if new is not None:
-                    args = new if isinstance(new, tuple) else (new,)
-        result = self.forward(*args, **kwargs)
-        hooks = self._peek("_forward_hooks")
-        if hooks:
-            with_kwargs = self._peek("_forward_hooks_with_kwargs") or ()  # forward may have added to them
-            for hook_id, hook in tuple(hooks.items()):
-                new = hook(self, args, kwargs, result) if hook_id in with_kwargs else hook(self, args, result)
-                if new is not None:
-                    result = new
-        return result

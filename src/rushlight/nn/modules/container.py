@@ -125,10 +125,10 @@ class Sequential(_Row):
 
     forward = ModuleBase._chain
 
-    def __getitem__(self, idx: slice | int) -> Sequential | Module:
-        if isinstance(idx, slice):
-            return type(self)(OrderedDict(list(self._modules.items())[idx]))
-        return self._at(idx)
+    __getitem__ = ModuleBase._at
+
+    def _slice(self, idx: slice) -> Sequential:
+        return type(self)(OrderedDict(list(self._modules.items())[idx]))
 
     def insert(self, index: int, module: Module) -> Self:
         """Puts a module before the one at ``index``; those behind it move down."""
@@ -196,6 +196,8 @@ class ModuleList(_Row):
         return str(_position(idx, len(self)))
 
     def __getitem__(self, idx: int | slice) -> Module | ModuleList:
+        if type(idx) is int and 0 <= idx < self._count():
+            return self._modules[str(idx)]
         if isinstance(idx, slice):
             return type(self)(list(self._modules.values())[idx])
         return self._modules[self._key(idx)]
@@ -246,8 +248,7 @@ class ModuleDict(Module):
         if modules is not None:
             self.update(modules)
 
-    def __getitem__(self, key: str) -> Module:
-        return self._modules[key]
+    __getitem__ = ModuleBase._get
 
     def __setitem__(self, key: str, module: Module) -> None:
         self.add_module(key, module)
@@ -260,8 +261,7 @@ class ModuleDict(Module):
     def __iter__(self) -> Iterator[str]:
         return iter(self._modules)
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._modules
+    __contains__ = ModuleBase._has
 
     def clear(self) -> None:
         """Removes all modules."""
