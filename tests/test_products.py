@@ -125,15 +125,23 @@ def test_mv(m, k):
             assert_close(torch.mv(laid_out(a, layout), vector).reshape(m, 1), a, b)
 
 
-@pytest.mark.parametrize("batch", [1, 2, 19])
-@pytest.mark.parametrize("m, n, k", [(1, 1, 1), (7, 17, 5), (65, 33, 63), (130, 100, 96)])
-def test_batches(batch, m, n, k):
+def turned(x: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(x.transpose(0, 2, 1))).transpose(1, 2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("batch", [1, 2, 19, 700])
+@pytest.mark.parametrize(
+    "m, n, k",
+    [(1, 1, 1), (2, 2, 2), (1, 5, 6), (3, 3, 3), (4, 8, 1), (8, 8, 9), (7, 17, 5), (65, 33, 63), (130, 100, 96)],
+)
+def test_batches(batch, m, n, k, dtype):
+    if batch > 19:
+        batch = min(batch, 100_000 // (m * n * k) + 3)
     rng = np.random.default_rng(1)
-    a, b = rng.standard_normal((batch, m, k)).astype("f"), rng.standard_normal((batch, k, n)).astype("f")
-    c = rng.standard_normal((batch, m, n)).astype("f")
-    turned = torch.from_numpy(np.ascontiguousarray(b.transpose(0, 2, 1))).transpose(1, 2)
-    for y in (torch.from_numpy(b), turned):
-        x = torch.from_numpy(a)
+    a, b = rng.standard_normal((batch, m, k)).astype(dtype), rng.standard_normal((batch, k, n)).astype(dtype)
+    c = rng.standard_normal((batch, m, n)).astype(dtype)
+    for x, y in itertools.product((torch.from_numpy(a), turned(a)), (torch.from_numpy(b), turned(b))):
         plain, added = torch.bmm(x, y), torch.baddbmm(torch.from_numpy(c), x, y, beta=0.5, alpha=2)
         for i in range(batch):
             assert_close(plain[i], a[i], b[i])

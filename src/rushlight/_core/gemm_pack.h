@@ -5,21 +5,20 @@
  * with zeros: tiles may read what lies there, and a NaN or a denormal left from before could cost time.
  */
 
-/* strip(k, width) from count <= width vectors that are contiguous along k and `ld` apart.  A cache line of each vector is
- * used up before the next vector: where ld is a large power of two, their lines would drive each other out. */
-INLINE void NAME(turn_strip)(const int width, int count, int64_t k, const T *src, int64_t ld, T *strip) {
+/* strip(k, width) from count <= width vectors that are contiguous along k and `ld` apart; `padded` or not.  A cache line of
+ * each vector is used up before the next vector: where ld is a large power of two, their lines would drive each other out. */
+INLINE void NAME(turn_strip)(const int width, const bool padded, int count, int64_t k, const T *src, int64_t ld, T *strip) {
     enum { LINE = 64 / sizeof(T) };
-    int64_t p = 0;
-    for (; p + LINE <= k; p += LINE, src += LINE, strip += LINE * width) {
+    const int filled = padded ? width : count;
+    for (int64_t step; k > 0; k -= step, src += step, strip += step * width) {
+        step = k >= LINE ? LINE : k >= W ? W : 1;
         int i = 0;
-        for (; i + W <= count; i += W)
-#pragma GCC unroll 8
-            for (int q = 0; q < LINE; q += W) NAME(turn_square)(src + i * ld + q, ld, strip + q * width + i, width);
-        for (; i < width; i++)
-            for (int q = 0; q < LINE; q++) strip[q * width + i] = i < count ? src[i * ld + q] : 0;
+        if (step >= W)
+            for (; i + W <= count; i += W)
+                for (int q = 0; q < step; q += W) NAME(turn_square)(src + i * ld + q, ld, strip + q * width + i, width);
+        for (; i < filled; i++)
+            for (int q = 0; q < step; q++) strip[q * width + i] = i < count ? src[i * ld + q] : 0;
     }
-    for (; p < k; p++, src++, strip += width)
-        for (int i = 0; i < width; i++) strip[i] = i < count ? src[i * ld] : 0;
 }
 
 /* The same from vectors that lie side by side, steps of k being `ld` apart. */
@@ -36,7 +35,7 @@ INLINE void NAME(pack)(const int width, int64_t count, int64_t k, const T *src, 
     for (; count > 0; count -= width, src += width * step, strip += k * width) {
         const int here = count < width ? (int)count : width;
         if (k_step == 1)
-            NAME(turn_strip)(width, here, k, src, step, strip);
+            NAME(turn_strip)(width, true, here, k, src, step, strip);
         else
             NAME(copy_strip)(width, here, k, src, k_step, strip);
     }

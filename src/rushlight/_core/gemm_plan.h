@@ -203,10 +203,16 @@ static void NAME(dots_of_rows)(void *ctx, int64_t begin, int64_t end) {
                       p->bias, true, p->c + begin * p->ldc, 1, p->ldc);
 }
 
+/* Multiplications that take as long as this product in place: the lanes of a vector that has fewer columns are idle. */
+static inline double NAME(time)(int64_t m, int64_t n, int64_t k) {
+    return (double)m * (double)max64(n, KERNELS->nr / 2) * (double)k;
+}
+
 /* Any product of at least one element and k >= 1. */
 static void NAME(product)(const NAME(Product) *p) {
     const double work = (double)p->m * (double)p->n * (double)p->k;
     const bool alone = work < RL_SHARED;
+    const bool few_alone = NAME(time)(p->m, p->n, p->k) < RL_SHARED;
     const bool along_k = (p->a_col == 1 || p->k == 1) && (p->b_row == 1 || p->k == 1) && p->k >= KERNELS->nr;
     const int64_t few = p->k >= RL_DEEP ? RL_FEW_DEEP : RL_FEW;
     NAME(Product) *ctx = (NAME(Product) *)p;
@@ -230,7 +236,7 @@ static void NAME(product)(const NAME(Product) *p) {
     } else if (p->m >= RL_PACKED_SIDE && p->n >= KERNELS->nr && work >= RL_PACKED_FROM && NAME(packed)(p)) {
         /* done */
     } else if (p->m > p->n) {
-        share(alone, p->m, align_up(RL_WORK_GRAIN / (p->n * p->k), RL_ROWS_STEP), NAME(some_rows), ctx);
+        share(few_alone, p->m, align_up(RL_WORK_GRAIN / (p->n * p->k), RL_ROWS_STEP), NAME(some_rows), ctx);
     } else {
         share(alone, p->n, align_up(RL_WORK_GRAIN / (p->m * p->k), RL_COLUMNS_STEP), NAME(some_columns), ctx);
     }
@@ -307,9 +313,27 @@ typedef struct {
     int64_t sa, sb, sc;
 } NAME(Batch);
 
+/* A product of a few numbers: done before a kernel has been chosen. */
+static inline void NAME(tiny)(const NAME(Batch) *w, const T *a, const T *b, T *c) {
+    const NAME(Product) *p = &w->p;
+    const int64_t a_row = w->ta ? 1 : p->a_row, a_col = w->ta ? p->a_row : 1;
+    const int64_t b_row = w->tb ? 1 : p->b_row, b_col = w->tb ? p->b_row : 1;
+    for (int64_t i = 0; i < p->m; i++)
+        for (int64_t j = 0; j < p->n; j++) {
+            const T *x = a + i * a_row, *y = b + j * b_col;
+            T *out = c + i * p->ldc + j, sum = *x * *y;
+            for (int64_t q = 1; q < p->k; q++) sum += x[q * a_col] * y[q * b_row];
+            *out = p->beta != 0 ? p->alpha * sum + p->beta * *out : p->alpha * sum;
+        }
+}
+
 static void NAME(some_entries)(void *ctx, int64_t begin, int64_t end) {
     const NAME(Batch) *w = ctx;
     const NAME(Product) *p = &w->p;
+    if (p->k > 0 && p->m * p->n * p->k <= RL_TINY) {
+        for (int64_t i = begin; i < end; i++) NAME(tiny)(w, p->a + i * w->sa, p->b + i * w->sb, p->c + i * w->sc);
+        return;
+    }
     for (int64_t i = begin; i < end; i++)
         NAME(rl_gemm_bias)(w->ta, w->tb, p->m, p->n, p->k, p->alpha, p->a + i * w->sa, p->a_row, p->b + i * w->sb, p->b_row,
                    p->beta, p->c + i * w->sc, p->ldc, NULL);
@@ -323,8 +347,8 @@ void NAME(rl_bgemm)(int64_t batch, bool ta, bool tb, int64_t m, int64_t n, int64
         return;
     }
     NAME(Batch) w = {ta, tb, {m, n, k, alpha, a, lda, 1, b, ldb, 1, beta, NULL, c, ldc}, sa, sb, sc};
-    const double work = (double)m * (double)n * (double)k;
-    if (batch < RL_BATCH_DEALT && work >= RL_SHARED)
+    const double work = m * n * k <= RL_TINY ? (double)RL_TINY_TIME : NAME(time)(m, n, k);
+    if (batch < RL_BATCH_DEALT && (double)m * (double)n * (double)k >= RL_SHARED)
         NAME(some_entries)(&w, 0, batch);
     else
         share(work * (double)batch < RL_SHARED, batch, (int64_t)(RL_WORK_GRAIN / (work + 1)), NAME(some_entries), &w);

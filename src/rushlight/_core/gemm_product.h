@@ -27,7 +27,7 @@ static void NAME(in_place)(int64_t m, int64_t n, int64_t k, T alpha, const T *a,
             const T *columns = b_p + j * b_col, *rows = a + p * a_col, *const bias_j = bias_p ? bias_p + j : NULL;
             int64_t step = b_row;
             if (turned) {
-                NAME(turn_strip)(NR, width, kc, columns, b_col, strip);
+                NAME(turn_strip)(NR, false, width, kc, columns, b_col, strip);
                 columns = strip;
                 step = NR;
             }
