@@ -96,6 +96,8 @@ static void *scratch(size_t size) {
 #define RL_PARTS_FROM 4096
 #define RL_PARTS_SIZE 8192              /* elements of C */
 #define RL_BATCH_DEALT 16               /* entries of a batch */
+#define RL_WRITING 8                    /* what an element of C takes to write, */
+#define RL_ENTRY 1500                   /* and an entry of a batch to begin */
 #define RL_TINY 32                      /* products of a batch that loops do sooner than kernels, */
 #define RL_TINY_TIME 256                /* and what one of them takes */
 #define RL_DOT_SHARED (1 << 16)         /* elements */

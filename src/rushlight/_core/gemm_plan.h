@@ -203,16 +203,17 @@ static void NAME(dots_of_rows)(void *ctx, int64_t begin, int64_t end) {
                       p->bias, true, p->c + begin * p->ldc, 1, p->ldc);
 }
 
-/* Multiplications that take as long as this product in place: the lanes of a vector that has fewer columns are idle. */
+/* Multiplications that take as long as this product in place: where there are fewer columns than a vector has lanes, the
+ * others are idle; and C is written. */
 static inline double NAME(time)(int64_t m, int64_t n, int64_t k) {
-    return (double)m * (double)max64(n, KERNELS->nr / 2) * (double)k;
+    return (double)m * (double)max64(n, KERNELS->nr / 2) * (double)(k + RL_WRITING);
 }
 
 /* Any product of at least one element and k >= 1. */
 static void NAME(product)(const NAME(Product) *p) {
     const double work = (double)p->m * (double)p->n * (double)p->k;
     const bool alone = work < RL_SHARED;
-    const bool few_alone = NAME(time)(p->m, p->n, p->k) < RL_SHARED;
+    const bool in_place_alone = NAME(time)(p->m, p->n, p->k) < RL_SHARED;
     const bool along_k = (p->a_col == 1 || p->k == 1) && (p->b_row == 1 || p->k == 1) && p->k >= KERNELS->nr;
     const int64_t few = p->k >= RL_DEEP ? RL_FEW_DEEP : RL_FEW;
     NAME(Product) *ctx = (NAME(Product) *)p;
@@ -236,9 +237,9 @@ static void NAME(product)(const NAME(Product) *p) {
     } else if (p->m >= RL_PACKED_SIDE && p->n >= KERNELS->nr && work >= RL_PACKED_FROM && NAME(packed)(p)) {
         /* done */
     } else if (p->m > p->n) {
-        share(few_alone, p->m, align_up(RL_WORK_GRAIN / (p->n * p->k), RL_ROWS_STEP), NAME(some_rows), ctx);
+        share(in_place_alone, p->m, align_up(RL_WORK_GRAIN / (p->n * p->k), RL_ROWS_STEP), NAME(some_rows), ctx);
     } else {
-        share(alone, p->n, align_up(RL_WORK_GRAIN / (p->m * p->k), RL_COLUMNS_STEP), NAME(some_columns), ctx);
+        share(in_place_alone, p->n, align_up(RL_WORK_GRAIN / (p->m * p->k), RL_COLUMNS_STEP), NAME(some_columns), ctx);
     }
 }
 
@@ -347,7 +348,7 @@ void NAME(rl_bgemm)(int64_t batch, bool ta, bool tb, int64_t m, int64_t n, int64
         return;
     }
     NAME(Batch) w = {ta, tb, {m, n, k, alpha, a, lda, 1, b, ldb, 1, beta, NULL, c, ldc}, sa, sb, sc};
-    const double work = m * n * k <= RL_TINY ? (double)RL_TINY_TIME : NAME(time)(m, n, k);
+    const double work = m * n * k <= RL_TINY ? (double)RL_TINY_TIME : NAME(time)(m, n, k) + RL_ENTRY;
     if (batch < RL_BATCH_DEALT && (double)m * (double)n * (double)k >= RL_SHARED)
         NAME(some_entries)(&w, 0, batch);
     else
