@@ -161,8 +161,11 @@ static PyObject *to_array(Tensor *t, bool force) {
         PyErr_Format(PyExc_TypeError, "Got unsupported ScalarType %s", rl_dtypes[t->dtype].legacy);
         return NULL;
     }
-    PyObject *numpy = PyImport_ImportModule("numpy"), *array = NULL;
-    Export *e = numpy ? PyObject_New(Export, &Export_Type) : NULL;
+    static PyObject *asarray; /* NumPy is imported when it is first asked for */
+    PyObject *numpy = asarray ? NULL : PyImport_ImportModule("numpy"), *array = NULL;
+    if (numpy) asarray = PyObject_GetAttrString(numpy, "asarray");
+    Py_XDECREF(numpy);
+    Export *e = asarray ? PyObject_New(Export, &Export_Type) : NULL;
     if (e) {
         e->t = rl_shallow(t);
         for (int i = 0; i < t->ndim; i++) {
@@ -171,10 +174,9 @@ static PyObject *to_array(Tensor *t, bool force) {
         }
         if (e->t) {
             rl_pin_block(t->storage);
-            array = PyObject_CallMethod(numpy, "asarray", "O", e);
+            array = PyObject_CallOneArg(asarray, (PyObject *)e);
         }
     }
-    Py_XDECREF(numpy);
     Py_XDECREF(e);
     return array;
 }

@@ -33,8 +33,8 @@ def _subscripts(args):
     return equation, [args[2 * i] for i in range(pairs)]
 
 
-def _dims(text, operand, number):
-    """One label a dimension of the operand; what an ellipsis stands for is labelled -1, -2, ... from the right."""
+def _dims(text, ndim, number):
+    """One label a dimension of an operand; what an ellipsis stands for is labelled -1, -2, ... from the right."""
     head, dots, tail = text.partition("...")
     for ch in head + tail:
         if not (ch.isascii() and ch.isalpha()):
@@ -42,59 +42,134 @@ def _dims(text, operand, number):
                 raise RuntimeError(f"einsum(): found '.' for operand {number} that is not part of any ellipsis")
             raise RuntimeError(f"einsum(): invalid subscript given at index {text.index(ch)} in the equation string, "
                                "subscripts must be in [a-zA-Z]")  # fmt: skip
-    hidden = operand.dim() - len(head) - len(tail)
+    hidden = ndim - len(head) - len(tail)
     if hidden < 0 or (hidden and not dots):
         raise RuntimeError(f"einsum(): the number of subscripts in the equation ({len(head) + len(tail)}) "
                            + ("is more than the number of dimensions" if hidden < 0 and dots else "does not match the number of dimensions")
-                           + f" ({operand.dim()}) for operand {number}"
+                           + f" ({ndim}) for operand {number}"
                            + ("" if dots else " and no ellipsis was given"))  # fmt: skip
     return [*head, *range(-hidden, 0), *tail]
 
 
-def _diagonal(x, dims):
-    """Without repeated labels: the diagonal of dimensions that share one."""
+def _diagonals(shape, dims):
+    """The pairs of dimensions to merge so that no label is repeated, and what shape and labels are then."""
+    merged = []
     for label in dims:
         while dims.count(label) > 1:
             i = dims.index(label)
             j = dims.index(label, i + 1)
-            if x.shape[i] != x.shape[j]:
+            if shape[i] != shape[j]:
                 raise RuntimeError(f"einsum(): subscript {label} is repeated for operand but the sizes don't match, "
-                                   f"{x.shape[j]} != {x.shape[i]}")  # fmt: skip
-            x = x.diagonal(0, i, j)
+                                   f"{shape[j]} != {shape[i]}")  # fmt: skip
+            merged.append((i, j))
             dims = [*dims[:i], *dims[i + 1 : j], *dims[j + 1 :], label]
-    return x, dims
+            shape = [*shape[:i], *shape[i + 1 : j], *shape[j + 1 :], shape[i]]
+    return merged, list(shape), dims
 
 
-def _pair(a, a_dims, b, b_dims, kept):
-    """The product of two operands, summed over labels that nobody needs any more, as one batched matrix product."""
+def _count(sizes):
+    n = 1
+    for s in sizes:
+        n *= s
+    return n
+
+
+def _order(dims, wanted):
+    """What permute takes to bring dims into the wanted order; None: they are in it."""
+    order = [dims.index(d) for d in wanted]
+    return None if order == list(range(len(order))) else order
+
+
+def _pair_plan(a_shape, a_dims, b_shape, b_dims, kept):
+    """How to multiply two operands as one batched matrix product, summed over labels that nobody needs any more; and the
+    shape and labels of the product."""
     lone_a = tuple(i for i, d in enumerate(a_dims) if d not in b_dims and d not in kept)
     lone_b = tuple(i for i, d in enumerate(b_dims) if d not in a_dims and d not in kept)
-    if lone_a:
-        a, a_dims = a.sum(lone_a), [d for i, d in enumerate(a_dims) if i not in lone_a]
-    if lone_b:
-        b, b_dims = b.sum(lone_b), [d for i, d in enumerate(b_dims) if i not in lone_b]
+    size = dict(zip(a_dims, a_shape, strict=True)) | dict(zip(b_dims, b_shape, strict=True))
+    a_dims = [d for i, d in enumerate(a_dims) if i not in lone_a]
+    b_dims = [d for i, d in enumerate(b_dims) if i not in lone_b]
     both = [d for d in a_dims if d in b_dims]
     batch, inner = [d for d in both if d in kept], [d for d in both if d not in kept]
     left, right = [d for d in a_dims if d not in both], [d for d in b_dims if d not in both]
-    a = a.permute([a_dims.index(d) for d in batch + left + inner])
-    b = b.permute([b_dims.index(d) for d in batch + inner + right])
-    nb, nl, ni = len(batch), len(left), len(inner)
-    if ni == 0:
-        return a.reshape(*a.shape, *[1] * len(right)) * b.reshape(*b.shape[:nb], *[1] * nl, *b.shape[nb:]), batch + left + right
+    dims = batch + left + right
+    n, rows, k, columns = (_count(size[d] for d in group) for group in (batch, left, inner, right))
+    if inner:
+        lead = [n] if batch else []
+        a_sizes, b_sizes = [*lead, rows, k], [*lead, k, columns]
+    else:
+        a_sizes = [size[d] for d in batch + left] + [1] * len(right)
+        b_sizes = [size[d] for d in batch] + [1] * len(left) + [size[d] for d in right]
+    kind = "mul" if not inner else "bmm" if batch else "mm"
+    shape = [size[d] for d in dims]
+    steps = (lone_a, _order(a_dims, batch + left + inner), a_sizes, lone_b, _order(b_dims, batch + inner + right), b_sizes, kind, shape)
+    return steps, shape, dims
 
-    def count(sizes):
-        n = 1
-        for s in sizes:
-            n *= s
-        return n
 
-    sizes = [*a.shape[: nb + nl], *b.shape[nb + ni :]]
-    k = count(a.shape[nb + nl :])
-    rows, columns = count(a.shape[nb : nb + nl]), count(b.shape[nb + ni :])
-    if nb == 0:
-        return a.reshape(rows, k).mm(b.reshape(k, columns)).reshape(sizes), left + right
-    n = count(a.shape[:nb])
-    return a.reshape(n, rows, k).bmm(b.reshape(n, k, columns)).reshape(sizes), batch + left + right
+def _multiplied(a, b, steps):
+    lone_a, a_order, a_sizes, lone_b, b_order, b_sizes, kind, shape = steps
+    if lone_a:
+        a = a.sum(lone_a)
+    if lone_b:
+        b = b.sum(lone_b)
+    if a_order:
+        a = a.permute(a_order)
+    if b_order:
+        b = b.permute(b_order)
+    a, b = a.reshape(a_sizes), b.reshape(b_sizes)
+    if kind == "mul":
+        return a * b
+    return (a.mm(b) if kind == "mm" else a.bmm(b)).reshape(shape)
+
+
+_plans = {}
+
+
+def _plan(equation, shapes):
+    """What einsum does for operands of these shapes."""
+    inputs, arrow, output = equation.replace(" ", "").partition("->")
+    texts = inputs.split(",")
+    if len(texts) > len(shapes):
+        raise RuntimeError("einsum(): fewer operands were provided than specified in the equation")
+    if len(texts) < len(shapes):
+        raise RuntimeError("einsum(): more operands were provided than specified in the equation")
+    labelled = [_dims(text, len(shape), i) for i, (text, shape) in enumerate(zip(texts, shapes, strict=True))]
+    seen = [d for dims in labelled for d in dims]
+    hidden = sorted({d for d in seen if isinstance(d, int)})
+    if arrow:
+        head, dots, tail = output.partition("...")
+        for ch in head + tail:
+            if ch not in seen:
+                raise RuntimeError(f"einsum(): output subscript {ch} does not appear in the equation for any input operand")
+            if (head + tail).count(ch) > 1:
+                raise RuntimeError(f"einsum(): output subscript {ch} appears more than once in the output")
+        wanted = [*head, *(hidden if dots else []), *tail]
+    else:
+        wanted = hidden + sorted(d for d in set(seen) if not isinstance(d, int) and seen.count(d) == 1)
+
+    merged = [_diagonals(shape, dims) for shape, dims in zip(shapes, labelled, strict=True)]
+    size = {}
+    for number, (_, shape, dims) in enumerate(merged):
+        for d, n in zip(dims, shape, strict=True):
+            if size.setdefault(d, n) != n:
+                if size[d] != 1 and n != 1:
+                    raise RuntimeError(f"einsum(): subscript {d} has size {n} for operand {number} which does not broadcast with "
+                                       f"previously seen size {size[d]}")  # fmt: skip
+                size[d] = max(size[d], n) if n else n
+    operands = []
+    for pairs, shape, dims in merged:
+        full = [size[d] for d in dims]
+        operands.append((pairs, full if full != shape else None))
+
+    products = []
+    shape, dims = [size[d] for d in merged[0][2]], merged[0][2]
+    for i in range(1, len(merged)):
+        later = {d for _, _, ds in merged[i + 1 :] for d in ds}
+        x_dims = merged[i][2]
+        steps, shape, dims = _pair_plan(shape, dims, [size[d] for d in x_dims], x_dims, later.union(wanted))
+        products.append(steps)
+    rest = [i for i, d in enumerate(dims) if d not in wanted]
+    dims = [d for d in dims if d in wanted]
+    return operands, products, rest, [dims.index(d) for d in wanted]
 
 
 @python("einsum(object args) -> Tensor", method=False, extra=_TENSORS,
@@ -112,48 +187,23 @@ def einsum(args):
     equation, operands = _subscripts(args)
     if not operands:
         raise RuntimeError("einsum(): must provide at least one operand")
-    equation = equation.replace(" ", "")
-    inputs, arrow, output = equation.partition("->")
-    texts = inputs.split(",")
-    if len(texts) > len(operands):
-        raise RuntimeError("einsum(): fewer operands were provided than specified in the equation")
-    if len(texts) < len(operands):
-        raise RuntimeError("einsum(): more operands were provided than specified in the equation")
-    labelled = [_dims(t, x, i) for i, (t, x) in enumerate(zip(texts, operands, strict=True))]
-    seen = [d for dims in labelled for d in dims]
-    hidden = sorted({d for d in seen if isinstance(d, int)})
-    if arrow:
-        head, dots, tail = output.partition("...")
-        for ch in head + tail:
-            if ch not in seen:
-                raise RuntimeError(f"einsum(): output subscript {ch} does not appear in the equation for any input operand")
-            if (head + tail).count(ch) > 1:
-                raise RuntimeError(f"einsum(): output subscript {ch} appears more than once in the output")
-        wanted = [*head, *(hidden if dots else []), *tail]
-    else:
-        wanted = hidden + sorted(d for d in set(seen) if not isinstance(d, int) and seen.count(d) == 1)
-
-    pairs = [_diagonal(x, dims) for x, dims in zip(operands, labelled, strict=True)]
-    size = {}
-    for number, (x, dims) in enumerate(pairs):
-        for d, n in zip(dims, x.shape, strict=True):
-            if size.setdefault(d, n) != n:
-                if size[d] != 1 and n != 1:
-                    raise RuntimeError(f"einsum(): subscript {d} has size {n} for operand {number} which does not broadcast with "
-                                       f"previously seen size {size[d]}")  # fmt: skip
-                size[d] = max(size[d], n) if n else n
-    pairs = [(x.expand([size[d] for d in dims]) if any(size[d] != n for d, n in zip(dims, x.shape, strict=True)) else x, dims)
-             for x, dims in pairs]  # fmt: skip
-
-    result, dims = pairs[0]
-    for i in range(1, len(pairs)):
-        x, x_dims = pairs[i]
-        later = {d for _, ds in pairs[i + 1 :] for d in ds}
-        result, dims = _pair(result, dims, x, x_dims, later.union(wanted))
-    rest = [i for i, d in enumerate(dims) if d not in wanted]
-    if rest:
-        result, dims = result.sum(rest), [d for d in dims if d in wanted]
-    return result.permute([dims.index(d) for d in wanted])
+    key = equation, *[x.shape for x in operands]
+    plan = _plans.get(key)
+    if plan is None:
+        plan = _plan(equation, key[1:])
+        if len(_plans) >= 256:
+            _plans.clear()
+        _plans[key] = plan
+    prepared, products, rest, order = plan
+    for i, (merged, full) in enumerate(prepared):
+        for pair in merged:
+            operands[i] = operands[i].diagonal(0, *pair)
+        if full:
+            operands[i] = operands[i].expand(full)
+    result = operands[0]
+    for x, steps in zip(operands[1:], products, strict=True):
+        result = _multiplied(result, x, steps)
+    return (result.sum(rest) if rest else result).permute(order)
 
 
 # ---------------------------------------------------------------- products of two
@@ -186,7 +236,7 @@ def tensordot(a, b, dims):
     names_a = list(range(a.dim()))
     names_b = [left[right.index(d)] if d in right else a.dim() + d for d in range(b.dim())]
     kept = {n for n in names_a if n not in left} | {n for n in names_b if n >= a.dim()}
-    return _pair(a, names_a, b, names_b, kept)[0]
+    return _multiplied(a, b, _pair_plan(a.shape, names_a, b.shape, names_b, kept)[0])
 
 
 @python("inner(Tensor input, Tensor other) -> Tensor", out=True, doc="Sums of products over the last dimension of both.")
