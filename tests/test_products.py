@@ -269,6 +269,27 @@ def test_linear_and_its_gradients_in_any_number_of_dimensions(lead):
         np.testing.assert_allclose(b.grad.numpy(), flat_g.sum(0), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    "lead, bias", [((3,), (1, 5)), ((3,), (3, 1)), ((3,), (3, 5)), ((2, 3), (1, 5)), ((3,), ()), ((), (1,))]
+)
+def test_linear_with_a_bias_that_broadcasts(lead, bias):
+    rng = np.random.default_rng(5)
+    x = torch.from_numpy(rng.standard_normal((*lead, 7))).requires_grad_()
+    w = torch.from_numpy(rng.standard_normal((5, 7))).requires_grad_()
+    b = torch.from_numpy(rng.standard_normal(bias)).requires_grad_()
+    weights = torch.from_numpy(rng.standard_normal((*lead, 5)))
+    grads = torch.autograd.grad((F.linear(x, w, b) * weights).sum(), (x, w, b))
+    for grad, expected in zip(grads, torch.autograd.grad(((x @ w.t() + b) * weights).sum(), (x, w, b)), strict=True):
+        assert grad.shape == expected.shape
+        np.testing.assert_allclose(grad.numpy(), expected.numpy(), rtol=1e-12, atol=1e-12)
+
+
+def test_linear_refuses_a_bias_that_does_not_fit():
+    for bias in (torch.ones(3, 4, 5), torch.ones(1, 4), torch.ones(4)):
+        with pytest.raises(RuntimeError, match="broadcast|expanded size|must match"):
+            F.linear(torch.ones(2, 7), torch.ones(5, 7), bias)
+
+
 @pytest.mark.parametrize("function", ["addmm", "baddbmm"])
 def test_gradients_of_sums_with_products(function):
     shapes = ((3, 4), (3, 5), (5, 4)) if function == "addmm" else ((1, 4), (2, 3, 5), (2, 5, 4))

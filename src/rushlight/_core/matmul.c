@@ -345,9 +345,24 @@ static int matrix_of_rows(Tensor *x, Mat *m) {
     return 0;
 }
 
+/* product + bias, where the bias is not one number a column. Takes over product. */
+static Tensor *with_bias(Tensor *product, Tensor *bias) {
+    Tensor *sum = product ? rl_add(product, bias, (Scalar){.kind = 'i', .u.i = 1}) : NULL;
+    if (sum && !rl_same_shape(sum, product)) {
+        PyObject *given = rl_size_object(bias->ndim, bias->size), *wanted = rl_size_object(product->ndim, product->size);
+        if (given && wanted) PyErr_Format(PyExc_RuntimeError, "linear: a bias of shape %S does not broadcast to the result's shape %S", given, wanted);
+        Py_XDECREF(given);
+        Py_XDECREF(wanted);
+        Py_CLEAR(sum);
+    }
+    Py_XDECREF(product);
+    return sum;
+}
+
 Tensor *impl_linear(Tensor *x, Tensor *w, Tensor *bias) {
     if (w->ndim != 2 || x->ndim == 0) {
         if (w->ndim == 1 && x->ndim >= 1 && !bias) return rl_matmul(x, w);
+        if (w->ndim == 1 && x->ndim >= 1 && x->ndim != 2 && bias->ndim == 0) return with_bias(rl_matmul(x, w), bias);
         if (w->ndim == 0 || x->ndim == 0)
             PyErr_Format(PyExc_RuntimeError, "both arguments to linear need to be at least 1D, but they are %dD and %dD", x->ndim, w->ndim);
         else PyErr_Format(PyExc_RuntimeError, "mat2 must be a matrix, got %d-D tensor", w->ndim);
@@ -374,12 +389,11 @@ Tensor *impl_linear(Tensor *x, Tensor *w, Tensor *bias) {
                     rl_dtypes[w->dtype].name, rl_dtypes[w->dtype].name);
         return NULL;
     }
-    if (RL_UNLIKELY(bias && (bias->ndim > 1 || bias->numel != n))) {
-        if (bias->numel != 1) {
-            PyErr_Format(PyExc_RuntimeError, "The expanded size of the tensor (%lld) must match the existing size (%lld) at non-singleton dimension %d.",
-                         (long long)n, (long long)bias->numel, x->ndim - 1);
-            return NULL;
-        }
+    if (RL_UNLIKELY(bias && bias->ndim > 1)) return with_bias(impl_linear(x, w, NULL), bias);
+    if (RL_UNLIKELY(bias && bias->numel != n && bias->numel != 1)) {
+        PyErr_Format(PyExc_RuntimeError, "The expanded size of the tensor (%lld) must match the existing size (%lld) at non-singleton dimension %d.",
+                     (long long)n, (long long)bias->numel, x->ndim - 1);
+        return NULL;
     }
     const RLDType dt = (RLDType)x->dtype;
     const bool plain_bias = !bias || (RL_IS_CONTIGUOUS(bias) && bias->numel == n);

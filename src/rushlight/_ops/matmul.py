@@ -83,9 +83,9 @@ return input * number_as(beta, product.dtype) + scaled
               autocast="narrow" if _schema.startswith("addbmm") else "", doc=f"beta * input + alpha * ({_doc}).")  # fmt: skip
 native("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", namespaces=("nn.functional",), method=False, out="exact", autocast="narrow",
        node="AddmmBackward0", edges=["bias", "input", "weight"],
-       derivative={"bias": "grad if grad.ndim == 1 else sum_dim(reshape(grad, [-1, grad.shape[-1]]), [0])",
+       derivative={"bias": "grad",
                    "input": "linear_input_backward(grad, weight)", "weight": "linear_weight_backward(grad, input, weight.ndim)"},
-       doc="""input @ weight.T + bias; input is (..., in), weight (out, in), bias (out,).
+       doc="""input @ weight.T + bias; input is (..., in), weight (out, in), bias (out,) or what broadcasts to the result.
 
        >>> import rushlight as torch
        >>> torch.nn.functional.linear(torch.tensor([1.0, 2.0]), torch.tensor([[1.0, 1.0], [0.0, 1.0]]), torch.tensor([0.5, 0.0]))

@@ -73,6 +73,6 @@ class Adamax(PerTensorOptimizer):
         state["step"] += 1
         mean = state["exp_avg"].lerp_(grad, 1 - beta1)
         largest = state["exp_inf"]
-        largest.copy_(_C.maximum(largest.mul(beta2), grad.abs().add(group["eps"])))
+        _C.maximum(largest.mul_(beta2), grad.abs().add_(group["eps"]), out=largest)
         step_size = to_scalar(group["lr"]) / (1 - beta1 ** state["step"].item())
         p.addcdiv_(mean, largest, value=-step_size)
