@@ -1,30 +1,25 @@
 /* masked.c -- operations that a mask steers: masked_fill, masked_select, masked_scatter, nonzero. */
+#include "copy.h"
 #include "gather.h"
 #include "rl_ops.h"
 #include "runtime.h"
 
 /* ---------------------------------------------------------------- masked_fill */
 
-#define FILL(T)                                                                              \
-    static void fill_##T(void *out, const char *mask, int64_t n, const void *value) {        \
-        T *restrict o = out, v = *(const T *)value;                                          \
-        for (int64_t i = 0; i < n; i++) o[i] = mask[i] ? v : o[i];                           \
-    }
-typedef struct { uint64_t lo, hi; } wide;
-FILL(uint8_t)
-FILL(uint16_t)
-FILL(uint32_t)
-FILL(uint64_t)
-FILL(wide)
+#define GRAIN 16384 /* elements: a microsecond or two of any of the loops below */
 
-void rl_masked_fill_bytes(void *out, const char *mask, int64_t n, const void *value, int64_t item) {
-    switch (item) {
-        case 1: fill_uint8_t(out, mask, n, value); break;
-        case 2: fill_uint16_t(out, mask, n, value); break;
-        case 4: fill_uint32_t(out, mask, n, value); break;
-        case 8: fill_uint64_t(out, mask, n, value); break;
-        default: fill_wide(out, mask, n, value);
-    }
+typedef struct { char *to; const char *from, *mask; const void *value; int64_t item; } Fill;
+
+static void fill_range(void *ctx, int64_t begin, int64_t end) {
+    const Fill *f = ctx;
+    const int64_t at = begin * f->item;
+    rl_moves()->masked_fill(f->to + at, f->from + at, f->mask + begin, end - begin, f->value, (size_t)f->item);
+}
+
+void rl_masked_fill_bytes(void *to, const void *from, const char *mask, int64_t n, const void *value, int64_t item) {
+    Fill f = {to, from, mask, value, item};
+    if (n < RL_SHARE_FROM * GRAIN) fill_range(&f, 0, n);
+    else rl_parallel_for(n, GRAIN, fill_range, &f);
 }
 
 static Tensor *fill_value(Tensor *input, Tensor *mask, Tensor *value) {
@@ -51,9 +46,11 @@ Tensor *impl_masked_fill(Tensor *input, Tensor *mask, Tensor *value) {
     int ndim = rl_broadcast_shapes(2, both, size);
     if (ndim < 0) goto done;
     out = rl_empty(ndim, size, (RLDType)input->dtype, input->device); /* contiguous whatever the input is */
-    if (!out || rl_copy_raw(out, input) < 0) { Py_CLEAR(out); goto done; }
+    const bool plain = out && RL_IS_CONTIGUOUS(input) && rl_same_shape(input, out) && input->device == RL_CPU;
+    if (!out || (!plain && rl_copy_raw(out, input) < 0)) { Py_CLEAR(out); goto done; }
     if (out->device != RL_CPU) goto done;
-    if ((m = rl_broadcast_raw(mask, ndim, size))) rl_masked_fill_bytes(out->data, m->data, out->numel, v->data, RL_ITEMSIZE(out->dtype));
+    if ((m = rl_broadcast_raw(mask, ndim, size)))
+        rl_masked_fill_bytes(out->data, plain ? input->data : out->data, m->data, out->numel, v->data, RL_ITEMSIZE(out->dtype));
     if (!m) Py_CLEAR(out);
 done:
     Py_XDECREF(m);
@@ -92,7 +89,7 @@ Tensor *impl_masked_select(Tensor *input, Tensor *mask) {
     int64_t item = RL_ITEMSIZE(t->dtype);
     Tensor *off = set_offsets(m, item);
     if (off && (out = rl_empty(1, &off->numel, (RLDType)t->dtype, t->device)))
-        rl_points(PT_GET, (RLDType)t->dtype, "masked_select")(t->data, (const int64_t *)off->data, out->data, item, off->numel);
+        rl_points(PT_GET, (RLDType)t->dtype, "masked_select")(t->data, (const int64_t *)off->data, out->data, (int64_t[]){item, 0, 0}, off->numel, 1);
     Py_XDECREF(off);
     Py_DECREF(t);
     Py_DECREF(m);
@@ -118,7 +115,7 @@ Tensor *impl_masked_scatter(Tensor *input, Tensor *mask, Tensor *source) {
         goto done;
     }
     if (off && (src = rl_contiguous_raw(source)) && (out = rl_clone_raw(t)))
-        rl_points(PT_PUT, (RLDType)t->dtype, "masked_scatter")(out->data, (const int64_t *)off->data, src->data, item, off->numel);
+        rl_points(PT_PUT, (RLDType)t->dtype, "masked_scatter")(out->data, (const int64_t *)off->data, src->data, (int64_t[]){item, 0, 0}, off->numel, 1);
 done:
     Py_XDECREF(off);
     Py_XDECREF(src);

@@ -1,0 +1,290 @@
+/* index_walk.c -- elements moved or folded between a tensor and places in another that a plan or a list names. */
+#include "copy.h"
+#include "gather.h"
+#include "types.h"
+
+/* ---------------------------------------------------------------- kernels */
+
+typedef struct { uint64_t lo, hi; } wide;
+
+/* Short rows are walked across: a loop that ends at once is guessed wrong each time. Elements of a row come in order. */
+#define FEW 8
+
+#define MOVE(T)                                                                                                          \
+    static void get_##T(char *a, const int64_t *off, char *b, const int64_t *s, int64_t n, int64_t rows) {               \
+        const int64_t sb = s[0], ra = s[1], rb = s[2];                                                                   \
+        if (n < FEW && rows > n)                                                                                         \
+            for (int64_t i = 0; i < n; i++)                                                                              \
+                for (int64_t j = 0; j < rows; j++) *(T *)(b + i * sb + j * rb) = *(const T *)(a + off[i] + j * ra);      \
+        else                                                                                                             \
+            for (int64_t j = 0; j < rows; j++, a += ra, b += rb)                                                         \
+                for (int64_t i = 0; i < n; i++) *(T *)(b + i * sb) = *(const T *)(a + off[i]);                           \
+    }                                                                                                                    \
+    static void put_##T(char *a, const int64_t *off, char *b, const int64_t *s, int64_t n, int64_t rows) {               \
+        const int64_t sb = s[0], ra = s[1], rb = s[2];                                                                   \
+        if (n < FEW && rows > n)                                                                                         \
+            for (int64_t i = 0; i < n; i++)                                                                              \
+                for (int64_t j = 0; j < rows; j++) *(T *)(a + off[i] + j * ra) = *(const T *)(b + i * sb + j * rb);      \
+        else                                                                                                             \
+            for (int64_t j = 0; j < rows; j++, a += ra, b += rb)                                                         \
+                for (int64_t i = 0; i < n; i++) *(T *)(a + off[i]) = *(const T *)(b + i * sb);                           \
+    }
+MOVE(uint8_t)
+MOVE(uint16_t)
+MOVE(uint32_t)
+MOVE(uint64_t)
+MOVE(wide)
+
+#define FOLD(NAME, D, EXPR)                                                                                              \
+    static void NAME##_##D(char *a, const int64_t *off, char *b, const int64_t *s, int64_t n, int64_t rows) {            \
+        for (int64_t j = 0; j < rows; j++) {                                                                             \
+            for (int64_t i = 0; i < n; i++) {                                                                            \
+                T_##D *p = (T_##D *)(a + j * s[1] + off[i]);                                                             \
+                const A_##D x = LD_##D(*p), y = LD_##D(*(const T_##D *)(b + j * s[2] + i * s[0]));                       \
+                *p = ST_##D(EXPR);                                                                                       \
+            }                                                                                                            \
+        }                                                                                                                \
+    }
+#define FOLD_ARITH(D) FOLD(add, D, x + y) FOLD(mul, D, x * y)
+#define FOLD_ORDER(D) FOLD(min, D, x != x || x < y ? x : y) FOLD(max, D, x != x || x > y ? x : y)
+#define EACH_ORDERED(F) F(BOOL) F(U8) F(I8) F(I16) F(I32) F(I64) F(F16) F(BF16) F(F32) F(F64)
+EACH_ORDERED(FOLD_ARITH)
+EACH_ORDERED(FOLD_ORDER)
+FOLD_ARITH(C64)
+FOLD_ARITH(C128)
+
+#define ROW_ARITH(NAME) {[RL_BOOL] = NAME##_BOOL, [RL_U8] = NAME##_U8, [RL_I8] = NAME##_I8, [RL_I16] = NAME##_I16, \
+    [RL_I32] = NAME##_I32, [RL_I64] = NAME##_I64, [RL_F16] = NAME##_F16, [RL_BF16] = NAME##_BF16,                  \
+    [RL_F32] = NAME##_F32, [RL_F64] = NAME##_F64
+static const RLPoints folds[4][RL_NDTYPES] = {
+    ROW_ARITH(add), [RL_C64] = add_C64, [RL_C128] = add_C128},
+    ROW_ARITH(mul), [RL_C64] = mul_C64, [RL_C128] = mul_C128},
+    ROW_ARITH(min)},
+    ROW_ARITH(max)},
+};
+
+RLPoints rl_points(int mode, RLDType dt, const char *op) {
+    if (mode >= PT_ADD) {
+        RLPoints f = folds[mode - PT_ADD][dt];
+        if (!f) rl_not_implemented(op, dt);
+        return f;
+    }
+    bool get = mode == PT_GET;
+    switch (RL_ITEMSIZE(dt)) {
+        case 1: return get ? get_uint8_t : put_uint8_t;
+        case 2: return get ? get_uint16_t : put_uint16_t;
+        case 4: return get ? get_uint32_t : put_uint32_t;
+        case 8: return get ? get_uint64_t : put_uint64_t;
+        default: return get ? get_wide : put_wide;
+    }
+}
+
+/* ---------------------------------------------------------------- whole rows folded in */
+
+/* a's row at each offset += b's row: rows of n elements, of the dtypes for which this is common. */
+typedef void (*AddRows)(char *a, const int64_t *off, const char *b, int64_t stride, int64_t n, int64_t rows);
+
+/* At the level at which the rest is compiled, GCC leaves these loops scalar. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC push_options
+#pragma GCC optimize("O3")
+#endif
+
+#define ADD_ROWS(T)                                                                                                      \
+    static void add_rows_##T(char *a, const int64_t *off, const char *b, int64_t stride, int64_t n, int64_t rows) {      \
+        for (int64_t j = 0; j < rows; j++) {                                                                             \
+            T *restrict to = (T *)(a + off[j]);                                                                          \
+            const T *restrict from = (const T *)(b + j * stride);                                                        \
+            for (int64_t i = 0; i < n; i++) to[i] += from[i];                                                            \
+        }                                                                                                                \
+    }
+ADD_ROWS(float)
+ADD_ROWS(double)
+ADD_ROWS(uint64_t) /* int64, without the overflow that C leaves open */
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC pop_options
+#endif
+
+static AddRows add_rows(RLDType dt) {
+    return dt == RL_F32 ? add_rows_float : dt == RL_F64 ? add_rows_double : dt == RL_I64 ? add_rows_uint64_t : NULL;
+}
+
+/* ---------------------------------------------------------------- the walk of a plan */
+
+#define SHARE 32768 /* elements moved: less is done sooner than another thread has begun */
+#define GRAIN 4096
+#define WRITTEN_APART 1024 /* bytes of a row that a thread writes by itself: threads that share lines wait for each other */
+
+typedef struct {
+    const RLPlan *p;
+    RLPoints points;
+    AddRows add;               /* rows are folded in whole */
+    int mode;
+    int64_t item, sb, row;     /* bytes: of an element, between elements of b, of one block of b */
+    int64_t s[3];              /* sb, for one row of points */
+    bool single;               /* b is one element */
+    int64_t *block;            /* offsets within a block, when they are not */
+    char *a, *b;
+} Walk;
+
+/* Offsets begin..end of the plan against elements from..to of their blocks. */
+static void walk_blocks(const Walk *w, char *a, char *b, int64_t begin, int64_t end, int64_t from, int64_t to) {
+    const int64_t *off = w->p->off + begin, skip = from * w->item, n = end - begin;
+    b += begin * w->row + from * w->sb;
+    if (w->block) for (int64_t i = 0; i < n; i++) w->points(a + off[i], w->block + from, b + i * w->row, w->s, to - from, 1);
+    else if (w->add) w->add(a + skip, off, b, w->row, to - from, n);
+    else if (w->single) for (int64_t i = 0; i < n; i++) rl_fill_row(a + off[i] + skip, b, to - from, (size_t)w->item);
+    else if (w->mode == PT_GET) rl_moves()->get_rows(b, a, off, w->row, n);
+    else rl_moves()->put_rows(a + skip, off, b, w->row, (to - from) * w->item, n);
+}
+
+static void walk_offsets(void *ctx, int64_t begin, int64_t end) {
+    const Walk *w = ctx;
+    if (w->p->n_post_total > 1) walk_blocks(w, w->a, w->b, begin, end, 0, w->p->n_post_total);
+    else w->points(w->a, w->p->off + begin, w->b + begin * w->sb, w->s, end - begin, 1);
+}
+
+static void walk_columns(void *ctx, int64_t begin, int64_t end) {
+    const Walk *w = ctx;
+    walk_blocks(w, w->a, w->b, 0, w->p->n_off, begin, end);
+}
+
+/* Entries begin..end of the dimensions before the indexed ones. */
+static void walk_before(void *ctx, int64_t begin, int64_t end) {
+    const Walk *w = ctx;
+    const RLPlan *p = w->p;
+    const int last = p->n_pre - 1;
+    const int64_t each = p->n_off * (p->n_post_total > 1 ? w->row : w->sb);
+    while (begin < end) {
+        int64_t rest = begin, rows = 1, s[3] = {w->sb, 0, each};
+        char *a = w->a;
+        for (int d = last; d >= 0; rest /= p->pre_size[d--]) a += rest % p->pre_size[d] * p->pre_stride[d];
+        if (last >= 0) {
+            s[1] = p->pre_stride[last];
+            rows = p->pre_size[last] - begin % p->pre_size[last];
+            if (rows > end - begin) rows = end - begin;
+        }
+        if (p->n_post_total == 1) w->points(a, p->off, w->b + begin * each, s, p->n_off, rows);
+        else for (int64_t j = 0; j < rows; j++) walk_blocks(w, a + j * s[1], w->b + (begin + j) * each, 0, p->n_off, 0, p->n_post_total);
+        begin += rows;
+    }
+}
+
+/* What is walked in one stride becomes one dimension. */
+static void merge(RLPlan *p) {
+    int n = 0;
+    for (int d = 0; d < p->n_pre; d++) {
+        if (p->pre_size[d] == 1) continue;
+        if (n && p->pre_stride[n - 1] == p->pre_size[d] * p->pre_stride[d]) {
+            p->pre_size[n - 1] *= p->pre_size[d];
+            p->pre_stride[n - 1] = p->pre_stride[d];
+            continue;
+        }
+        p->pre_size[n] = p->pre_size[d];
+        p->pre_stride[n++] = p->pre_stride[d];
+    }
+    p->n_pre = n;
+}
+
+int rl_plan_run(const RLPlan *plan, int mode, Tensor *t, char *b, bool single, const char *op) {
+    RLPlan merged = *plan, *p = &merged;
+    Walk w = {.p = p, .mode = mode, .item = RL_ITEMSIZE(t->dtype), .single = single, .a = t->data, .b = b};
+    if (!(w.points = rl_points(mode, (RLDType)t->dtype, op))) return -1;
+    if (t->device != RL_CPU || p->n_off * p->n_pre_total * p->n_post_total == 0) return 0;
+    merge(p);
+    w.s[0] = w.sb = single ? 0 : w.item;
+    w.row = p->n_post_total * w.sb;
+    int64_t run = w.item;
+    bool dense = p->n_post_total > 1;
+    for (int d = p->n_post - 1; d >= 0; d--) {
+        if (p->post_size[d] != 1 && p->post_stride[d] != run) dense = false;
+        run *= p->post_size[d];
+    }
+    if (dense && mode == PT_ADD && !single) w.add = add_rows((RLDType)t->dtype);
+    if (p->n_post_total > 1 && !w.add && !(dense && mode <= PT_PUT)) {
+        if (!(w.block = rl_alloc((size_t)p->n_post_total * sizeof(int64_t)))) { PyErr_NoMemory(); return -1; }
+        int64_t count[RL_MAXDIM] = {0}, at = 0;
+        for (int64_t i = 0; i < p->n_post_total; i++) {
+            w.block[i] = at;
+            for (int d = p->n_post - 1; d >= 0; d--) {
+                at += p->post_stride[d];
+                if (++count[d] < p->post_size[d]) break;
+                at -= p->post_stride[d] * p->post_size[d];
+                count[d] = 0;
+            }
+        }
+    }
+    const int64_t each = p->n_off * p->n_post_total, total = each * p->n_pre_total;
+    /* two threads must not meet at one element written twice */
+    const bool shared = mode == PT_GET || rl_is_dense(t);
+    const int64_t apart = WRITTEN_APART / w.item;
+    if (total < SHARE) walk_before(&w, 0, p->n_pre_total);
+    else if (p->n_pre_total >= 8 && shared) rl_parallel_for(p->n_pre_total, GRAIN / each + 1, walk_before, &w);
+    else {
+        int64_t count[RL_MAXDIM] = {0};
+        for (int64_t i = 0; i < p->n_pre_total; i++) {
+            if (mode == PT_GET) rl_parallel_for(p->n_off, GRAIN / p->n_post_total + 1, walk_offsets, &w);
+            else if (p->n_post_total >= 2 * apart && shared) rl_parallel_for(p->n_post_total, apart, walk_columns, &w);
+            else walk_offsets(&w, 0, p->n_off);
+            w.b += p->n_off * (p->n_post_total > 1 ? w.row : w.sb);
+            for (int d = p->n_pre - 1; d >= 0; d--) {
+                w.a += p->pre_stride[d];
+                if (++count[d] < p->pre_size[d]) break;
+                w.a -= p->pre_stride[d] * p->pre_size[d];
+                count[d] = 0;
+            }
+        }
+    }
+    if (w.block) rl_dealloc(w.block, (size_t)p->n_post_total * sizeof(int64_t));
+    return 0;
+}
+
+/* ---------------------------------------------------------------- a list of places */
+
+typedef struct {
+    const char *from;
+    char *to;
+    const int64_t *places;
+    int64_t step, limit, wrap, item;
+    int missed;                /* written by any thread, read when all are done */
+} Take;
+
+#define TAKE(T)                                                                                                          \
+    static bool take_##T(const Take *k, int64_t begin, int64_t end) {                                                    \
+        T *to = (T *)k->to;                                                                                              \
+        const int64_t step = k->step, wrap = k->wrap;                                                                    \
+        const uint64_t limit = (uint64_t)k->limit;                                                                       \
+        for (int64_t i = begin; i < end; i++) {                                                                          \
+            int64_t at = k->places[i];                                                                                   \
+            at += at >> 63 & wrap;                                                                                       \
+            if (RL_UNLIKELY((uint64_t)at >= limit)) return false;                                                        \
+            to[i] = *(const T *)(k->from + at * step);                                                                   \
+        }                                                                                                                \
+        return true;                                                                                                     \
+    }
+TAKE(uint8_t)
+TAKE(uint16_t)
+TAKE(uint32_t)
+TAKE(uint64_t)
+TAKE(wide)
+
+static void take_some(void *ctx, int64_t begin, int64_t end) {
+    Take *k = ctx;
+    bool all;
+    switch (k->item) {
+        case 1: all = take_uint8_t(k, begin, end); break;
+        case 2: all = take_uint16_t(k, begin, end); break;
+        case 4: all = take_uint32_t(k, begin, end); break;
+        case 8: all = take_uint64_t(k, begin, end); break;
+        default: all = take_wide(k, begin, end);
+    }
+    if (!all) __atomic_store_n(&k->missed, 1, __ATOMIC_RELAXED);
+}
+
+bool rl_take_places(const char *from, int64_t step, int64_t limit, bool wrap, const int64_t *places, int64_t n, char *to, int64_t item) {
+    Take k = {from, to, places, step, limit, wrap ? limit : 0, item, 0};
+    if (n < SHARE) take_some(&k, 0, n);
+    else rl_parallel_for(n, GRAIN, take_some, &k);
+    return !k.missed;
+}
