@@ -75,29 +75,6 @@ typedef struct {
     int covers;                /* dimensions */
 } Factor;
 
-int64_t rl_count_set(const Tensor *mask) {
-    int64_t n = 0;
-    for (int64_t i = 0; i < mask->numel; i++) n += mask->data[i] != 0;
-    return n;
-}
-
-Tensor *rl_set_places(const Tensor *mask) {
-    int64_t n = rl_count_set(mask), room = n + 1, k = 0, total = mask->numel;
-    Tensor *out = rl_empty(1, &room, RL_I64, RL_CPU);
-    if (!out) return NULL;
-    int64_t *o = (int64_t *)out->data;
-    for (int64_t i = 0; i < total && k < n; i += 8) {
-        uint64_t eight = 0;
-        int64_t end = total - i < 8 ? total : i + 8;
-        memcpy(&eight, mask->data + i, (size_t)(end - i));
-        if (!eight) continue;
-        /* written in any case, kept when set: a branch would be guessed wrong half of the time */
-        for (int64_t j = i; j < end; j++) { o[k] = j; k += mask->data[j] != 0; }
-    }
-    rl_set_geometry(out, 1, &n, (const int64_t[]){1});
-    return out;
-}
-
 /* The offsets, in elements of t, at which the mask over its dimensions from dim on holds, in row-major order. */
 static Tensor *mask_offsets(Tensor *t, int dim, Tensor *mask) {
     Tensor *m = rl_contiguous_raw(mask), *out = m ? rl_set_places(m) : NULL;
@@ -181,19 +158,22 @@ static int out_of_bounds(int64_t at, const Factor *f, const char *message) {
     return -1;
 }
 
-/* Adds the factor to the offsets, in bytes. */
-static int add_factor(RLPlan *p, const Factor *f, int ndim, const int64_t *shape, int64_t itemsize, const char *message) {
+/* Adds the factor to the offsets, in bytes; the first one sets them. */
+static int add_factor(RLPlan *p, const Factor *f, bool first, int ndim, const int64_t *shape, int64_t itemsize, const char *message) {
     Tensor *c = rl_broadcast_raw(f->t, ndim, shape);
     if (!c) return -1;
     const int64_t *v = (const int64_t *)c->data, step = f->stride * itemsize;
     int rc = 0;
-    for (int64_t i = 0; i < p->n_off; i++) {
-        int64_t at = v[i];
-        if (f->size >= 0) {
-            if (RL_UNLIKELY(at < (message ? 0 : -f->size) || at >= f->size)) { rc = out_of_bounds(at, f, message); break; }
-            if (at < 0) at += f->size;
+    if (first) memset(p->off, 0, (size_t)p->n_off * sizeof(int64_t));
+    if (f->size < 0) {
+        for (int64_t i = 0; i < p->n_off; i++) p->off[i] += v[i] * step;
+    } else {
+        const int64_t wrap = message ? 0 : f->size;
+        for (int64_t i = 0; i < p->n_off; i++) {
+            const int64_t at = v[i] + (v[i] >> 63 & wrap);
+            if (RL_UNLIKELY((uint64_t)at >= (uint64_t)f->size)) { rc = out_of_bounds(v[i], f, message); break; }
+            p->off[i] += at * step;
         }
-        p->off[i] += at * step;
     }
     Py_DECREF(c);
     return rc;
@@ -252,7 +232,6 @@ static int plan(RLPlan *p, Tensor *t, int n, Factor *f, const bool *taken, const
     if ((nd = rl_broadcast_shapes(n, ts, shape)) < 0) { broadcast_error(n, f); goto done; }
     for (int i = 0; i < nd; i++) p->n_off *= shape[i];
     if (!(p->off = rl_alloc((size_t)(p->n_off + 1) * sizeof(int64_t)))) { PyErr_NoMemory(); goto done; }
-    memset(p->off, 0, (size_t)p->n_off * sizeof(int64_t));
     for (int d = 0; d < t->ndim; d++) {
         if (!taken[d]) continue;
         if (first < 0) first = d;
@@ -274,7 +253,7 @@ static int plan(RLPlan *p, Tensor *t, int n, Factor *f, const bool *taken, const
     if (values && check_values(p, t, values) < 0) goto done;
     /* as in PyTorch, indices into what has no elements are not looked at */
     bool empty = p->n_pre_total * p->n_post_total == 0;
-    for (int i = 0; i < n && !empty; i++) if (add_factor(p, &f[i], nd, shape, RL_ITEMSIZE(t->dtype), message) < 0) goto done;
+    for (int i = 0; i < n && !empty; i++) if (add_factor(p, &f[i], i == 0, nd, shape, RL_ITEMSIZE(t->dtype), message) < 0) goto done;
     rc = 0;
 done:
     for (int i = 0; i < n; i++) Py_DECREF(f[i].t);

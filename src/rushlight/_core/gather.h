@@ -30,7 +30,6 @@ bool rl_take_places(const char *from, int64_t step, int64_t limit, bool wrap, co
 /* b: contiguous in the plan's shape, or a single element when `single`. */
 int rl_plan_run(const RLPlan *p, int mode, Tensor *t, char *b, bool single, const char *op);
 
-int64_t rl_count_set(const Tensor *mask);                    /* masks: contiguous, of one byte an element */
 Tensor *rl_set_places(const Tensor *mask);                   /* where it holds, by place in the flattened mask */
 void rl_masked_fill_bytes(void *to, const void *from, const char *mask, int64_t n, const void *value, int64_t itemsize);
 

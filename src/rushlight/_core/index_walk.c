@@ -114,7 +114,7 @@ static AddRows add_rows(RLDType dt) {
 
 #define SHARE 32768 /* elements moved: less is done sooner than another thread has begun */
 #define GRAIN 4096
-#define WRITTEN_APART 1024 /* bytes of a row that a thread writes by itself: threads that share lines wait for each other */
+#define LONG_ROW 128 /* bytes of a row that is worth looking for among those of other threads */
 
 typedef struct {
     const RLPlan *p;
@@ -124,30 +124,37 @@ typedef struct {
     int64_t item, sb, row;     /* bytes: of an element, between elements of b, of one block of b */
     int64_t s[3];              /* sb, for one row of points */
     bool single;               /* b is one element */
+    const char *filled;        /* a short row of it, or NULL */
+    int64_t part;              /* bytes of a in an eighth of what is written */
     int64_t *block;            /* offsets within a block, when they are not */
     char *a, *b;
 } Walk;
 
-/* Offsets begin..end of the plan against elements from..to of their blocks. */
-static void walk_blocks(const Walk *w, char *a, char *b, int64_t begin, int64_t end, int64_t from, int64_t to) {
-    const int64_t *off = w->p->off + begin, skip = from * w->item, n = end - begin;
-    b += begin * w->row + from * w->sb;
-    if (w->block) for (int64_t i = 0; i < n; i++) w->points(a + off[i], w->block + from, b + i * w->row, w->s, to - from, 1);
-    else if (w->add) w->add(a + skip, off, b, w->row, to - from, n);
-    else if (w->single) for (int64_t i = 0; i < n; i++) rl_fill_row(a + off[i] + skip, b, to - from, (size_t)w->item);
+/* Rows begin..end of the plan. */
+static void walk_rows(const Walk *w, char *a, char *b, int64_t begin, int64_t end) {
+    const int64_t *off = w->p->off + begin, n = end - begin, count = w->p->n_post_total;
+    b += begin * w->row;
+    if (w->block) for (int64_t i = 0; i < n; i++) w->points(a + off[i], w->block, b + i * w->row, w->s, count, 1);
+    else if (w->add) w->add(a, off, b, w->row, count, n);
     else if (w->mode == PT_GET) rl_moves()->get_rows(b, a, off, w->row, n);
-    else rl_moves()->put_rows(a + skip, off, b, w->row, (to - from) * w->item, n);
+    else if (!w->single) rl_moves()->put_rows(a, off, b, w->row, w->row, n);
+    else if (w->filled) rl_moves()->put_rows(a, off, w->filled, 0, count * w->item, n);
+    else for (int64_t i = 0; i < n; i++) rl_fill_row(a + off[i], b, count, (size_t)w->item);
 }
 
 static void walk_offsets(void *ctx, int64_t begin, int64_t end) {
     const Walk *w = ctx;
-    if (w->p->n_post_total > 1) walk_blocks(w, w->a, w->b, begin, end, 0, w->p->n_post_total);
+    if (w->p->n_post_total > 1) walk_rows(w, w->a, w->b, begin, end);
     else w->points(w->a, w->p->off + begin, w->b + begin * w->sb, w->s, end - begin, 1);
 }
 
-static void walk_columns(void *ctx, int64_t begin, int64_t end) {
+/* Writes to rows whose offset is `part` * begin ... `part` * end: whatever is written to one row is written in order. */
+static void walk_targets(void *ctx, int64_t begin, int64_t end) {
     const Walk *w = ctx;
-    walk_blocks(w, w->a, w->b, 0, w->p->n_off, begin, end);
+    const int64_t *off = w->p->off, from = begin * w->part;
+    const uint64_t extent = (uint64_t)((end - begin) * w->part);
+    for (int64_t i = 0; i < w->p->n_off; i++)
+        if ((uint64_t)(off[i] - from) < extent) walk_rows(w, w->a, w->b, i, i + 1);
 }
 
 /* Entries begin..end of the dimensions before the indexed ones. */
@@ -166,7 +173,7 @@ static void walk_before(void *ctx, int64_t begin, int64_t end) {
             if (rows > end - begin) rows = end - begin;
         }
         if (p->n_post_total == 1) w->points(a, p->off, w->b + begin * each, s, p->n_off, rows);
-        else for (int64_t j = 0; j < rows; j++) walk_blocks(w, a + j * s[1], w->b + (begin + j) * each, 0, p->n_off, 0, p->n_post_total);
+        else for (int64_t j = 0; j < rows; j++) walk_rows(w, a + j * s[1], w->b + (begin + j) * each, 0, p->n_off);
         begin += rows;
     }
 }
@@ -195,6 +202,7 @@ int rl_plan_run(const RLPlan *plan, int mode, Tensor *t, char *b, bool single, c
     merge(p);
     w.s[0] = w.sb = single ? 0 : w.item;
     w.row = p->n_post_total * w.sb;
+    w.part = t->numel * w.item / 8 + 1;
     int64_t run = w.item;
     bool dense = p->n_post_total > 1;
     for (int d = p->n_post - 1; d >= 0; d--) {
@@ -216,16 +224,20 @@ int rl_plan_run(const RLPlan *plan, int mode, Tensor *t, char *b, bool single, c
         }
     }
     const int64_t each = p->n_off * p->n_post_total, total = each * p->n_pre_total;
+    char filled[128];
+    if (single && dense && mode == PT_PUT && run <= (int64_t)sizeof filled) {
+        rl_fill_row(filled, b, p->n_post_total, (size_t)w.item);
+        w.filled = filled;
+    }
     /* two threads must not meet at one element written twice */
     const bool shared = mode == PT_GET || rl_is_dense(t);
-    const int64_t apart = WRITTEN_APART / w.item;
     if (total < SHARE) walk_before(&w, 0, p->n_pre_total);
-    else if (p->n_pre_total >= 8 && shared) rl_parallel_for(p->n_pre_total, GRAIN / each + 1, walk_before, &w);
+    else if (p->n_pre_total >= (mode == PT_GET ? 8 : 2) && shared) rl_parallel_for(p->n_pre_total, GRAIN / each + 1, walk_before, &w);
     else {
         int64_t count[RL_MAXDIM] = {0};
         for (int64_t i = 0; i < p->n_pre_total; i++) {
             if (mode == PT_GET) rl_parallel_for(p->n_off, GRAIN / p->n_post_total + 1, walk_offsets, &w);
-            else if (p->n_post_total >= 2 * apart && shared) rl_parallel_for(p->n_post_total, apart, walk_columns, &w);
+            else if (shared && !w.block && run >= LONG_ROW) rl_parallel_for(8, 1, walk_targets, &w);
             else walk_offsets(&w, 0, p->n_off);
             w.b += p->n_off * (p->n_post_total > 1 ? w.row : w.sb);
             for (int d = p->n_pre - 1; d >= 0; d--) {

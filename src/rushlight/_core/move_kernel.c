@@ -30,7 +30,9 @@ static inline __attribute__((always_inline)) void rows(char *to, int64_t st, con
 #define FROM (from + (from_off ? from_off[j] : j * sf))
 #define AS(T) {                                                                   \
         const int64_t rest = bytes - (int64_t)sizeof(T);                          \
-        for (int64_t j = 0; j < n; j++) {                                         \
+        if (rest == 0)                                                            \
+            for (int64_t j = 0; j < n; j++) memcpy(TO, FROM, sizeof(T));          \
+        else for (int64_t j = 0; j < n; j++) {                                    \
             char *o = TO;                                                         \
             const char *x = FROM;                                                 \
             T first, last;                                                        \
@@ -98,6 +100,12 @@ void RL_ISA_NAME(rl_put_rows)(char *to, const int64_t *off, const char *from, in
             }                                                                                              \
         }                                                                                                  \
     }                                                                                                      \
+    static void zip_##T(T *restrict to, const T *restrict a, const T *restrict b, int64_t n) {             \
+        for (int64_t i = 0; i < n; i++) {                                                                  \
+            to[2 * i] = a[i];                                                                              \
+            to[2 * i + 1] = b[i];                                                                          \
+        }                                                                                                  \
+    }                                                                                                      \
     static void fill_##T(T *restrict to, const uint8_t *restrict mask, int64_t n, T value) {               \
         for (int64_t i = 0; i < n; i++) to[i] = mask[i] ? value : to[i];                                   \
     }                                                                                                      \
@@ -136,4 +144,14 @@ void RL_ISA_NAME(rl_masked_fill)(void *to, const void *from, const void *mask, i
         default: FILL(wide)
     }
 #undef FILL
+}
+
+void RL_ISA_NAME(rl_zip)(void *to, const void *a, const void *b, int64_t n, size_t size) {
+    switch (size) {
+        case 1: zip_uint8_t(to, a, b, n); break;
+        case 2: zip_uint16_t(to, a, b, n); break;
+        case 4: zip_uint32_t(to, a, b, n); break;
+        case 8: zip_uint64_t(to, a, b, n); break;
+        default: zip_wide(to, a, b, n);
+    }
 }
