@@ -164,6 +164,18 @@ static int add_factor(RLPlan *p, const Factor *f, bool first, int ndim, const in
     if (!c) return -1;
     const int64_t *v = (const int64_t *)c->data, step = f->stride * itemsize;
     int rc = 0;
+    if (first && f->size >= 0) {
+        const int64_t n = p->n_off, size = f->size, wrap = message ? 0 : size;
+        int64_t *off = p->off, i = 0;
+        for (; i < n; i++) {
+            const int64_t at = v[i] + (v[i] >> 63 & wrap);
+            if (RL_UNLIKELY((uint64_t)at >= (uint64_t)size)) break;
+            off[i] = at * step;
+        }
+        if (i < n) rc = out_of_bounds(v[i], f, message);
+        Py_DECREF(c);
+        return rc;
+    }
     if (first) memset(p->off, 0, (size_t)p->n_off * sizeof(int64_t));
     if (f->size < 0) {
         for (int64_t i = 0; i < p->n_off; i++) p->off[i] += v[i] * step;

@@ -41,7 +41,9 @@ Tensor *impl_index_select(Tensor *input, int64_t dim, Tensor *index) {
 static Tensor *write_along(Tensor *input, int64_t dim, Tensor *index, Tensor *source, int mode, const char *op, const char *out_of_range) {
     RLPlan p;
     /* contiguous, but for index_fill, whose value is a number */
-    Tensor *out = rl_clone(input, source->ndim ? RL_CONTIGUOUS_FORMAT : RL_PRESERVE_FORMAT), *t = out ? rl_one_dim(out) : NULL;
+    Tensor *out = rl_take_here(input, 2, (Tensor *[]){index, source}) ? (Tensor *)Py_NewRef((PyObject *)input)
+                                                                    : rl_clone(input, source->ndim ? RL_CONTIGUOUS_FORMAT : RL_PRESERVE_FORMAT);
+    Tensor *t = out ? rl_one_dim(out) : NULL;
     int rc = -1;
     if (t && rl_plan_dim(&p, t, dim, index, out_of_range) == 0) {
         rc = rl_plan_write(&p, mode, t, source, op);
@@ -212,7 +214,8 @@ Tensor *impl_put(Tensor *input, Tensor *index, Tensor *source, bool accumulate) 
         return NULL;
     }
     RLPoints points = rl_points(accumulate ? PT_ADD : PT_PUT, (RLDType)input->dtype, "put_");
-    Tensor *out = points ? rl_clone_raw(input) : NULL, *c = out ? rl_contiguous_raw(source) : NULL;
+    const bool here = points && rl_take_here(input, 2, (Tensor *[]){index, source});
+    Tensor *out = !points ? NULL : here ? (Tensor *)Py_NewRef((PyObject *)input) : rl_clone_raw(input), *c = out ? rl_contiguous_raw(source) : NULL;
     int64_t n = index->numel, *off = c ? flat_offsets(out, index, "put_") : NULL;
     if (off) {
         points(out->data, off, c->data, (int64_t[]){RL_ITEMSIZE(out->dtype), 0, 0}, n, 1);

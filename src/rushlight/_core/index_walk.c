@@ -1,6 +1,7 @@
 /* index_walk.c -- elements moved or folded between a tensor and places in another that a plan or a list names. */
 #include "copy.h"
 #include "gather.h"
+#include "rl_ops.h"
 #include "types.h"
 
 /* ---------------------------------------------------------------- kernels */
@@ -116,6 +117,8 @@ static AddRows add_rows(RLDType dt) {
 #define GRAIN 4096
 #define LONG_ROW 128 /* bytes of a row that is worth looking for among those of other threads */
 
+typedef struct { int64_t at, begin, n; } Run; /* in bytes of a; in elements of b; elements */
+
 typedef struct {
     const RLPlan *p;
     RLPoints points;
@@ -126,6 +129,8 @@ typedef struct {
     bool single;               /* b is one element */
     const char *filled;        /* a short row of it, or NULL */
     int64_t part;              /* bytes of a in an eighth of what is written */
+    Run *runs;                 /* of offsets that follow one another, or NULL */
+    int64_t n_runs;
     int64_t *block;            /* offsets within a block, when they are not */
     char *a, *b;
 } Walk;
@@ -157,6 +162,35 @@ static void walk_targets(void *ctx, int64_t begin, int64_t end) {
         if ((uint64_t)(off[i] - from) < extent) walk_rows(w, w->a, w->b, i, i + 1);
 }
 
+/* ---- offsets that follow one another, as padding and windows make them, are walked a run at a time */
+
+#define RUN 8 /* elements, on the average, that pay for looking for runs */
+
+static int64_t count_runs(const int64_t *off, int64_t n, int64_t item) {
+    int64_t runs = 1;
+    for (int64_t i = 1; i < n; i++) runs += off[i] - off[i - 1] != item;
+    return runs;
+}
+
+static void list_runs(const int64_t *off, int64_t n, int64_t item, Run *run) {
+    *run = (Run){off[0], 0, 1};
+    for (int64_t i = 1; i < n; i++) {
+        if (off[i] - off[i - 1] == item) run->n++;
+        else *++run = (Run){off[i], i, 1};
+    }
+}
+
+static void walk_runs(const Walk *w, char *a, char *b) {
+    const int64_t none = 0;
+    for (const Run *r = w->runs; r < w->runs + w->n_runs; r++) {
+        char *at = a + r->at, *to = b + r->begin * w->item;
+        const int64_t bytes = r->n * w->item;
+        if (w->mode == PT_ADD) w->add(at, &none, to, 0, r->n, 1);
+        else if (w->mode == PT_GET) rl_moves()->get_rows(to, at, &none, bytes, 1);
+        else rl_moves()->get_rows(at, to, &none, bytes, 1);
+    }
+}
+
 /* Entries begin..end of the dimensions before the indexed ones. */
 static void walk_before(void *ctx, int64_t begin, int64_t end) {
     const Walk *w = ctx;
@@ -172,7 +206,8 @@ static void walk_before(void *ctx, int64_t begin, int64_t end) {
             rows = p->pre_size[last] - begin % p->pre_size[last];
             if (rows > end - begin) rows = end - begin;
         }
-        if (p->n_post_total == 1) w->points(a, p->off, w->b + begin * each, s, p->n_off, rows);
+        if (w->runs) for (int64_t j = 0; j < rows; j++) walk_runs(w, a + j * s[1], w->b + (begin + j) * each);
+        else if (p->n_post_total == 1) w->points(a, p->off, w->b + begin * each, s, p->n_off, rows);
         else for (int64_t j = 0; j < rows; j++) walk_rows(w, a + j * s[1], w->b + (begin + j) * each, 0, p->n_off);
         begin += rows;
     }
@@ -209,6 +244,19 @@ int rl_plan_run(const RLPlan *plan, int mode, Tensor *t, char *b, bool single, c
         if (p->post_size[d] != 1 && p->post_stride[d] != run) dense = false;
         run *= p->post_size[d];
     }
+    if (p->n_post_total == 1 && !single && p->n_pre_total > 1 && p->n_off >= RUN && (mode <= PT_PUT || (mode == PT_ADD && add_rows((RLDType)t->dtype)))) {
+        const int64_t sample = p->n_off < 256 ? p->n_off : 256;
+        bool runs = count_runs(p->off, sample, w.item) * RUN <= sample;
+        if (runs) {
+            w.n_runs = count_runs(p->off, p->n_off, w.item);
+            runs = w.n_runs * RUN <= p->n_off;
+        }
+        if (runs) {
+            if (!(w.runs = rl_alloc((size_t)w.n_runs * sizeof(Run)))) { PyErr_NoMemory(); return -1; }
+            list_runs(p->off, p->n_off, w.item, w.runs);
+            w.add = add_rows((RLDType)t->dtype);
+        }
+    }
     if (dense && mode == PT_ADD && !single) w.add = add_rows((RLDType)t->dtype);
     if (p->n_post_total > 1 && !w.add && !(dense && mode <= PT_PUT)) {
         if (!(w.block = rl_alloc((size_t)p->n_post_total * sizeof(int64_t)))) { PyErr_NoMemory(); return -1; }
@@ -231,7 +279,7 @@ int rl_plan_run(const RLPlan *plan, int mode, Tensor *t, char *b, bool single, c
     }
     /* two threads must not meet at one element written twice */
     const bool shared = mode == PT_GET || rl_is_dense(t);
-    if (total < SHARE) walk_before(&w, 0, p->n_pre_total);
+    if (total < SHARE || (w.runs && (p->n_pre_total < 8 || !shared))) walk_before(&w, 0, p->n_pre_total);
     else if (p->n_pre_total >= (mode == PT_GET ? 8 : 2) && shared) rl_parallel_for(p->n_pre_total, GRAIN / each + 1, walk_before, &w);
     else {
         int64_t count[RL_MAXDIM] = {0};
@@ -248,6 +296,7 @@ int rl_plan_run(const RLPlan *plan, int mode, Tensor *t, char *b, bool single, c
             }
         }
     }
+    if (w.runs) rl_dealloc(w.runs, (size_t)w.n_runs * sizeof(Run));
     if (w.block) rl_dealloc(w.block, (size_t)p->n_post_total * sizeof(int64_t));
     return 0;
 }
@@ -299,4 +348,80 @@ bool rl_take_places(const char *from, int64_t step, int64_t limit, bool wrap, co
     if (n < SHARE) take_some(&k, 0, n);
     else rl_parallel_for(n, GRAIN, take_some, &k);
     return !k.missed;
+}
+
+/* ---------------------------------------------------------------- two entries blended */
+
+typedef struct {
+    const char *from;
+    char *to;
+    const int64_t *left, *right;
+    const void *share;
+    int64_t n, size, inner, rows; /* n entries out of `size`, of `inner` elements each; rows of them */
+} Blend;
+
+/* Row i of outer * n: inner elements of two entries, or where these are single ones, the whole row of n. */
+#if defined(__GNUC__) && !defined(__clang__) /* at the level at which the rest is compiled, GCC leaves these loops scalar */
+#pragma GCC push_options
+#pragma GCC optimize("O3")
+#endif
+#define BLEND(T)                                                                                                         \
+    static void blend_##T(const Blend *b, int64_t begin, int64_t end) {                                                  \
+        const T *share = b->share;                                                                                       \
+        for (int64_t i = begin; i < end; i++) {                                                                          \
+            const int64_t outer = b->inner == 1 ? i : i / b->n, k = b->inner == 1 ? 0 : i % b->n;                        \
+            const T *x = (const T *)b->from + outer * b->size * b->inner;                                                \
+            if (b->inner == 1) {                                                                                         \
+                T *restrict o = (T *)b->to + i * b->n;                                                                   \
+                for (int64_t j = 0; j < b->n; j++) o[j] = x[b->left[j]] * (1 - share[j]) + x[b->right[j]] * share[j];    \
+                continue;                                                                                                \
+            }                                                                                                            \
+            T *restrict o = (T *)b->to + i * b->inner;                                                                   \
+            const T *restrict p = x + b->left[k] * b->inner, *restrict q = x + b->right[k] * b->inner, u = share[k], v = 1 - u; \
+            for (int64_t j = 0; j < b->inner; j++) o[j] = p[j] * v + q[j] * u;                                           \
+        }                                                                                                                \
+    }
+BLEND(float)
+BLEND(double)
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC pop_options
+#endif
+
+static void blend_float_rows(void *ctx, int64_t begin, int64_t end) { blend_float(ctx, begin, end); }
+static void blend_double_rows(void *ctx, int64_t begin, int64_t end) { blend_double(ctx, begin, end); }
+
+/* left, right: int64, within the dimension; share: as many numbers of input's dtype. */
+Tensor *impl__blend(Tensor *input, int64_t dim, Tensor *left, Tensor *right, Tensor *share) {
+    int64_t size[RL_MAXDIM], outer = 1;
+    const int64_t n = left->numel;
+    if ((dim = rl_wrap_dim(dim, input->ndim)) == INT64_MIN) return NULL;
+    if (left->dtype != RL_I64 || right->dtype != RL_I64 || right->numel != n || share->numel != n || share->dtype != input->dtype ||
+        (input->dtype != RL_F32 && input->dtype != RL_F64)) {
+        PyErr_SetString(PyExc_RuntimeError, "_blend: two lists of places and as many numbers of the input's dtype are expected");
+        return NULL;
+    }
+    memcpy(size, input->size, (size_t)input->ndim * sizeof *size);
+    size[dim] = n;
+    Tensor *x = rl_contiguous_raw(input), *l = rl_contiguous_raw(left), *r = rl_contiguous_raw(right), *s = rl_contiguous_raw(share);
+    Tensor *out = x && l && r && s ? rl_empty(input->ndim, size, (RLDType)input->dtype, input->device) : NULL;
+    if (out && out->numel && out->device == RL_CPU) {
+        Blend b = {x->data, out->data, (const int64_t *)l->data, (const int64_t *)r->data, s->data, n, input->size[dim], 1, 0};
+        for (int64_t i = 0; i < n && out; i++)
+            if (b.left[i] < 0 || b.left[i] >= b.size || b.right[i] < 0 || b.right[i] >= b.size) {
+                PyErr_SetString(PyExc_IndexError, "index out of range in self");
+                Py_CLEAR(out);
+            }
+        for (int d = 0; d < dim; d++) outer *= size[d];
+        for (int d = (int)dim + 1; d < input->ndim; d++) b.inner *= size[d];
+        b.rows = b.inner == 1 ? outer : outer * n;
+        const int64_t each = b.inner == 1 ? n : b.inner;
+        void (*rows)(void *, int64_t, int64_t) = input->dtype == RL_F32 ? blend_float_rows : blend_double_rows;
+        if (out && out->numel < SHARE) rows(&b, 0, b.rows);
+        else if (out) rl_parallel_for(b.rows, 4 * GRAIN / each + 1, rows, &b);
+    }
+    Py_XDECREF(x);
+    Py_XDECREF(l);
+    Py_XDECREF(r);
+    Py_XDECREF(s);
+    return out;
 }

@@ -45,7 +45,10 @@ Tensor *impl_masked_fill(Tensor *input, Tensor *mask, Tensor *value) {
     if (!v) return NULL;
     int ndim = rl_broadcast_shapes(2, both, size);
     if (ndim < 0) goto done;
-    out = rl_empty(ndim, size, (RLDType)input->dtype, input->device); /* contiguous whatever the input is */
+    const bool here = rl_take_here(input, 1, &mask) && RL_IS_CONTIGUOUS(input) && input->ndim == ndim &&
+                      memcmp(size, input->size, (size_t)ndim * sizeof *size) == 0;
+    if (here) out = (Tensor *)Py_NewRef((PyObject *)input);
+    else out = rl_empty(ndim, size, (RLDType)input->dtype, input->device); /* contiguous whatever the input is */
     const bool plain = out && RL_IS_CONTIGUOUS(input) && rl_same_shape(input, out) && input->device == RL_CPU;
     if (!out || (!plain && rl_copy_raw(out, input) < 0)) { Py_CLEAR(out); goto done; }
     if (out->device != RL_CPU) goto done;
@@ -110,11 +113,12 @@ Tensor *impl_masked_scatter(Tensor *input, Tensor *mask, Tensor *source) {
     if (together(input, mask, &t, &m) < 0) return NULL;
     int64_t item = RL_ITEMSIZE(t->dtype);
     Tensor *off = set_offsets(m, item);
+    const bool here = rl_take_here(input, 2, (Tensor *[]){mask, source}) && t == input;
     if (off && source->numel < off->numel) {
         PyErr_SetString(PyExc_RuntimeError, "Number of elements of source < number of ones in mask");
         goto done;
     }
-    if (off && (src = rl_contiguous_raw(source)) && (out = rl_clone_raw(t)))
+    if (off && (src = rl_contiguous_raw(source)) && (out = here ? (Tensor *)Py_NewRef((PyObject *)input) : rl_clone_raw(t)))
         rl_points(PT_PUT, (RLDType)t->dtype, "masked_scatter")(out->data, (const int64_t *)off->data, src->data, (int64_t[]){item, 0, 0}, off->numel, 1);
 done:
     Py_XDECREF(off);

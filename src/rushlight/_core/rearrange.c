@@ -142,8 +142,8 @@ static void triangle_rows(void *ctx, int64_t begin, int64_t end) {
         char *o = t->to + at * row;
         const char *s = t->from + at * row;
         const size_t lower = (size_t)(edge == t->cols ? n * row : edge * t->item), upper = (size_t)(n * row) - lower;
-        if (t->lower) { memcpy(o, s, lower); memset(o + lower, 0, upper); }
-        else { memset(o, 0, lower); memcpy(o + lower, s + lower, upper); }
+        if (o != s) memcpy(o + (t->lower ? 0 : lower), s + (t->lower ? 0 : lower), t->lower ? lower : upper);
+        memset(o + (t->lower ? lower : 0), 0, t->lower ? upper : lower);
     }
 }
 
@@ -152,7 +152,9 @@ static Tensor *triangle(Tensor *input, int64_t diagonal, bool lower) {
         PyErr_Format(PyExc_RuntimeError, "%s: input tensor must have at least 2 dimensions", lower ? "tril" : "triu");
         return NULL;
     }
-    Tensor *src = rl_contiguous_raw(input), *out = src ? rl_empty(input->ndim, input->size, (RLDType)input->dtype, input->device) : NULL;
+    Tensor *src = rl_contiguous_raw(input), *out = NULL;
+    if (src) out = rl_take_here(input, 0, NULL) && src == input ? (Tensor *)Py_NewRef((PyObject *)input)
+                                                                 : rl_empty(input->ndim, input->size, (RLDType)input->dtype, input->device);
     if (out && out->device == RL_CPU && out->numel) {
         Triangle t = {src->data, out->data, input->size[input->ndim - 2], input->size[input->ndim - 1], RL_ITEMSIZE(input->dtype),
                       diagonal + lower, lower};

@@ -1,4 +1,5 @@
 /* scatter.c -- gather and scatter along a dimension, with an index for every element; embedding tables. */
+#include "copy.h"
 #include "gather.h"
 #include "rl_ops.h"
 #include "runtime.h"
@@ -13,6 +14,8 @@ typedef struct {
     const int64_t *v;
     int64_t n0, n1, t0, t1, v0, v1, b0, b1;
     int64_t along, limit;      /* the indexed dimension of t */
+    int64_t moved;             /* bytes of an element that is moved as it is, else 0 */
+    bool get;
     RLPoints points;
 } Lines;
 
@@ -30,10 +33,22 @@ typedef bool (*Lead)(const Lines *l);
             if (v0 == 0) {                                                                                               \
                 if (RL_UNLIKELY((uint64_t)*v >= limit)) return false;                                                    \
                 t += *v * along;                                                                                         \
-                if (t0 == (int64_t)sizeof(T) && b0 == (int64_t)sizeof(T))                                                \
-                    for (int64_t i = 0; i < n0; i++) { T *x = (T *)t + i, *y = (T *)b + i; MOVE; }                       \
-                else                                                                                                     \
+                if (t0 == (int64_t)sizeof(T) && b0 == (int64_t)sizeof(T)) {                                              \
+                    T *restrict p = (T *)t, *restrict q = (T *)b;                                                        \
+                    for (int64_t i = 0; i < n0; i++) { T *x = p + i, *y = q + i; MOVE; }                                 \
+                } else if (t0 == (int64_t)sizeof(T) && b0 == 0) {                                                        \
+                    T *restrict p = (T *)t, one = *(const T *)b;                                                         \
+                    for (int64_t i = 0; i < n0; i++) { T *x = p + i, *y = &one; MOVE; }                                  \
+                } else                                                                                                   \
                     for (int64_t i = 0; i < n0; i++) { T *x = (T *)(t + i * t0), *y = (T *)(b + i * b0); MOVE; }         \
+                continue;                                                                                                \
+            }                                                                                                            \
+            if (t0 == 0 && along == (int64_t)sizeof(T) && b0 == (int64_t)sizeof(T) && v0 == 1) {                         \
+                for (int64_t i = 0; i < n0; i++) {                                                                       \
+                    if (RL_UNLIKELY((uint64_t)v[i] >= limit)) return false;                                              \
+                    T *x = (T *)t + v[i], *y = (T *)b + i;                                                               \
+                    MOVE;                                                                                                \
+                }                                                                                                        \
                 continue;                                                                                                \
             }                                                                                                            \
             for (int64_t i = 0; i < n0; i++, v += v0) {                                                                  \
@@ -48,15 +63,24 @@ typedef struct { uint64_t lo, hi; } wide;
 #define EACH(F) F(uint8_t) F(uint16_t) F(uint32_t) F(uint64_t) F(wide)
 #define GET(T) LEAD(get, T, *y = *x)
 #define PUT(T) LEAD(put, T, *x = *y)
-#define ADD(T) LEAD(add, T, *x += *y)
 EACH(GET)
 EACH(PUT)
-ADD(float)
-ADD(double)
-ADD(uint64_t) /* int64, without the overflow that C leaves open */
 #undef GET
 #undef PUT
-#undef ADD
+
+/* At the level at which the rest is compiled, GCC leaves whole lines scalar. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC push_options
+#pragma GCC optimize("O3")
+#endif
+LEAD(add, float, *x += *y)
+LEAD(add, double, *x += *y)
+LEAD(add, uint64_t, *x += *y) /* int64, without the overflow that C leaves open */
+LEAD(min, float, *x = (*x != *x) | (*x < *y) ? *x : *y)
+LEAD(max, float, *x = (*x != *x) | (*x > *y) ? *x : *y)
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC pop_options
+#endif
 
 /* What has no loop of its own. */
 static bool by_points(const Lines *l) {
@@ -80,14 +104,30 @@ static Lead lead_for(int mode, RLDType dt) {
     static const Lead moves[2][5] = {{get_uint8_t, get_uint16_t, get_uint32_t, get_uint64_t, get_wide},
                                      {put_uint8_t, put_uint16_t, put_uint32_t, put_uint64_t, put_wide}};
     if (mode <= PT_PUT) return moves[mode == PT_PUT][__builtin_ctz((unsigned)RL_ITEMSIZE(dt))];
+    if (dt == RL_F32 && mode >= PT_MIN) return mode == PT_MIN ? min_float : max_float;
     if (mode == PT_ADD) return dt == RL_F32 ? add_float : dt == RL_F64 ? add_double : dt == RL_I64 ? add_uint64_t : by_points;
     return by_points;
+}
+
+/* Whole lines of one index each. */
+static bool move_lines(const Lines *l) {
+    const RLMoves *moves = rl_moves();
+    const int64_t none = 0, bytes = l->n0 * l->moved;
+    for (int64_t j = 0; j < l->n1; j++) {
+        const int64_t at = l->v[j * l->v1];
+        if (RL_UNLIKELY((uint64_t)at >= (uint64_t)l->limit)) return false;
+        char *t = l->t + j * l->t1 + at * l->along, *b = l->b + j * l->b1;
+        if (l->get) moves->get_rows(b, t, &none, bytes, 1);
+        else moves->get_rows(t, b, &none, bytes, 1);
+    }
+    return true;
 }
 
 /* Short lines are walked across, some at once: a loop that ends at once is guessed wrong each time. What is written to
  * one element is written in the same order, as the elements of a line along the indexed dimension stay in theirs and
  * lines along any other never meet. */
 static bool lead_lines(Lead lead, const Lines *l) {
+    if (l->v0 == 0 && l->moved && l->n0 > 1 && l->t0 == l->moved && l->b0 == l->moved) return move_lines(l);
     if (l->n0 >= 8 || l->n1 < 8 || l->v0 == 0) return lead(l);
     bool good = true;
     for (int64_t begin = 0; begin < l->n1 && good; begin += 256) {
@@ -195,6 +235,8 @@ static int walk(int mode, Tensor *t, int dim, Tensor *index, char *b, const int6
         if ((mode != PT_GET && (d == along || !rl_is_dense(t))) || (d == w.nd - 1 && w.size[d] < 2 * GRAIN && mode != PT_GET)) continue;
         if (w.size[d] > most) { most = w.size[d]; w.split = d; }
     }
+    w.lines.moved = mode <= PT_PUT && bs ? item : 0;
+    w.lines.get = mode == PT_GET;
     w.lines.t = t->data;
     w.lines.v = (const int64_t *)ix->data;
     w.lines.b = b;
@@ -296,7 +338,7 @@ static Tensor *scatter_any(Tensor *input, int64_t dim, Tensor *index, Tensor *sr
         PyErr_Format(PyExc_RuntimeError, "%s(): Expected self.dtype to be equal to src.dtype", op);
         return NULL;
     }
-    Tensor *out = rl_clone(input, RL_CONTIGUOUS_FORMAT);
+    Tensor *out = rl_take_here(input, 2, (Tensor *[]){index, src}) ? (Tensor *)Py_NewRef((PyObject *)input) : rl_clone(input, RL_CONTIGUOUS_FORMAT);
     if (out && scatter_into(out, dim, index, src, single, mode, op) < 0) Py_CLEAR(out);
     return out;
 }
