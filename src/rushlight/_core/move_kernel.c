@@ -85,6 +85,12 @@ void RL_ISA_NAME(rl_put_rows)(char *to, const int64_t *off, const char *from, in
     static void move_##T(char **p, const int64_t *s, int64_t n0, int64_t n1) {                             \
         const int64_t size = (int64_t)sizeof(T), so = s[0], sx = s[1];                                     \
         if (so == size && sx == size) { rows(p[0], s[2], NULL, p[1], s[3], NULL, n0 * size, n1); return; }        \
+        if (so == size && sx == 0 && s[3] == 0 && n0 * size <= 128) { /* one short row, many times over */ \
+            T row[128 / sizeof(T)];                                                                        \
+            RL_ISA_NAME(rl_fill_row)(row, p[1], n0, sizeof(T));                                            \
+            rows(p[0], s[2], NULL, (const char *)row, 0, NULL, n0 * size, n1);                             \
+            return;                                                                                        \
+        }                                                                                                  \
         if (n0 < FEW && n1 > n0) { across_##T(p[0], p[1], s, n0, n1); return; }                            \
         for (int64_t j = 0; j < n1; j++) {                                                                 \
             char *o = p[0] + j * s[2];                                                                     \
