@@ -484,8 +484,15 @@ def inplace(op: Op) -> str:
         grad_inputs = [p for p in op.params if p.is_tensor]
         tensors = ", ".join(p.name for p in grad_inputs)
         lines += [f"    const bool record = rl_any_grad_list((Tensors){{(Tensor *[]){{{tensors}}}, {len(grad_inputs)}}});",
-                  f"    if (rl_check_inplace({self}, record) < 0) return NULL;",
-                  f"    Tensor *before = rl_inplace_begin({self}, record);",
+                  f"    if (rl_check_inplace({self}, record) < 0) return NULL;"]  # fmt: skip
+        if op.direct:
+            lines += ["    if (!record) {",
+                      f"        rl_here = {self};",
+                      f"        Tensor *written = impl_{op.cname}({call_args(op)});",
+                      "        rl_here = NULL;",
+                      f"        return rl_inplace_finish({self}, written);",
+                      "    }"]  # fmt: skip
+        lines += [f"    Tensor *before = rl_inplace_begin({self}, record);",
                   "    if (!before) return NULL;",
                   f"    Tensor *result = rl_{op.cname}({call_args(op, {self: 'before'})});",
                   "    Py_DECREF(before);",

@@ -21,21 +21,34 @@ RLKernel rl_copy_kernel(RLDType to, RLDType from) {
     return wide ? wide : rl_copy_kernels_base[to][from];
 }
 
-/* Dtypes without arithmetic (float8, complex32) are copied as bytes. */
-static void copy_bytes(char **p, const int64_t *s, int64_t n0, int64_t n1, const void *size) {
-    int64_t width = *(const int64_t *)size;
-    for (int64_t j = 0; j < n1; j++)
-        for (int64_t i = 0; i < n0; i++) memcpy(p[0] + j * s[2] + i * s[0], p[1] + j * s[3] + i * s[1], (size_t)width);
+const RLMoves *rl_moves(void) {
+#define MOVES(ISA) static const RLMoves ISA = {rl_move_##ISA, rl_copy_bytes_##ISA, rl_get_rows_##ISA, rl_put_rows_##ISA, rl_zip_##ISA, \
+                                                 rl_masked_fill_##ISA};
+    MOVES(base)
+#if defined(__x86_64__) || defined(_M_X64)
+    MOVES(avx2)
+    MOVES(avx512)
+    if (rl_isa_best() == RL_ISA_AVX512) return &avx512;
+    if (rl_isa_best() == RL_ISA_AVX2) return &avx2;
+#endif
+    return &base;
+#undef MOVES
 }
 
 #define GRAIN 8192 /* elements: a microsecond of copying */
 #define SHARED_FROM (1 << 19) /* bytes: below, one thread is as fast */
 
-typedef struct { char *to; const char *from; } Bytes;
+typedef struct { uint64_t half[2]; } Sixteen;
+
+typedef struct {
+    void (*copy)(char *restrict to, const char *restrict from, size_t n);
+    char *to;
+    const char *from;
+} Bytes;
 
 static void copy_range(void *ctx, int64_t begin, int64_t end) {
     const Bytes *b = ctx;
-    memcpy(b->to + begin, b->from + begin, (size_t)(end - begin));
+    b->copy(b->to + begin, b->from + begin, (size_t)(end - begin));
 }
 
 static void zero_range(void *ctx, int64_t begin, int64_t end) { memset((char *)ctx + begin, 0, (size_t)(end - begin)); }
@@ -48,21 +61,50 @@ void rl_zero(Tensor *t) {
 
 static void copy_same(Tensor *dst, Tensor *src, int64_t width) {
     const int64_t n = dst->numel * width;
-    Bytes b = {dst->data, src->data};
-    if (n < SHARED_FROM || dst->storage == src->storage) memmove(b.to, b.from, (size_t)n); /* they may overlap */
+    Bytes b = {rl_moves()->copy_bytes, dst->data, src->data};
+    if (dst->storage == src->storage) memmove(b.to, b.from, (size_t)n); /* they may overlap */
+    else if (n < SHARED_FROM) b.copy(b.to, b.from, (size_t)n);
     else rl_parallel_for(n, 1 << 15, copy_range, &b);
 }
 
+typedef struct { char *to; const char *value; int64_t width; } Fill;
+
+static void fill_range(void *ctx, int64_t begin, int64_t end) {
+    const Fill *f = ctx;
+    rl_fill_row(f->to + begin * f->width, f->value, end - begin, (size_t)f->width);
+}
+
+/* One number everywhere. Writes alone are done twice as fast as copies. */
+static void fill_all(Tensor *dst, Tensor *src, int64_t width) {
+    Sixteen value;
+    memcpy(&value, src->data, (size_t)width); /* it may lie within dst */
+    Fill f = {dst->data, (char *)&value, width};
+    if (dst->numel * width < 2 * SHARED_FROM) fill_range(&f, 0, dst->numel);
+    else rl_parallel_for(dst->numel, (1 << 16) / width, fill_range, &f);
+}
+
+typedef struct { char *to; const char *a, *b; int64_t item; } Pairs;
+
+static void zip_range(void *ctx, int64_t begin, int64_t end) {
+    const Pairs *p = ctx;
+    const int64_t at = begin * p->item;
+    rl_moves()->zip(p->to + 2 * at, p->a + at, p->b + at, end - begin, (size_t)p->item);
+}
+
+void rl_zip_all(char *to, const char *a, const char *b, int64_t n, int64_t item) {
+    Pairs p = {to, a, b, item};
+    if (2 * n * item < SHARED_FROM) zip_range(&p, 0, n);
+    else rl_parallel_for(n, (1 << 14) / item, zip_range, &p);
+}
+
 int rl_copy_raw(Tensor *dst, Tensor *src) {
-    RLKernel kernel = rl_copy_kernel((RLDType)dst->dtype, (RLDType)src->dtype);
+    const bool same = dst->dtype == src->dtype;
+    RLKernel kernel = same ? rl_moves()->move : rl_copy_kernel((RLDType)dst->dtype, (RLDType)src->dtype);
     int64_t width = RL_ITEMSIZE(dst->dtype);
     if (!kernel) {
-        if (dst->dtype != src->dtype) {
-            PyErr_Format(PyExc_NotImplementedError, "conversion from %s to %s is not implemented",
-                         rl_dtypes[src->dtype].name, rl_dtypes[dst->dtype].name);
-            return -1;
-        }
-        kernel = copy_bytes;
+        PyErr_Format(PyExc_NotImplementedError, "conversion from %s to %s is not implemented", rl_dtypes[src->dtype].name,
+                     rl_dtypes[dst->dtype].name);
+        return -1;
     }
     if (dst->device != RL_CPU) return 0;
     if (src->device != RL_CPU) {
@@ -71,11 +113,12 @@ int rl_copy_raw(Tensor *dst, Tensor *src) {
     }
     if (dst->numel == 0) return 0;
     if (RL_IS_CONTIGUOUS(dst) && RL_IS_CONTIGUOUS(src) && dst->numel == src->numel) {
-        if (dst->dtype == src->dtype) { copy_same(dst, src, width); return 0; }
+        if (same) { copy_same(dst, src, width); return 0; }
         char *p[2] = {dst->data, src->data};
         rl_walk_dense(kernel, 2, p, (int64_t[]){width, RL_ITEMSIZE(src->dtype)}, dst->numel, &width, GRAIN);
         return 0;
     }
+    if (same && src->numel == 1 && RL_IS_CONTIGUOUS(dst)) { fill_all(dst, src, width); return 0; }
     int64_t sd[RL_MAXDIM], ss[RL_MAXDIM];
     const int nd = dst->ndim, shift = nd - src->ndim;
     for (int i = 0; i < nd; i++) {

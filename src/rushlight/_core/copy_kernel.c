@@ -14,11 +14,11 @@
 typedef struct { uint64_t half[2]; } Sixteen;
 
 void RL_ISA_NAME(rl_fill_row)(void *to_, const void *value, int64_t n, size_t size) {
-#define REPEAT(T) {                                            \
-        T *to = to_;                                           \
-        const T v = *(const T *)value;                         \
-        for (int64_t i = 0; i < n; i++) to[i] = v;             \
-        return;                                                \
+#define REPEAT(T) {                                                    \
+        T *to = to_, v;                                                \
+        memcpy(&v, value, sizeof v); /* a number of whatever type */   \
+        for (int64_t i = 0; i < n; i++) to[i] = v;                     \
+        return;                                                        \
     }
     switch (size) { case 1: REPEAT(uint8_t) case 2: REPEAT(uint16_t) case 4: REPEAT(uint32_t) case 8: REPEAT(uint64_t) default: REPEAT(Sixteen) }
 #undef REPEAT

@@ -1,5 +1,8 @@
 /* factory.c -- tensors made from a rule: constants, ranges, identity matrices, triangle indices. */
+#include "copy.h"
 #include "create.h"
+#include "factory.h"
+#include "isa.h"
 #include "rl_ops.h"
 #include "types.h"
 #include <complex.h>
@@ -173,7 +176,7 @@ static Tensor *written(Tensor *t, int (*write)(Tensor *, const void *), const vo
 typedef struct { double start, step; int64_t istart, istep; } Arange;
 
 /* PyTorch computes W values at once from the first of them (which it rounds to the dtype), two such vectors at a
- * time, and what is left one by one; so do we, for the sake of the same last bits. */
+ * time, and what is left one by one; so do we, for the sake of the same last bits (float32 and float64: factory_kernel.c). */
 #define VECTORS(t, T, W, ACC, FMA, LD, ST)                                                             \
     {                                                                                                  \
         T *p = (T *)(t)->data;                                                                         \
@@ -186,17 +189,44 @@ typedef struct { double start, step; int64_t istart, istep; } Arange;
         }                                                                                              \
         break;                                                                                         \
     }
+
+#define GRAIN 16384 /* elements: some microseconds of writing; a multiple of what is computed at once */
+
+typedef struct { const RLFactory *f; RLRange range; RLDType dtype; bool linear; } Rule;
+
+static void by_rule(void *ctx, int64_t begin, int64_t end) {
+    const Rule *r = ctx;
+    const RLFactory *f = r->f;
+    if (r->linear) (r->dtype == RL_F32 ? f->linspace_f32 : f->linspace_f64)(&r->range, begin, end);
+    else (r->dtype == RL_F32 ? f->arange_f32 : r->dtype == RL_F64 ? f->arange_f64 : f->arange_i64)(&r->range, begin, end);
+}
+
+static int write_by_rule(Tensor *t, RLRange range, bool linear) {
+#define FACTORY(ISA) {rl_arange_f32_##ISA, rl_arange_f64_##ISA, rl_arange_i64_##ISA, rl_linspace_f32_##ISA, rl_linspace_f64_##ISA}
+    static const RLFactory base = FACTORY(base);
+    Rule r = {&base, range, (RLDType)t->dtype, linear};
+#if defined(__x86_64__) || defined(_M_X64)
+    static const RLFactory avx2 = FACTORY(avx2), avx512 = FACTORY(avx512);
+    if (rl_isa_best() == RL_ISA_AVX512) r.f = &avx512;
+    else if (rl_isa_best() == RL_ISA_AVX2) r.f = &avx2;
+#endif
+    r.range.to = t->data;
+    r.range.n = t->numel;
+    if (t->numel < RL_SHARE_FROM * GRAIN) by_rule(&r, 0, t->numel);
+    else rl_parallel_for(t->numel, GRAIN, by_rule, &r);
+    return 0;
+#undef FACTORY
+}
+
 #define SAME(v) (v)
-#define TO_FLOAT(v) ((float)(v))
 
 static int write_arange(Tensor *t, const void *ctx) {
     const Arange *a = ctx;
     switch (t->dtype) {
-        case RL_F32: VECTORS(t, float, 8, double, fma, SAME, TO_FLOAT)
-        case RL_F64: VECTORS(t, double, 4, double, fma, SAME, SAME)
+        case RL_F32: case RL_F64: case RL_I64:
+            return write_by_rule(t, (RLRange){.start = a->start, .step = a->step, .istart = a->istart, .istep = a->istep}, false);
         case RL_F16: VECTORS(t, uint16_t, 16, float, fmaf, rl_f16_to_f32, rl_f32_to_f16)
         case RL_BF16: VECTORS(t, uint16_t, 16, float, fmaf, rl_bf16_to_f32, rl_f32_to_bf16)
-        case RL_I64: EACH(t, int64_t, a->istart + a->istep * i)
         case RL_I32: EACH(t, int32_t, a->istart + a->istep * i)
         case RL_I16: EACH(t, int16_t, a->istart + a->istep * i)
         case RL_I8: EACH(t, int8_t, a->istart + a->istep * i)
@@ -289,6 +319,8 @@ typedef struct { Scalar start, end; double base; int64_t steps; bool log; } Lins
 static int write_linspace(Tensor *t, const void *ctx) {
     const Linspace *l = ctx;
     const int64_t n = l->steps;
+    if (!l->log && (t->dtype == RL_F32 || t->dtype == RL_F64))
+        return write_by_rule(t, (RLRange){.start = rl_scalar_double(l->start), .end = rl_scalar_double(l->end)}, true);
     switch (t->dtype) {
         case RL_F32: REAL(float, float, powf, fmaf, SAME)
         case RL_F64: REAL(double, double, pow, fma, SAME)
@@ -429,6 +461,10 @@ Tensor *impl_complex(Tensor *real, Tensor *imag) {
     if (check_parts(real, imag) < 0 || (ndim = rl_broadcast_shapes(2, (Tensor *[]){real, imag}, size)) < 0) return NULL;
     Tensor *z = rl_empty(ndim, size, rl_to_complex((RLDType)real->dtype), real->device);
     if (!z || z->device != RL_CPU || z->numel == 0) return z;
+    if (RL_IS_CONTIGUOUS(real) && RL_IS_CONTIGUOUS(imag) && real->numel == z->numel && imag->numel == z->numel) {
+        rl_zip_all(z->data, real->data, imag->data, z->numel, RL_ITEMSIZE(real->dtype));
+        return z;
+    }
     Tensor *re = part(z, 0), *im = part(z, 1);
     if (!re || !im || rl_copy_raw(re, real) < 0 || rl_copy_raw(im, imag) < 0) Py_CLEAR(z);
     Py_XDECREF(re);

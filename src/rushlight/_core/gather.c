@@ -1,73 +1,12 @@
-/* gather.c -- reading and writing the elements that indices name: index, index_put, index_select,
- * index_add, index_copy, index_fill, take, put.
+/* gather.c -- reading and writing the elements that indices name: index and index_put, and the plans that these,
+ * index_select, index_add, index_copy and index_fill make.
  *
- * Every form becomes a plan: a list of byte offsets, one a combination of indices, checked while it is
- * made.  One walk serves all plans, in whichever direction and with whatever combination of values.
+ * A plan is a list of byte offsets, one a combination of indices, checked while it is made.  One walk (index_walk.c)
+ * serves all plans, in whichever direction and with whatever combination of values.
  */
 #include "gather.h"
 #include "runtime.h"
 #include "rl_ops.h"
-#include "types.h"
-#include <stdlib.h>
-
-/* ---------------------------------------------------------------- kernels */
-
-typedef struct { uint64_t lo, hi; } wide;
-
-#define MOVE(T)                                                                                  \
-    static void get_##T(char *a, const int64_t *off, char *b, int64_t sb, int64_t n) {           \
-        for (int64_t i = 0; i < n; i++) *(T *)(b + i * sb) = *(const T *)(a + off[i]);           \
-    }                                                                                            \
-    static void put_##T(char *a, const int64_t *off, char *b, int64_t sb, int64_t n) {           \
-        for (int64_t i = 0; i < n; i++) *(T *)(a + off[i]) = *(const T *)(b + i * sb);           \
-    }
-MOVE(uint8_t)
-MOVE(uint16_t)
-MOVE(uint32_t)
-MOVE(uint64_t)
-MOVE(wide)
-
-#define FOLD(NAME, D, EXPR)                                                                      \
-    static void NAME##_##D(char *a, const int64_t *off, char *b, int64_t sb, int64_t n) {        \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            T_##D *p = (T_##D *)(a + off[i]);                                                    \
-            const A_##D x = LD_##D(*p), y = LD_##D(*(const T_##D *)(b + i * sb));                \
-            *p = ST_##D(EXPR);                                                                   \
-        }                                                                                        \
-    }
-#define FOLD_ARITH(D) FOLD(add, D, x + y) FOLD(mul, D, x * y)
-#define FOLD_ORDER(D) FOLD(min, D, x != x || x < y ? x : y) FOLD(max, D, x != x || x > y ? x : y)
-#define EACH_ORDERED(F) F(BOOL) F(U8) F(I8) F(I16) F(I32) F(I64) F(F16) F(BF16) F(F32) F(F64)
-EACH_ORDERED(FOLD_ARITH)
-EACH_ORDERED(FOLD_ORDER)
-FOLD_ARITH(C64)
-FOLD_ARITH(C128)
-
-#define ROW_ARITH(NAME) {[RL_BOOL] = NAME##_BOOL, [RL_U8] = NAME##_U8, [RL_I8] = NAME##_I8, [RL_I16] = NAME##_I16, \
-    [RL_I32] = NAME##_I32, [RL_I64] = NAME##_I64, [RL_F16] = NAME##_F16, [RL_BF16] = NAME##_BF16,                  \
-    [RL_F32] = NAME##_F32, [RL_F64] = NAME##_F64
-static const RLPoints folds[4][RL_NDTYPES] = {
-    ROW_ARITH(add), [RL_C64] = add_C64, [RL_C128] = add_C128},
-    ROW_ARITH(mul), [RL_C64] = mul_C64, [RL_C128] = mul_C128},
-    ROW_ARITH(min)},
-    ROW_ARITH(max)},
-};
-
-RLPoints rl_points(int mode, RLDType dt, const char *op) {
-    if (mode >= PT_ADD) {
-        RLPoints f = folds[mode - PT_ADD][dt];
-        if (!f) rl_not_implemented(op, dt);
-        return f;
-    }
-    bool get = mode == PT_GET;
-    switch (RL_ITEMSIZE(dt)) {
-        case 1: return get ? get_uint8_t : put_uint8_t;
-        case 2: return get ? get_uint16_t : put_uint16_t;
-        case 4: return get ? get_uint32_t : put_uint32_t;
-        case 8: return get ? get_uint64_t : put_uint64_t;
-        default: return get ? get_wide : put_wide;
-    }
-}
 
 /* ---------------------------------------------------------------- small shared things */
 
@@ -135,29 +74,6 @@ typedef struct {
     int nr;                    /* among the indices, a mask counting once a dimension: for messages */
     int covers;                /* dimensions */
 } Factor;
-
-int64_t rl_count_set(const Tensor *mask) {
-    int64_t n = 0;
-    for (int64_t i = 0; i < mask->numel; i++) n += mask->data[i] != 0;
-    return n;
-}
-
-Tensor *rl_set_places(const Tensor *mask) {
-    int64_t n = rl_count_set(mask), room = n + 1, k = 0, total = mask->numel;
-    Tensor *out = rl_empty(1, &room, RL_I64, RL_CPU);
-    if (!out) return NULL;
-    int64_t *o = (int64_t *)out->data;
-    for (int64_t i = 0; i < total && k < n; i += 8) {
-        uint64_t eight = 0;
-        int64_t end = total - i < 8 ? total : i + 8;
-        memcpy(&eight, mask->data + i, (size_t)(end - i));
-        if (!eight) continue;
-        /* written in any case, kept when set: a branch would be guessed wrong half of the time */
-        for (int64_t j = i; j < end; j++) { o[k] = j; k += mask->data[j] != 0; }
-    }
-    rl_set_geometry(out, 1, &n, (const int64_t[]){1});
-    return out;
-}
 
 /* The offsets, in elements of t, at which the mask over its dimensions from dim on holds, in row-major order. */
 static Tensor *mask_offsets(Tensor *t, int dim, Tensor *mask) {
@@ -242,19 +158,34 @@ static int out_of_bounds(int64_t at, const Factor *f, const char *message) {
     return -1;
 }
 
-/* Adds the factor to the offsets, in bytes. */
-static int add_factor(RLPlan *p, const Factor *f, int ndim, const int64_t *shape, int64_t itemsize, const char *message) {
+/* Adds the factor to the offsets, in bytes; the first one sets them. */
+static int add_factor(RLPlan *p, const Factor *f, bool first, int ndim, const int64_t *shape, int64_t itemsize, const char *message) {
     Tensor *c = rl_broadcast_raw(f->t, ndim, shape);
     if (!c) return -1;
     const int64_t *v = (const int64_t *)c->data, step = f->stride * itemsize;
     int rc = 0;
-    for (int64_t i = 0; i < p->n_off; i++) {
-        int64_t at = v[i];
-        if (f->size >= 0) {
-            if (RL_UNLIKELY(at < (message ? 0 : -f->size) || at >= f->size)) { rc = out_of_bounds(at, f, message); break; }
-            if (at < 0) at += f->size;
+    if (first && f->size >= 0) {
+        const int64_t n = p->n_off, size = f->size, wrap = message ? 0 : size;
+        int64_t *off = p->off, i = 0;
+        for (; i < n; i++) {
+            const int64_t at = v[i] + (v[i] >> 63 & wrap);
+            if (RL_UNLIKELY((uint64_t)at >= (uint64_t)size)) break;
+            off[i] = at * step;
         }
-        p->off[i] += at * step;
+        if (i < n) rc = out_of_bounds(v[i], f, message);
+        Py_DECREF(c);
+        return rc;
+    }
+    if (first) memset(p->off, 0, (size_t)p->n_off * sizeof(int64_t));
+    if (f->size < 0) {
+        for (int64_t i = 0; i < p->n_off; i++) p->off[i] += v[i] * step;
+    } else {
+        const int64_t wrap = message ? 0 : f->size;
+        for (int64_t i = 0; i < p->n_off; i++) {
+            const int64_t at = v[i] + (v[i] >> 63 & wrap);
+            if (RL_UNLIKELY((uint64_t)at >= (uint64_t)f->size)) { rc = out_of_bounds(v[i], f, message); break; }
+            p->off[i] += at * step;
+        }
     }
     Py_DECREF(c);
     return rc;
@@ -313,7 +244,6 @@ static int plan(RLPlan *p, Tensor *t, int n, Factor *f, const bool *taken, const
     if ((nd = rl_broadcast_shapes(n, ts, shape)) < 0) { broadcast_error(n, f); goto done; }
     for (int i = 0; i < nd; i++) p->n_off *= shape[i];
     if (!(p->off = rl_alloc((size_t)(p->n_off + 1) * sizeof(int64_t)))) { PyErr_NoMemory(); goto done; }
-    memset(p->off, 0, (size_t)p->n_off * sizeof(int64_t));
     for (int d = 0; d < t->ndim; d++) {
         if (!taken[d]) continue;
         if (first < 0) first = d;
@@ -335,7 +265,7 @@ static int plan(RLPlan *p, Tensor *t, int n, Factor *f, const bool *taken, const
     if (values && check_values(p, t, values) < 0) goto done;
     /* as in PyTorch, indices into what has no elements are not looked at */
     bool empty = p->n_pre_total * p->n_post_total == 0;
-    for (int i = 0; i < n && !empty; i++) if (add_factor(p, &f[i], nd, shape, RL_ITEMSIZE(t->dtype), message) < 0) goto done;
+    for (int i = 0; i < n && !empty; i++) if (add_factor(p, &f[i], i == 0, nd, shape, RL_ITEMSIZE(t->dtype), message) < 0) goto done;
     rc = 0;
 done:
     for (int i = 0; i < n; i++) Py_DECREF(f[i].t);
@@ -378,75 +308,7 @@ int rl_plan_dim(RLPlan *p, Tensor *t, int64_t dim, Tensor *index, const char *ou
     return plan(p, t, 1, &f, taken, out_of_range, NULL);
 }
 
-/* ---------------------------------------------------------------- the walk */
-
-typedef struct {
-    const RLPlan *p;
-    RLPoints points;
-    int mode;
-    int64_t item, sb, row;     /* bytes: of an element, between elements of b, of one block of b */
-    bool copy;                 /* blocks are plain runs of bytes */
-    int64_t *block;            /* offsets within a block, when they are not */
-    char *a, *b;
-} Walk;
-
-static void walk_blocks(const Walk *w, char *a, char *b, int64_t begin, int64_t end) {
-    const RLPlan *p = w->p;
-    for (int64_t i = begin; i < end; i++) {
-        char *at = a + p->off[i], *to = b + i * w->row;
-        if (!w->copy) w->points(at, w->block, to, w->sb, p->n_post_total);
-        else if (w->mode == PT_GET) memcpy(to, at, (size_t)w->row);
-        else memcpy(at, to, (size_t)w->row);
-    }
-}
-
-static void walk_chunk(void *ctx, int64_t begin, int64_t end) {
-    const Walk *w = ctx;
-    if (w->block || w->copy) walk_blocks(w, w->a, w->b, begin, end);
-    else w->points(w->a, w->p->off + begin, w->b + begin * w->sb, w->sb, end - begin);
-}
-
-int rl_plan_run(const RLPlan *p, int mode, Tensor *t, char *b, bool single, const char *op) {
-    Walk w = {.p = p, .mode = mode, .item = RL_ITEMSIZE(t->dtype), .a = t->data, .b = b};
-    if (!(w.points = rl_points(mode, (RLDType)t->dtype, op))) return -1;
-    if (t->device != RL_CPU || p->n_off * p->n_pre_total * p->n_post_total == 0) return 0;
-    w.sb = single ? 0 : w.item;
-    w.row = p->n_post_total * w.sb;
-    int64_t run = w.item;
-    w.copy = mode <= PT_PUT && !single && p->n_post_total > 1;
-    for (int d = p->n_post - 1; d >= 0; d--) {
-        if (p->post_size[d] != 1 && p->post_stride[d] != run) w.copy = false;
-        run *= p->post_size[d];
-    }
-    if (p->n_post_total > 1 && !w.copy) {
-        if (!(w.block = rl_alloc((size_t)p->n_post_total * sizeof(int64_t)))) { PyErr_NoMemory(); return -1; }
-        int64_t count[RL_MAXDIM] = {0}, at = 0;
-        for (int64_t i = 0; i < p->n_post_total; i++) {
-            w.block[i] = at;
-            for (int d = p->n_post - 1; d >= 0; d--) {
-                at += p->post_stride[d];
-                if (++count[d] < p->post_size[d]) break;
-                at -= p->post_stride[d] * p->post_size[d];
-                count[d] = 0;
-            }
-        }
-    }
-    /* only reads may be shared out: two threads could meet at one element written twice */
-    int64_t grain = mode == PT_GET ? 32768 / p->n_post_total + 1 : INT64_MAX, count[RL_MAXDIM] = {0};
-    for (int64_t i = 0; i < p->n_pre_total; i++) {
-        if (p->n_off > grain) rl_parallel_for(p->n_off, grain, walk_chunk, &w);
-        else walk_chunk(&w, 0, p->n_off);
-        w.b += p->n_off * (p->n_post_total > 1 ? w.row : w.sb);
-        for (int d = p->n_pre - 1; d >= 0; d--) {
-            w.a += p->pre_stride[d];
-            if (++count[d] < p->pre_size[d]) break;
-            w.a -= p->pre_stride[d] * p->pre_size[d];
-            count[d] = 0;
-        }
-    }
-    if (w.block) rl_dealloc(w.block, (size_t)p->n_post_total * sizeof(int64_t));
-    return 0;
-}
+/* ---------------------------------------------------------------- reading and writing by a plan */
 
 /* Writes `value`, broadcast to the plan's shape. */
 int rl_plan_write(const RLPlan *p, int mode, Tensor *t, Tensor *value, const char *op) {
@@ -517,13 +379,30 @@ static Tensor *as_input_lies(Tensor *out, const RLPlan *p) {
     return ordered;
 }
 
-Tensor *rl_index(Tensor *input, Tensors indices) {
+static Tensor *read_indexed(Tensor *input, Tensors indices) {
     RLPlan p;
     if (rl_plan_index(&p, input, indices, NULL) < 0) return NULL;
     Tensor *out = rl_plan_read(&p, input, "index_cpu");
     if (out && !RL_IS_CONTIGUOUS(input)) out = as_input_lies(out, &p);
     rl_plan_free(&p);
-    if (!out || !rl_any_grad1(input)) return out;
+    return out;
+}
+
+/* A vector by one list of places, without a plan. An index outside of it is left to the plan, which has the words. */
+static Tensor *read_vector(Tensor *input, Tensors indices) {
+    Tensor *ix = indices.n == 1 ? indices.v[0] : NULL;
+    if (!ix || input->ndim != 1 || ix->dtype != RL_I64 || !RL_IS_CONTIGUOUS(ix) || !ix->numel || input->device != RL_CPU) return NULL;
+    Tensor *out = rl_empty(ix->ndim, ix->size, (RLDType)input->dtype, RL_CPU);
+    const int64_t item = RL_ITEMSIZE(input->dtype);
+    if (out && !rl_take_places(input->data, input->stride[0] * item, input->size[0], true, (const int64_t *)ix->data, ix->numel, out->data, item))
+        Py_CLEAR(out);
+    return out;
+}
+
+Tensor *rl_index(Tensor *input, Tensors indices) {
+    Tensor *out = read_vector(input, indices);
+    if (!out && (PyErr_Occurred() || !(out = read_indexed(input, indices)))) return NULL;
+    if (!rl_any_grad1(input)) return out;
     Node *n = rl_node_new(&index_def, 1);
     if (!n) goto fail;
     n->args[0].ints = (Ints){NULL, 0};
@@ -592,7 +471,7 @@ static bool is_plain_fill(Tensor *self, Tensors indices, Tensor *values, bool ac
 
 static int write_indexed(Tensor *self, Tensors indices, Tensor *values, bool accumulate) {
     if (!is_plain_fill(self, indices, values, accumulate)) return index_put_raw(self, indices, values, accumulate);
-    if (self->device == RL_CPU) rl_masked_fill_bytes(self->data, indices.v[0]->data, self->numel, values->data, RL_ITEMSIZE(self->dtype));
+    if (self->device == RL_CPU) rl_masked_fill_bytes(self->data, self->data, indices.v[0]->data, self->numel, values->data, RL_ITEMSIZE(self->dtype));
     return 0;
 }
 

@@ -3,9 +3,9 @@
 #define RL_GATHER_H
 #include "rl.h"
 
-/* n elements: those at a + off[i] against those at b + i * sb (bytes).  GET reads a into b, the others
- * write a.  Offsets have been checked by whoever made them. */
-typedef void (*RLPoints)(char *a, const int64_t *off, char *b, int64_t sb, int64_t n);
+/* `rows` times n elements: those at a + off[i] against those at b + i * s[0] (bytes), a and b moving on by s[1] and
+ * s[2] from row to row.  GET reads a into b, the others write a.  Offsets have been checked by whoever made them. */
+typedef void (*RLPoints)(char *a, const int64_t *off, char *b, const int64_t *s, int64_t n, int64_t rows);
 enum { PT_GET, PT_PUT, PT_ADD, PT_MUL, PT_MIN, PT_MAX };
 RLPoints rl_points(int mode, RLDType dt, const char *op);    /* NULL and an error where there is none */
 
@@ -24,12 +24,14 @@ int rl_plan_index(RLPlan *p, Tensor *t, Tensors indices, Tensor *values); /* val
 /* One vector of indices along dim; `out_of_range` replaces the usual message and forbids negatives. */
 int rl_plan_dim(RLPlan *p, Tensor *t, int64_t dim, Tensor *index, const char *out_of_range);
 void rl_plan_free(RLPlan *p);
+/* to[i] = what lies at from + places[i] * step; false where a place is not below `limit` (or, with `wrap`, not at or
+ * above -limit). */
+bool rl_take_places(const char *from, int64_t step, int64_t limit, bool wrap, const int64_t *places, int64_t n, char *to, int64_t item);
 /* b: contiguous in the plan's shape, or a single element when `single`. */
 int rl_plan_run(const RLPlan *p, int mode, Tensor *t, char *b, bool single, const char *op);
 
-int64_t rl_count_set(const Tensor *mask);                    /* masks: contiguous, of one byte an element */
 Tensor *rl_set_places(const Tensor *mask);                   /* where it holds, by place in the flattened mask */
-void rl_masked_fill_bytes(void *out, const char *mask, int64_t n, const void *value, int64_t itemsize);
+void rl_masked_fill_bytes(void *to, const void *from, const char *mask, int64_t n, const void *value, int64_t itemsize);
 
 int rl_index_dtype(Tensor *index, const char *op);           /* int32 or int64, else -1 */
 Tensor *rl_as_index(Tensor *index);                          /* contiguous int64 */

@@ -41,7 +41,9 @@ Tensor *impl_index_select(Tensor *input, int64_t dim, Tensor *index) {
 static Tensor *write_along(Tensor *input, int64_t dim, Tensor *index, Tensor *source, int mode, const char *op, const char *out_of_range) {
     RLPlan p;
     /* contiguous, but for index_fill, whose value is a number */
-    Tensor *out = rl_clone(input, source->ndim ? RL_CONTIGUOUS_FORMAT : RL_PRESERVE_FORMAT), *t = out ? rl_one_dim(out) : NULL;
+    Tensor *out = rl_take_here(input, 2, (Tensor *[]){index, source}) ? (Tensor *)Py_NewRef((PyObject *)input)
+                                                                    : rl_clone(input, source->ndim ? RL_CONTIGUOUS_FORMAT : RL_PRESERVE_FORMAT);
+    Tensor *t = out ? rl_one_dim(out) : NULL;
     int rc = -1;
     if (t && rl_plan_dim(&p, t, dim, index, out_of_range) == 0) {
         rc = rl_plan_write(&p, mode, t, source, op);
@@ -186,10 +188,16 @@ static int64_t *flat_offsets(Tensor *t, Tensor *index, const char *op) {
 }
 
 Tensor *impl_take(Tensor *input, Tensor *index) {
-    int64_t *off = flat_offsets(input, index, "take"), n = index->numel;
+    const int64_t n = index->numel, item = RL_ITEMSIZE(input->dtype), s[3] = {item, 0, 0};
+    if (index->dtype == RL_I64 && RL_IS_CONTIGUOUS(input) && RL_IS_CONTIGUOUS(index) && input->device == RL_CPU) {
+        Tensor *out = rl_empty(index->ndim, index->size, (RLDType)input->dtype, RL_CPU);
+        if (!out || rl_take_places(input->data, item, input->numel, true, (const int64_t *)index->data, n, out->data, item)) return out;
+        Py_DECREF(out); /* what follows says which */
+    }
+    int64_t *off = flat_offsets(input, index, "take");
     if (!off) return NULL;
     Tensor *out = rl_empty(index->ndim, index->size, (RLDType)input->dtype, input->device);
-    if (out) rl_points(PT_GET, (RLDType)input->dtype, "take")(input->data, off, out->data, RL_ITEMSIZE(input->dtype), n);
+    if (out) rl_points(PT_GET, (RLDType)input->dtype, "take")(input->data, off, out->data, s, n, 1);
     rl_dealloc(off, (size_t)(n + 1) * sizeof(int64_t));
     return out;
 }
@@ -206,10 +214,11 @@ Tensor *impl_put(Tensor *input, Tensor *index, Tensor *source, bool accumulate) 
         return NULL;
     }
     RLPoints points = rl_points(accumulate ? PT_ADD : PT_PUT, (RLDType)input->dtype, "put_");
-    Tensor *out = points ? rl_clone_raw(input) : NULL, *c = out ? rl_contiguous_raw(source) : NULL;
+    const bool here = points && rl_take_here(input, 2, (Tensor *[]){index, source});
+    Tensor *out = !points ? NULL : here ? (Tensor *)Py_NewRef((PyObject *)input) : rl_clone_raw(input), *c = out ? rl_contiguous_raw(source) : NULL;
     int64_t n = index->numel, *off = c ? flat_offsets(out, index, "put_") : NULL;
     if (off) {
-        points(out->data, off, c->data, RL_ITEMSIZE(out->dtype), n);
+        points(out->data, off, c->data, (int64_t[]){RL_ITEMSIZE(out->dtype), 0, 0}, n, 1);
         rl_dealloc(off, (size_t)(n + 1) * sizeof(int64_t));
     } else {
         Py_CLEAR(out);

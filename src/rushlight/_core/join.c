@@ -1,4 +1,5 @@
 /* join.c -- tensors put together (cat, stack, ...) and taken apart into views (split, unbind, ...). */
+#include "copy.h"
 #include "gather.h"
 #include "rl_ops.h"
 #include "runtime.h"
@@ -16,6 +17,60 @@ static int place(Tensor *out, Tensor *t, int64_t dim, int64_t start, const int64
     return rc;
 }
 
+/* Contiguous tensors of one dtype: `outer` rows of `row` bytes, in each of which every tensor has its part. */
+typedef struct {
+    Tensors ts;
+    int64_t dim, inner, row;   /* inner: bytes of one entry along dim */
+    bool stacked;
+    char *out;
+} Join;
+
+static inline int64_t part_of(const Join *j, int i) { return j->inner * (j->stacked ? 1 : skipped(j->ts.v[i]) ? 0 : j->ts.v[i]->size[j->dim]); }
+
+#define STRETCH (1 << 14) /* bytes: parts that interleave are written while their lines are in the first-level cache */
+
+static void join_rows(void *ctx, int64_t begin, int64_t end) {
+    const Join *j = ctx;
+    const RLMoves *moves = rl_moves();
+    const int64_t byte = 1, step = j->row < STRETCH ? STRETCH / j->row : 1;
+    for (int64_t at = begin; at < end; at += step) {
+        char *to = j->out + at * j->row;
+        for (int i = 0; i < j->ts.n; i++) {
+            const int64_t part = part_of(j, i);
+            if (part) moves->move((char *[]){to, j->ts.v[i]->data + at * part}, (int64_t[]){1, 1, j->row, part}, part, end - at < step ? end - at : step, &byte);
+            to += part;
+        }
+    }
+}
+
+/* Bytes begin..end of a single row. */
+static void join_bytes(void *ctx, int64_t begin, int64_t end) {
+    const Join *j = ctx;
+    int64_t at = 0;
+    for (int i = 0; i < j->ts.n && at < end; i++) {
+        const int64_t part = part_of(j, i), from = begin > at ? begin - at : 0, to = end - at < part ? end - at : part;
+        if (from < to) rl_moves()->copy_bytes(j->out + at + from, j->ts.v[i]->data + from, (size_t)(to - from));
+        at += part;
+    }
+}
+
+static void join_plain(Join *j, int64_t outer) {
+    const int64_t part = j->row / 2;
+    if (j->ts.n == 2 && part_of(j, 0) == part && part_of(j, 1) == part && part <= 16 && (part & (part - 1)) == 0) {
+        rl_zip_all(j->out, j->ts.v[0]->data, j->ts.v[1]->data, outer, part);
+        return;
+    }
+    const bool large = outer * j->row >= 1 << 19 || outer * j->ts.n >= 1 << 15;
+    if (outer == 1) {
+        if (large) rl_parallel_for(j->row, 1 << 15, join_bytes, j);
+        else join_bytes(j, 0, j->row);
+    } else if (large) {
+        rl_parallel_for(outer, (1 << 15) / j->row + 1, join_rows, j);
+    } else {
+        join_rows(j, 0, outer);
+    }
+}
+
 static Tensor *join(Tensors ts, int64_t dim, int ndim, int64_t *size, RLDType dt, bool stacked) {
     int first = 0;
     while (first < ts.n - 1 && skipped(ts.v[first])) first++;
@@ -26,22 +81,21 @@ static Tensor *join(Tensors ts, int64_t dim, int ndim, int64_t *size, RLDType dt
     for (int i = 0; i < ts.n && plain; i++) plain = ts.v[i]->dtype == dt && RL_IS_CONTIGUOUS(ts.v[i]) && ts.v[i]->device == RL_CPU;
     for (int d = 0; d < dim; d++) outer *= size[d];
     for (int d = (int)dim + 1; d < ndim; d++) inner *= size[d];
-    int64_t row = size[dim] * inner, start = 0;
+    if (plain) {
+        join_plain(&(Join){ts, dim, inner, size[dim] * inner, stacked, out->data}, outer);
+        return out;
+    }
+    int64_t start = 0;
     for (int i = 0; i < ts.n; i++) {
         Tensor *t = ts.v[i];
         if (!stacked && skipped(t)) continue;
-        int64_t here = stacked ? 1 : t->size[dim];
-        if (plain) {
-            char *o = out->data + start * inner;
-            for (int64_t k = 0; k < outer; k++) memcpy(o + k * row, t->data + k * here * inner, (size_t)(here * inner));
-        } else {
-            Tensor *source = (Tensor *)Py_NewRef((PyObject *)t);
-            if (stacked) Py_SETREF(source, impl_unsqueeze(t, dim));
-            size[dim] = here;
-            int rc = source ? place(out, source, dim, start, size) : -1;
-            Py_XDECREF(source);
-            if (rc < 0) { Py_DECREF(out); return NULL; }
-        }
+        const int64_t here = stacked ? 1 : t->size[dim];
+        Tensor *source = (Tensor *)Py_NewRef((PyObject *)t);
+        if (stacked) Py_SETREF(source, impl_unsqueeze(t, dim));
+        size[dim] = here;
+        int rc = source ? place(out, source, dim, start, size) : -1;
+        Py_XDECREF(source);
+        if (rc < 0) { Py_DECREF(out); return NULL; }
         start += here;
     }
     return out;

@@ -1,4 +1,5 @@
 /* pool.c -- maxima and averages over windows. */
+#include "isa.h"
 #include "pool.h"
 
 #include <math.h>
@@ -67,13 +68,12 @@ static inline int64_t divisor(const RLPool *d, Window a, Window b, Window c) {
     return (a.end - a.begin) * (b.end - b.begin) * (c.end - c.begin);
 }
 
-#define EACH_OUTPUT(d, a, b, c)                                   \
+#define EACH_OUTPUT(d, a, b)                                      \
     for (int64_t o0 = 0; o0 < (d)->out[0]; o0++) {                \
         const Window a = window_at(d, 0, o0);                     \
         for (int64_t o1 = 0; o1 < (d)->out[1]; o1++) {            \
             const Window b = window_at(d, 1, o1);                 \
-            for (int64_t o2 = 0; o2 < (d)->out[2]; o2++) {        \
-                const Window c = window_at(d, 2, o2);
+            for (int64_t o2 = 0; o2 < (d)->out[2]; o2++) {
 #define END_EACH_OUTPUT }}}
 
 /* Rows of the window: `row` is the flat position of column 0. */
@@ -82,27 +82,74 @@ static inline int64_t divisor(const RLPool *d, Window a, Window b, Window c) {
         for (int64_t i1 = b.begin, row = (i0 * (d)->in[1] + i1) * (d)->in[2]; i1 < b.end; \
              i1 += b.step, row += b.step * (d)->in[2])
 
+/* The outputs begin..end of dimension 2 whose windows lie within the row, so that they can be made side by side. */
+typedef struct { int64_t begin, end; } Inside;
+
+static Inside inside(const RLPool *d) {
+    if (d->adaptive) return (Inside){0, 0};
+    const int64_t stride = d->stride[2], reach = d->dilation[2] * (d->kernel[2] - 1) + 1, out = d->out[2];
+    const int64_t begin = (d->padding[2] + stride - 1) / stride, room = d->in[2] + d->padding[2] - reach;
+    int64_t end = room < 0 ? 0 : room / stride + 1;
+    if (end > out) end = out;
+    return begin < end ? (Inside){begin, end} : (Inside){0, 0};
+}
+
+#if defined(__x86_64__) || defined(_M_X64)
+#define ROW_KERNEL(NAME) (rl_isa_best() == RL_ISA_AVX512 ? NAME##_avx512 : rl_isa_best() == RL_ISA_AVX2 ? NAME##_avx2 : NAME##_base)
+#else
+#define ROW_KERNEL(NAME) NAME##_base
+#endif
+
+/* Fewer outputs than this are not worth the call. */
+#define FEW 8
+
+#define EACH_TAP(T, FOLD, START)                                                   \
+    for (int64_t o = 0; o < n; o++) {                                              \
+        T m = first ? START : out[o];                                              \
+        for (int64_t k = 0; k < taps; k++) { const T v = x[o * stride + k * step]; m = FOLD; } \
+        out[o] = m;                                                                \
+    }
+#define LARGER v > m || v != v ? v : m
+
+static void rl_max_row_i64(int64_t *out, const int64_t *x, int64_t n, int64_t stride, int64_t taps, int64_t step, bool first) {
+    EACH_TAP(int64_t, v > m ? v : m, INT64_MIN)
+}
+
+static void rl_sum_row_i64(int64_t *out, const int64_t *x, int64_t n, int64_t stride, int64_t taps, int64_t step, bool first) {
+    EACH_TAP(int64_t, m + v, 0)
+}
+
 #define T float
+#define MAX_ROW ROW_KERNEL(rl_max_row_f32)
+#define SUM_ROW ROW_KERNEL(rl_sum_row_f32)
 #define LOWEST (-INFINITY)
 #define IS_NAN(x) isnan(x)
 #define NAME(x) x##_f32
 #include "pool_template.h"
 #undef T
+#undef MAX_ROW
+#undef SUM_ROW
 #undef LOWEST
 #undef IS_NAN
 #undef NAME
 
 #define T double
+#define MAX_ROW ROW_KERNEL(rl_max_row_f64)
+#define SUM_ROW ROW_KERNEL(rl_sum_row_f64)
 #define LOWEST (-INFINITY)
 #define IS_NAN(x) isnan(x)
 #define NAME(x) x##_f64
 #include "pool_template.h"
 #undef T
+#undef MAX_ROW
+#undef SUM_ROW
 #undef LOWEST
 #undef IS_NAN
 #undef NAME
 
 #define T int64_t
+#define MAX_ROW rl_max_row_i64
+#define SUM_ROW rl_sum_row_i64
 #define LOWEST INT64_MIN
 #define IS_NAN(x) false
 #define NAME(x) x##_i64

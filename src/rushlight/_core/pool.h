@@ -35,6 +35,20 @@ void rl_pool_adaptive(RLPool *d, int nd, const int64_t *in, const int64_t *out);
     void rl_avg_pool_##SUFFIX(const RLPool *d, const T *x, T *out);                                            \
     void rl_avg_pool_backward_##SUFFIX(const RLPool *d, const T *grad, T *grad_x);
 
+/* Rows of windows, by instruction set (pool_kernel.c): out[o] folded with x[o * stride + k * step] for each of the taps k,
+ * in order; with `first` from the lowest value or from zero. */
+#define RL_POOL_ROWS(ISA)                                                                                                \
+    void rl_max_row_f32_##ISA(float *out, const float *x, int64_t n, int64_t stride, int64_t taps, int64_t step, bool first);   \
+    void rl_max_row_f64_##ISA(double *out, const double *x, int64_t n, int64_t stride, int64_t taps, int64_t step, bool first); \
+    void rl_sum_row_f32_##ISA(float *out, const float *x, int64_t n, int64_t stride, int64_t taps, int64_t step, bool first);   \
+    void rl_sum_row_f64_##ISA(double *out, const double *x, int64_t n, int64_t stride, int64_t taps, int64_t step, bool first);
+RL_POOL_ROWS(base)
+#if defined(__x86_64__) || defined(_M_X64)
+RL_POOL_ROWS(avx2)
+RL_POOL_ROWS(avx512)
+#endif
+#undef RL_POOL_ROWS
+
 RL_POOL_DECLARE(float, f32)
 RL_POOL_DECLARE(double, f64)
 RL_POOL_DECLARE(int64_t, i64)

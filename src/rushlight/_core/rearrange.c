@@ -121,23 +121,46 @@ Tensor *impl_rot90(Tensor *input, int64_t k, Ints dims) {
 
 /* ---------------------------------------------------------------- triangles */
 
+typedef struct {
+    const char *from;
+    char *to;
+    int64_t rows, cols, item, above; /* in row i, columns before i + above are the lower part */
+    bool lower;
+} Triangle;
+
+/* Rows begin..end of all matrices, n of them at once where they are whole: of a tall matrix most are. */
+static void triangle_rows(void *ctx, int64_t begin, int64_t end) {
+    const Triangle *t = ctx;
+    const int64_t row = t->cols * t->item;
+    for (int64_t at = begin, n; at < end; at += n) {
+        const int64_t i = at % t->rows, left = t->rows - i < end - at ? t->rows - i : end - at;
+        int64_t edge = i + t->above;
+        n = 1;
+        if (edge <= 0) n = 1 - edge < left ? 1 - edge : left;
+        else if (edge >= t->cols) n = left;
+        edge = edge < 0 ? 0 : edge > t->cols ? t->cols : edge;
+        char *o = t->to + at * row;
+        const char *s = t->from + at * row;
+        const size_t lower = (size_t)(edge == t->cols ? n * row : edge * t->item), upper = (size_t)(n * row) - lower;
+        if (o != s) memcpy(o + (t->lower ? 0 : lower), s + (t->lower ? 0 : lower), t->lower ? lower : upper);
+        memset(o + (t->lower ? lower : 0), 0, t->lower ? upper : lower);
+    }
+}
+
 static Tensor *triangle(Tensor *input, int64_t diagonal, bool lower) {
     if (input->ndim < 2) {
         PyErr_Format(PyExc_RuntimeError, "%s: input tensor must have at least 2 dimensions", lower ? "tril" : "triu");
         return NULL;
     }
-    Tensor *src = rl_contiguous_raw(input), *out = src ? rl_empty(input->ndim, input->size, (RLDType)input->dtype, input->device) : NULL;
-    int64_t rows = input->size[input->ndim - 2], cols = input->size[input->ndim - 1], item = RL_ITEMSIZE(input->dtype);
-    int64_t total = out && out->device == RL_CPU && cols ? out->numel / cols : 0;
-    for (int64_t i = 0; i < total; i++) {
-        /* the first column above the diagonal's reach: what lies before it is the lower part */
-        int64_t edge = i % rows + diagonal + (lower ? 1 : 0);
-        edge = edge < 0 ? 0 : edge > cols ? cols : edge;
-        char *o = out->data + i * cols * item;
-        const char *s = src->data + i * cols * item;
-        size_t left = (size_t)(edge * item), right = (size_t)((cols - edge) * item);
-        if (lower) { memcpy(o, s, left); memset(o + left, 0, right); }
-        else { memset(o, 0, left); memcpy(o + left, s + left, right); }
+    Tensor *src = rl_contiguous_raw(input), *out = NULL;
+    if (src) out = rl_take_here(input, 0, NULL) && src == input ? (Tensor *)Py_NewRef((PyObject *)input)
+                                                                 : rl_empty(input->ndim, input->size, (RLDType)input->dtype, input->device);
+    if (out && out->device == RL_CPU && out->numel) {
+        Triangle t = {src->data, out->data, input->size[input->ndim - 2], input->size[input->ndim - 1], RL_ITEMSIZE(input->dtype),
+                      diagonal + lower, lower};
+        const int64_t rows = out->numel / t.cols;
+        if (out->numel * t.item < 1 << 19) triangle_rows(&t, 0, rows);
+        else rl_parallel_for(rows, (1 << 15) / (t.cols * t.item) + 1, triangle_rows, &t);
     }
     Py_XDECREF(src);
     return out;

@@ -196,8 +196,18 @@ Tensor *rl_inplace_begin(Tensor *self, bool record) {
     return before;
 }
 
+Tensor *rl_here;
+
+bool rl_take_here(Tensor *input, int n, Tensor *const *reads) {
+    if (RL_LIKELY(rl_here != input)) return false;
+    rl_here = NULL;
+    for (int i = 0; i < n; i++) if (reads[i] && reads[i]->storage == input->storage) return false;
+    return rl_is_dense(input);
+}
+
 Tensor *rl_inplace_finish(Tensor *self, Tensor *result) {
     if (!result) return NULL;
+    if (result == self) { rl_bump(self); return result; }
     if (!rl_can_cast((RLDType)result->dtype, (RLDType)self->dtype)) {
         PyErr_Format(PyExc_RuntimeError, "result type %s can't be cast to the desired output type %s",
                      rl_dtypes[result->dtype].legacy, rl_dtypes[self->dtype].legacy);

@@ -61,6 +61,7 @@ typedef struct {
     const void *params;
     int n_ops, ndim;
     bool tiled;                /* dimensions 0 and 1 are walked in tiles */
+    bool small;                /* dimensions 0 and 1 are so small that 0 and 2 are walked at once, 1 around them */
     int64_t shape[RL_MAXDIM];  /* innermost first */
     int64_t stride[RL_MAXDIM][RL_MAXOPS];
     char *data[RL_MAXOPS];
@@ -71,6 +72,9 @@ typedef struct {
 #define TILE 128
 #define TILE_LENGTH 512
 
+/* A kernel's loop costs some elements' time to begin and to end; gathering elements that lie apart costs less. */
+#define SHORT 6
+
 static void plane(const Walk *w, char *const *at, int64_t n0, int64_t n1) {
     const int n = w->n_ops;
     int64_t s[2 * RL_MAXOPS];
@@ -78,6 +82,15 @@ static void plane(const Walk *w, char *const *at, int64_t n0, int64_t n1) {
     for (int k = 0; k < n; k++) {
         s[k] = w->stride[0][k];
         s[n + k] = w->ndim > 1 ? w->stride[1][k] : 0;
+    }
+    if (n0 < SHORT && n1 >= 8 * SHORT) { /* across, some rows at once */
+        int64_t turned[2 * RL_MAXOPS];
+        for (int k = 0; k < n; k++) { turned[k] = s[n + k]; turned[n + k] = s[k]; }
+        for (int64_t j = 0; j < n1; j += TILE_LENGTH) {
+            for (int k = 0; k < n; k++) p[k] = at[k] + j * s[n + k];
+            w->kernel(p, turned, n1 - j < TILE_LENGTH ? n1 - j : TILE_LENGTH, n0, w->params);
+        }
+        return;
     }
     if (!w->tiled) {
         for (int k = 0; k < n; k++) p[k] = at[k];
@@ -88,6 +101,24 @@ static void plane(const Walk *w, char *const *at, int64_t n0, int64_t n1) {
         for (int64_t i = 0; i < n0; i += TILE_LENGTH) {
             for (int k = 0; k < n; k++) p[k] = at[k] + i * s[k] + j * s[n + k];
             w->kernel(p, s, n0 - i < TILE_LENGTH ? n0 - i : TILE_LENGTH, n1 - j < TILE ? n1 - j : TILE, w->params);
+        }
+    }
+}
+
+/* A kernel call costs as much as so many elements. */
+#define SMALL 64
+#define SMALL_ROWS 256 /* at once: the cache keeps their lines for the next entry of dimension 1 */
+
+/* n entries of dimension 2, of which all of dimensions 0 and 1. */
+static void small_planes(const Walk *w, char *const *at, int64_t n) {
+    const int k = w->n_ops;
+    int64_t s[2 * RL_MAXOPS];
+    char *p[RL_MAXOPS];
+    for (int i = 0; i < k; i++) { s[i] = w->stride[0][i]; s[k + i] = w->stride[2][i]; }
+    for (int64_t begin = 0; begin < n; begin += SMALL_ROWS) {
+        for (int64_t j = 0; j < w->shape[1]; j++) {
+            for (int i = 0; i < k; i++) p[i] = at[i] + j * w->stride[1][i] + begin * w->stride[2][i];
+            w->kernel(p, s, w->shape[0], n - begin < SMALL_ROWS ? n - begin : SMALL_ROWS, w->params);
         }
     }
 }
@@ -105,8 +136,19 @@ static void some_rows(void *ctx, int64_t begin, int64_t end) {
         for (int k = 0; k < n; k++) at[k] += count[d] * w->stride[d][k];
     }
     while (begin < end) {
-        const int64_t left = w->ndim > 1 ? w->shape[1] - count[1] : 1, rows = left < end - begin ? left : end - begin;
-        plane(w, at, w->shape[0], rows);
+        const int64_t left = w->ndim > 1 ? w->shape[1] - count[1] : 1;
+        int64_t rows = left < end - begin ? left : end - begin;
+        if (w->small && count[1] == 0 && end - begin >= w->shape[1]) {
+            int64_t planes = (end - begin) / w->shape[1];
+            if (planes > w->shape[2] - count[2]) planes = w->shape[2] - count[2];
+            small_planes(w, at, planes);
+            count[2] += planes - 1; /* the last of them is counted below */
+            for (int k = 0; k < n; k++) at[k] += (planes - 1) * w->stride[2][k];
+            begin += (planes - 1) * w->shape[1];
+            rows = w->shape[1];
+        } else {
+            plane(w, at, w->shape[0], rows);
+        }
         begin += rows;
         if (begin >= end) return;
         count[1] += rows; /* a whole dimension is done: carry */
@@ -166,6 +208,7 @@ void rl_walk(RLKernel kernel, int n_ops, int ndim, const int64_t *shape, const i
     for (int k = 0; k < n_ops; k++) w.data[k] = data[k];
     if (nd > 1 && w.shape[0] > 4 && w.shape[1] > 4)
         for (int k = 0; k < n_ops; k++) w.tiled |= w.stride[1][k] != 0 && llabs(w.stride[1][k]) < llabs(w.stride[0][k]);
+    w.small = nd > 2 && w.shape[0] * w.shape[1] < SMALL && w.shape[2] >= 8;
     const int64_t n0 = w.shape[0], rows = total / n0;
     if (total < RL_SHARE_FROM * grain) some_rows(&w, 0, rows);
     else if (rows == 1 || (rows < 16 && n0 >= 16 * grain / rows)) rl_parallel_for(n0, (grain / rows + 64) / 64 * 64, some_columns, &w);

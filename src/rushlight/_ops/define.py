@@ -75,6 +75,7 @@ class Op:
     function: bool = True
     method: bool = True
     inplace: bool = False
+    direct: bool = False  # impl_<name> writes into rl_here instead of a copy, which the form in place offers it (gather.h)
     inplace_function: bool | None = None  # torch.exp_(x) beside x.exp_(): PyTorch has it of what maps one tensor, as a rule
     out: bool | str = False  # True, or what is asked of the tensor: words of OUT_RULES
     namespaces: tuple[str, ...] = ()

@@ -26,21 +26,21 @@ native("index_select(Tensor input, int dim, Tensor index) -> Tensor", edges=["in
                [5, 3]])
        """)  # fmt: skip
 native("index_add(Tensor input, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor", edges=["input", "source"],
-       inplace=True, out="exact apart",
+       inplace=True, direct=True, out="exact apart",
        derivative={"input": "grad",
                    "source": "reshape(index_select(grad, dim, index) * alpha, source.shape)"},
        doc="input with alpha * source added at the places of index along dim; repeated places add up.")  # fmt: skip
-native("index_copy(Tensor input, int dim, Tensor index, Tensor source) -> Tensor", edges=["input", "source"], inplace=True, out="exact apart",
+native("index_copy(Tensor input, int dim, Tensor index, Tensor source) -> Tensor", edges=["input", "source"], inplace=True, direct=True, out="exact apart",
        derivative={"input": "index_fill(grad, dim, index, 0)",
                    "source": "reshape(index_select(grad, dim, index), source.shape)"},
        doc="input with source written at the places of index along dim.")  # fmt: skip
-native("index_fill(Tensor input, int dim, Tensor index, Operand value) -> Tensor", edges=["input", "value"], inplace=True,
+native("index_fill(Tensor input, int dim, Tensor index, Operand value) -> Tensor", edges=["input", "value"], inplace=True, direct=True,
        derivative={"input": "index_fill(grad, dim, index, 0)", "value": "sum(where(index_fill(zeros_like(grad), dim, index, 1) != 0, grad, 0))"},
        doc="input with value at the places of index along dim.")  # fmt: skip
 native("take(Tensor input, Tensor index) -> Tensor", edges=["input"], out="exact distinct",
        derivative={"input": "put(zeros_like_shape(grad, input.shape), index, grad, True)"},
        doc="Elements by their place in the flattened input; the result has index's shape.")  # fmt: skip
-native("put(Tensor input, Tensor index, Tensor source, bool accumulate=False) -> Tensor", edges=["input", "source"], inplace=True,
+native("put(Tensor input, Tensor index, Tensor source, bool accumulate=False) -> Tensor", edges=["input", "source"], inplace=True, direct=True,
        derivative={"input": "grad if accumulate else put(grad, index, zeros_like_shape(grad, source.shape), False)",
                    "source": "reshape(take(grad, index), source.shape)"},
        doc="input with source's elements at flat places; accumulate adds them.")  # fmt: skip
@@ -57,18 +57,18 @@ native("gather(Tensor input, int dim, Tensor index, *, bool sparse_grad=False) -
        tensor([[0.9000],
                [0.8000]])
        """)  # fmt: skip
-native("scatter(Tensor input, int dim, Tensor index, Tensor src) -> Tensor", edges=["input", "src"], inplace=True, out="exact apart",
+native("scatter(Tensor input, int dim, Tensor index, Tensor src) -> Tensor", edges=["input", "src"], inplace=True, direct=True, out="exact apart",
        derivative={"input": "scatter_value(grad, dim, index, 0)", "src": "gather(grad, dim, index)"},
        doc="A copy of input with out[index[i][j]][j] = src[i][j] for dim 0, and so on.")  # fmt: skip
-native("scatter.value(Tensor input, int dim, Tensor index, Scalar value) -> Tensor", edges=["input"], inplace=True, out="exact apart",
+native("scatter.value(Tensor input, int dim, Tensor index, Scalar value) -> Tensor", edges=["input"], inplace=True, direct=True, out="exact apart",
        node="ScatterBackward1", derivative={"input": "scatter_value(grad, dim, index, 0)"})  # fmt: skip
-native("scatter.reduce_op(Tensor input, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor", inplace=True, out="exact apart")
-native("scatter.value_reduce(Tensor input, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor", inplace=True, out="exact apart")
-native("scatter_add(Tensor input, int dim, Tensor index, Tensor src) -> Tensor", edges=["input", "src"], inplace=True, out="exact apart",
+native("scatter.reduce_op(Tensor input, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor", inplace=True, direct=True, out="exact apart")
+native("scatter.value_reduce(Tensor input, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor", inplace=True, direct=True, out="exact apart")
+native("scatter_add(Tensor input, int dim, Tensor index, Tensor src) -> Tensor", edges=["input", "src"], inplace=True, direct=True, out="exact apart",
        derivative={"input": "grad", "src": "gather(grad, dim, index)"},
        doc="input with out[index[i][j]][j] += src[i][j] for dim 0, and so on.")  # fmt: skip
 native("scatter_reduce(Tensor input, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) -> Tensor",
-       edges=["input", "src"], inplace=True, out="exact apart",
+       edges=["input", "src"], inplace=True, direct=True, out="exact apart",
        derivative={"input, src": "scatter_reduce_backward(grad, input, dim, index, src, reduce, include_self, result)"},
        doc="Folds src into the places of index: reduce is sum, prod, mean, amax or amin.")  # fmt: skip
 composite("scatter_reduce_backward(Tensor grad, Tensor input, int dim, Tensor index, Tensor src, str reduce, bool include_self, "
@@ -109,9 +109,17 @@ Tensor *rl_full_like_shape(Tensor *like, Ints shape, bool one) {
 native("take_along_dim(Tensor input, Tensor indices, int? dim=None) -> Tensor", records=True, out="exact distinct",
        doc="gather() with shapes broadcast; without dim over the flattened input.")  # fmt: skip
 
+native("_blend(Tensor input, int dim, Tensor left, Tensor right, Tensor share) -> Tensor", edges=["input"], method=False,
+       derivative={"input": "_blend_backward(grad, input.shape, dim, left, right, share)"},
+       doc="input[left] * (1 - share) + input[right] * share along a dimension, which linear interpolation is made of.")  # fmt: skip
+composite("_blend_backward(Tensor grad, int[] shape, int dim, Tensor left, Tensor right, Tensor share) -> Tensor", """
+first = index_add(zeros_like_shape(grad, shape), dim, left, grad * (1 - share))
+return index_add(first, dim, right, grad * share)
+""", function=False, method=False)  # fmt: skip
+
 # ---------------------------------------------------------------- masks
 
-native("masked_fill(Tensor input, Tensor mask, Operand value) -> Tensor", edges=["input", "value"], inplace=True,
+native("masked_fill(Tensor input, Tensor mask, Operand value) -> Tensor", edges=["input", "value"], inplace=True, direct=True,
        derivative={"input": "sum_to(masked_fill(grad, mask, 0), input.shape)", "value": "sum(where(mask, grad, 0))"},
        doc="""input with value where the mask holds. Shapes broadcast.
 
@@ -124,7 +132,7 @@ native("masked_select(Tensor input, Tensor mask) -> Tensor", edges=["input"], ou
        derivative={"input": "masked_select_backward(grad, input.shape, mask)"},
        doc="The elements where the mask holds, as a vector. Shapes broadcast.")  # fmt: skip
 native("masked_select_backward(Tensor grad, int[] shape, Tensor mask) -> Tensor", records=True, function=False, method=False)
-native("masked_scatter(Tensor input, Tensor mask, Tensor source) -> Tensor", edges=["input", "source"], inplace=True,
+native("masked_scatter(Tensor input, Tensor mask, Tensor source) -> Tensor", edges=["input", "source"], inplace=True, direct=True,
        derivative={"input": "sum_to(masked_fill(grad, mask, 0), input.shape)",
                    "source": "masked_scatter_backward(grad, mask, source.shape)"},
        doc="input with source's elements, in order, where the mask holds.")  # fmt: skip
@@ -201,7 +209,7 @@ native("roll(Tensor input, int[1] shifts, int[1] dims=()) -> Tensor", derivative
 native("roll_backward(Tensor grad, int[] shifts, int[] dims) -> Tensor", records=True, function=False, method=False)
 native("rot90(Tensor input, int k=1, int[] dims=(0, 1)) -> Tensor", derivative="rot90(grad, -k, dims)",
        doc="Rotated by k quarter turns from the first of dims towards the second.")  # fmt: skip
-native("tril(Tensor input, int diagonal=0) -> Tensor", derivative="tril(grad, diagonal)", inplace=True, out="exact",
+native("tril(Tensor input, int diagonal=0) -> Tensor", derivative="tril(grad, diagonal)", inplace=True, direct=True, out="exact",
        doc="""Zero above the diagonal of the last two dimensions.
 
        >>> import rushlight as torch
@@ -210,7 +218,7 @@ native("tril(Tensor input, int diagonal=0) -> Tensor", derivative="tril(grad, di
                [1., 1., 0.],
                [1., 1., 1.]])
        """)  # fmt: skip
-native("triu(Tensor input, int diagonal=0) -> Tensor", derivative="triu(grad, diagonal)", inplace=True, out="exact",
+native("triu(Tensor input, int diagonal=0) -> Tensor", derivative="triu(grad, diagonal)", inplace=True, direct=True, out="exact",
        doc="""Zero below the diagonal of the last two dimensions.
 
        >>> import rushlight as torch

@@ -334,6 +334,8 @@ def combinations(input, r, with_replacement):
         raise RuntimeError(f"Expect a non-negative number, but got {r}")
     if r == 0:
         return input.new_empty([0])
+    if r == 2:
+        return input[_C.triu_indices(len(input), len(input), 0 if with_replacement else 1).t()]
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     rows = list(choose(range(input.shape[0]), r))
     index = _C.tensor(rows, dtype=_C.int64).reshape(-1, r)

@@ -143,6 +143,16 @@ Tensor *impl_unfold_backward(Tensor *g, Ints sizes, int64_t dim, int64_t size, i
         Py_DECREF(out);
         return rl_sum(g, RL_NODTYPE);
     }
+    if (g->size[g->ndim - 1] < g->size[d]) { /* by place in the window, last first, so that each sum is in the order of windows */
+        for (int64_t k = g->size[g->ndim - 1] - 1; k >= 0; k--) {
+            Tensor *from = rl_select(g, -1, k), *to = rl_slice(out, d, k, k + (g->size[d] - 1) * step + 1, step);
+            Tensor *sum = from && to ? rl_add_(to, from, RL_ONE) : NULL;
+            Py_XDECREF(from); Py_XDECREF(to);
+            if (!sum) { Py_DECREF(out); return NULL; }
+            Py_DECREF(sum);
+        }
+        return out;
+    }
     for (int64_t w = 0; w < g->size[d]; w++) {
         Tensor *from = rl_select(g, d, w), *to = rl_slice(out, d, w * step, w * step + g->size[g->ndim - 1], 1);
         Tensor *moved = NULL, *sum = NULL;

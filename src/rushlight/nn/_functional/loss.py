@@ -244,7 +244,9 @@ def multi_margin_loss(
     if input.dim() == 0:
         input = input.unsqueeze(0)
     index = target.unsqueeze(-1)
-    loss = (margin - input.gather(-1, index) + input).clamp_min(0) ** p
+    loss = (margin - input.gather(-1, index) + input).clamp_min(0)
+    if p != 1:
+        loss = loss**p
     if weight is not None:
         loss = loss * weight[index]
     loss = loss.scatter(-1, index, 0).sum(-1) / input.size(-1)

@@ -155,6 +155,9 @@ def _linear(input: Tensor, dim: int, sources: Tensor) -> Tensor:
     last = input.size(dim) - 1
     left = sources.to(_C.int64).clamp(max=last)
     share = (sources - left).clamp(0, 1)
+    if input.dtype in (_C.float32, _C.float64):
+        share = share.view((-1, *[1] * (input.dim() - 1 - dim)))
+        return _C._blend(input, dim, left, (left + 1).clamp(max=last), share)
     return _weighted(input, dim, left, 1 - share) + _weighted(input, dim, (left + 1).clamp(max=last), share)
 
 

@@ -62,10 +62,14 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
 
 
 def _reflected(size: int, before: int, after: int) -> Tensor:
+    if before >= 0 and after >= 0:
+        return _C.cat([_C.arange(before, 0, -1), _C.arange(size), _C.arange(size - 2, size - 2 - after, -1)])
     return size - 1 - (size - 1 - _C.arange(-before, size + after).abs()).abs()
 
 
 def _replicated(size: int, before: int, after: int) -> Tensor:
+    if before >= 0 and after >= 0:
+        return _C.cat([_C.zeros(before, dtype=_C.int64), _C.arange(size), _C.full((after,), size - 1)])
     return _C.arange(-before, size + after).clamp(0, size - 1)
 
 
@@ -158,10 +162,11 @@ def unfold(input: Tensor, kernel_size, dilation=1, padding=0, stride=1) -> Tenso
         input = _C.constant_pad_nd(input, (pad_w, pad_w, pad_h, pad_h))
     batch, channels, height, width = input.shape
     rows, cols = _places((height, width), kernel, _pair(dilation), _pair(stride))
+    patches = input  # as a view, which is copied once
+    for dim, k, d, s in zip((2, 3), kernel, _pair(dilation), _pair(stride), strict=True):
+        patches = patches.unfold(dim, d * (k - 1) + 1, s)[..., ::d]
     shape = (batch, channels * kernel[0] * kernel[1], rows.size(1) * cols.size(1))
-    patches = input.index_select(2, rows.flatten()).index_select(3, cols.flatten())
-    patches = patches.view(batch, channels, *rows.shape, *cols.shape)
-    patches = patches.transpose(3, 4).reshape(shape)
+    patches = patches.permute(0, 1, 4, 5, 2, 3).reshape(shape)
     return patches.squeeze(0) if unbatched else patches
 
 
