@@ -86,3 +86,85 @@ def test_scans_along_one_dimension_of_several():
             torch.testing.assert_close(
                 scan(x, dim), plain.reshape(x.movedim(dim, 0).shape).movedim(0, dim), equal_nan=True
             )
+
+
+# ---------------------------------------------------------------- order
+
+
+def stable_order(a, axis, descending=False):
+    """NaN is the largest and equal to itself, -0 is 0: as lexsort() has it when the order is among integers."""
+    with numpy.errstate(invalid="ignore"):
+        kinds = numpy.where(a != a, numpy.inf, a) if a.dtype.kind == "f" else a
+    nan = a != a
+    if descending:
+        back = numpy.lexsort((numpy.flip(kinds, axis), numpy.flip(nan, axis)), axis=axis)
+        return numpy.flip(a.shape[axis] - 1 - back, axis)
+    return numpy.lexsort((kinds, nan), axis=axis)
+
+
+# Lengths on both sides of where one way of sorting or selecting gives way to another.
+LENGTHS = [1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 48, 49, 64, 65, 100, 191, 192, 193, 255, 512, 513, 1000, 2047, 2049]
+
+
+def keys_that_are_hard(n, seed=0):
+    rng = numpy.random.default_rng(seed)
+    yield numbers((3, n), "float32", seed)
+    yield numbers((3, n), "uint8", seed)
+    yield rng.integers(-(2**63), 2**63 - 1, (3, n))
+    yield rng.integers(-(2**31), 2**31 - 1, (3, n)).astype("int32")
+    yield 1 + rng.random((3, n)) * 1e-13  # differ in their last bits only
+    yield numpy.where(rng.random((3, n)) < 0.5, 1e300, 1 + rng.random((3, n)) * 1e-13)
+    yield numpy.full((3, n), 2.5)
+    yield numpy.sort(rng.standard_normal((3, n)))[:, ::-1].copy()
+
+
+def check_order(x, dim, counts):
+    a = x.numpy()
+    for descending in (False, True):
+        order = stable_order(a, dim, descending)
+        values = numpy.take_along_axis(a, order, dim)
+        ours = x.sort(dim=dim, descending=descending)
+        numpy.testing.assert_array_equal(ours.indices.numpy(), order)
+        numpy.testing.assert_array_equal(ours.values.numpy(), values)
+        for k in counts:
+            ours = x.topk(k, dim, largest=descending)
+            numpy.testing.assert_array_equal(ours.indices.numpy(), order.take(range(k), dim))
+            numpy.testing.assert_array_equal(ours.values.numpy(), values.take(range(k), dim))
+            if k and not descending and x.numel():
+                ours = x.kthvalue(k, dim)
+                numpy.testing.assert_array_equal(ours.indices.numpy(), order.take(k - 1, dim))
+                numpy.testing.assert_array_equal(ours.values.numpy(), values.take(k - 1, dim))
+
+
+def test_order_of_rows_that_lie_in_any_way():
+    for x, dim in cases():
+        n = x.shape[dim]
+        check_order(x, dim, sorted({min(n, 1), min(n, 3), n // 2, n}))
+
+
+@pytest.mark.parametrize("n", LENGTHS)
+def test_order_of_rows_of_any_length(n):
+    for a in keys_that_are_hard(n):
+        check_order(torch.from_numpy(a), 1, sorted({1, n // 9, n // 3, n}))
+
+
+@pytest.mark.parametrize("n", LENGTHS)
+def test_medians_and_modes_of_rows_of_any_length(n):
+    for a in keys_that_are_hard(n):
+        x = torch.from_numpy(a)
+        ordered = numpy.take_along_axis(a, stable_order(a, 1), 1)
+        nans = (a != a).sum(1)
+        for median, last in (
+            (x.median(1), numpy.where(nans > 0, 2 * (n - nans), n - 1)),
+            (x.nanmedian(1), n - nans - 1),
+        ):
+            at = numpy.where(nans == n, 0, last // 2)
+            numpy.testing.assert_array_equal(median.values.numpy(), ordered[numpy.arange(3), at])
+            numpy.testing.assert_array_equal(
+                x.gather(1, median.indices.unsqueeze(1)).squeeze(1).numpy(), median.values.numpy()
+            )
+        if not nans.any():
+            mode = x.mode(1)
+            for row, value, index in zip(a, mode.values.tolist(), mode.indices.tolist(), strict=True):
+                seen, often = numpy.unique(row, return_counts=True)
+                assert value == seen[often.argmax()] and index == numpy.flatnonzero(row == value)[-1]
