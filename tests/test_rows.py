@@ -1,5 +1,7 @@
 """Scans, order and searches: rows of many shapes, strides and dtypes against one row at a time in NumPy."""
 
+import math
+
 import numpy
 import pytest
 
@@ -168,3 +170,57 @@ def test_medians_and_modes_of_rows_of_any_length(n):
             for row, value, index in zip(a, mode.values.tolist(), mode.indices.tolist(), strict=True):
                 seen, often = numpy.unique(row, return_counts=True)
                 assert value == seen[often.argmax()] and index == numpy.flatnonzero(row == value)[-1]
+
+
+# ---------------------------------------------------------------- search
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int64", "int32", "uint8"])
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 7, 8, 9, 16, 17, 100, 1000])
+def test_searches_agree_with_numpy(dtype, n):
+    rng = numpy.random.default_rng(n)
+    scale, most = 0.5 if dtype.startswith("float") else 1, min(n // 2, 120)
+    among = (numpy.sort(rng.integers(0, most + 1, n)) * scale).astype(dtype)
+    order = rng.permutation(n)
+    shuffled = numpy.empty_like(among)
+    shuffled[order] = among
+    for m in (0, 1, 7, 8, 17, 300, 5000):
+        values = (rng.integers(0, most + 2, m) * scale).astype(dtype)
+        if scale == 0.5:
+            values[::5] = numpy.nan
+        s, v = torch.from_numpy(among), torch.from_numpy(values)
+        for side in ("left", "right"):
+            places = numpy.searchsorted(among, values, side)
+            for ours in (
+                torch.searchsorted(s, v, side=side),
+                torch.bucketize(v, s, right=side == "right"),
+                torch.searchsorted(torch.from_numpy(shuffled), v, side=side, sorter=torch.from_numpy(order)),
+                torch.searchsorted(s.expand(3, n), v.expand(3, m), side=side)[1],
+                torch.searchsorted(s, v, side=side, out_int32=True).long(),
+            ):
+                numpy.testing.assert_array_equal(ours.numpy(), places)
+        assert torch.isin(v, torch.from_numpy(shuffled)).tolist() == numpy.isin(values, among).tolist()
+        assert torch.isin(v, s, invert=True).tolist() == (~numpy.isin(values, among)).tolist()
+
+
+def test_searches_among_values_that_end_in_nan():
+    s = torch.tensor([0.0, 1.0, 2.0] + [math.nan] * 2)
+    assert torch.searchsorted(s, torch.tensor([0.5, 2.5, math.nan])).tolist() == [
+        1,
+        5,
+        5,
+    ]  # PyTorch's, who bisects over NaN, too
+    assert torch.isin(torch.tensor([1.0, math.nan]), s).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("most", [1, 10, 1023, 1024, 5000])
+def test_bincount_agrees_with_numpy(most):
+    for m in (1, 5, 100, 40000):
+        x = numpy.random.default_rng(m).integers(0, most, m)
+        assert torch.from_numpy(x).bincount().tolist() == numpy.bincount(x).tolist()
+        assert (
+            torch.from_numpy(x.astype("int32")).bincount(minlength=7).tolist()
+            == numpy.bincount(x, minlength=7).tolist()
+        )
+    with pytest.raises(RuntimeError, match="non-negative"):
+        torch.tensor([most, -1]).bincount()
