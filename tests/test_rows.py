@@ -224,3 +224,70 @@ def test_bincount_agrees_with_numpy(most):
         )
     with pytest.raises(RuntimeError, match="non-negative"):
         torch.tensor([most, -1]).bincount()
+
+
+# ---------------------------------------------------------------- reductions
+
+
+def check_reductions(x, dim):
+    a = x.numpy()
+    exact = not x.is_floating_point()
+    wide = a.astype(numpy.int64 if exact else numpy.float64)
+    finite = numpy.where(wide == wide, wide, 0)
+    pairs = [
+        (x.sum(dim), wide.sum(dim)),
+        (x.prod(dim), wide.prod(dim)),
+        (x.any(dim), (a != 0).any(dim)),
+        (x.all(dim), (a != 0).all(dim)),
+    ]
+    if not exact:
+        pairs += [(x.nansum(dim), finite.sum(dim)), (x.norm(dim=dim), numpy.sqrt((wide * wide).sum(dim)))]
+        if x.shape[dim]:
+            pairs.append((x.mean(dim), wide.mean(dim)))
+    if x.shape[dim]:
+        pairs += [
+            (x.amax(dim), a.max(dim)),
+            (x.amin(dim), a.min(dim)),
+            (x.max(dim).values, a.max(dim)),
+            (x.min(dim)[0], a.min(dim)),
+        ]
+        pairs += [(x.argmax(dim), a.argmax(dim)), (x.min(dim).indices, a.argmin(dim))]
+    for ours, theirs in pairs:
+        if ours.is_floating_point():
+            numpy.testing.assert_allclose(ours.numpy(), theirs, rtol=3e-6, atol=1e-5)
+        else:
+            numpy.testing.assert_array_equal(ours.numpy(), theirs)
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered", "ignore:invalid value")
+def test_reductions_of_rows_that_lie_in_any_way():
+    for x, dim in cases():
+        check_reductions(x, dim)
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered", "ignore:invalid value")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("few", [2, 3, 5, 7, 8, 16, 17, 31, 32, 33])
+def test_reductions_of_few_columns_and_of_short_rows(dtype, few):
+    for many in (15, 16, 63, 64, 65, 127, 128, 129, 1000, 9000):
+        x = torch.from_numpy(numbers((many, few), dtype, few))
+        check_reductions(x, 0)
+        check_reductions(x, 1)
+        assert x.sum().item() == pytest.approx(float(x.numpy().astype("float64").sum()), nan_ok=True)
+    x = torch.from_numpy(numbers((50, 600, few), dtype, few))
+    check_reductions(x, 1)
+    check_reductions(x, 2)
+
+
+def test_sums_of_few_columns_do_not_depend_on_the_number_of_threads():
+    x = torch.from_numpy(numpy.random.default_rng(0).standard_normal((600, 300, 5)).astype("float32"))
+    threads = torch.get_num_threads()
+    results = []
+    try:
+        for n in (1, 2, 3):
+            torch.set_num_threads(n)
+            results.append([x.sum(1), x.sum(2), x.sum((0, 1)), x.mean(1), x[0].sum(0)])
+    finally:
+        torch.set_num_threads(threads)
+    for other in results[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
