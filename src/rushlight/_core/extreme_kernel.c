@@ -13,6 +13,7 @@
 #define LESS(x, a) ((x) < (a))
 
 #define LANES 64
+#define SHORT 16
 #define ROWS (1 << 14)         /* fit any place */
 
 /* IDENTITY loses against everything; PLACE is an integer of T's width, or of 16 bits. */
@@ -55,6 +56,15 @@
             for (int64_t j = 0; j < m; j += LANES)                                                                 \
                 NAME##_columns(in + j * size, n, sn, m - j < LANES ? (int)(m - j) : LANES,                         \
                                value ? value + j * size : NULL, index + j);                                        \
+            return;                                                                                                \
+        }                                                                                                          \
+        if (n <= SHORT && m >= 16 && sn && sm) { /* many short rows are turned into columns */                     \
+            T_##D turned[SHORT * LANES];                                                                           \
+            for (int64_t j = 0; j < m; j += LANES) {                                                               \
+                const int w = m - j < LANES ? (int)(m - j) : LANES;                                                \
+                rl_turn_rows(turned, in + j * sm, n, sn, w, sm, sizeof(T_##D));                                    \
+                NAME##_columns((const char *)turned, n, w * size, w, value ? value + j * size : NULL, index + j);  \
+            }                                                                                                      \
             return;                                                                                                \
         }                                                                                                          \
         for (int64_t j = 0; j < m; j++, in += sm) {                                                                \

@@ -1,4 +1,6 @@
 /* reduce.c -- brings a reduction over any dimensions to calls of its kernel, on as many threads as it repays. */
+#include "reduce.h"
+#include "isa.h"
 #include "rl.h"
 
 int rl_dim_mask(Tensor *t, Ints dims, bool *mask) {
@@ -38,14 +40,52 @@ static int merge(Dim *d, int n) {
     return m;
 }
 
+void rl_turn_rows(void *to, const char *in, int64_t n, int64_t sn, int64_t m, int64_t sm, size_t item) {
+#define TURN(T)                                                                                 \
+    for (int64_t i = 0; i < n; i++) {                                                           \
+        const char *p = in + i * sn;                                                            \
+        for (int64_t l = 0; l < m; l++, p += sm) ((T *)to)[i * m + l] = *(const T *)p;          \
+    }
+    switch (item) {
+        case 1: TURN(uint8_t) break;
+        case 2: TURN(uint16_t) break;
+        case 4: TURN(uint32_t) break;
+        case 8: TURN(uint64_t) break;
+        default: TURN(c128)
+    }
+#undef TURN
+}
+
+/* ---------------------------------------------------------------- kernels */
+
+extern const ReduceIntegers rl_reduce_integers_base[];
+#if defined(__x86_64__) || defined(_M_X64)
+extern const ReduceIntegers rl_reduce_integers_avx2[], rl_reduce_integers_avx512[];
+#endif
+
+/* Sums and extremes of integers have kernels of each vector level, where others of integers have one. */
+static RLReduce kernel_of(const RedDef *def, RLDType dt) {
+    if (!RL_IS_INTEGRAL(dt)) return def->kernel[dt];
+    const ReduceIntegers *best = rl_reduce_integers_base;
+#if defined(__x86_64__) || defined(_M_X64)
+    if (rl_isa_best() >= RL_ISA_AVX512) best = rl_reduce_integers_avx512;
+    else if (rl_isa_best() >= RL_ISA_AVX2) best = rl_reduce_integers_avx2;
+#endif
+    const char *name = def->name + (def->name[0] == 'a' && def->name[1] == 'm'); /* amax folds as max does */
+    for (int k = 0; best[k].name; k++) if (best[k].dtype == dt && strcmp(best[k].name, name) == 0) return best[k].kernel;
+    return def->kernel[dt];
+}
+
 /* ---------------------------------------------------------------- threads */
 
 #define GRAIN 16384            /* elements read: a microsecond or less */
 #define SHARE_FROM (8 * GRAIN)
 #define PARTS 64               /* at most: the parts of a long reduction */
+#define RESULT 16              /* a row's result costs as much time as so many of its elements */
 
 typedef struct {
-    RLReduce kernel;
+    RLReduce kernel, join;     /* join folds results of parts; NULL where that is not the result of the whole */
+    int64_t item, out_item;    /* bytes of an element and of a result */
     const char *in;
     char *out;
     Dim red;
@@ -54,6 +94,19 @@ typedef struct {
     int64_t out_stride[RL_MAXDIM];
     int64_t part, part_bytes;  /* of a reduction in parts: elements, and the size of a part's results */
 } Job;
+
+#define FEW_COLUMNS 32
+#define ACROSS 128             /* columns that are walked side by side */
+
+/* A few columns that fill their rows would leave vectors empty and wait for each other's steps: several rows are taken as
+ * one, and the results of the columns of the same name are joined. */
+static void few_columns(const Job *j, char *out, const char *in, int64_t m) {
+    const int64_t k = ACROSS / m, n = j->red.n / k, rest = j->red.n % k, width = j->out_item, row = m * width;
+    char results[(ACROSS + FEW_COLUMNS) * sizeof(c128)];
+    j->kernel(results, in, n, k * j->red.stride, k * m, width, j->item);
+    if (rest) j->kernel(results + k * row, in + n * k * j->red.stride, rest, j->red.stride, m, width, j->item);
+    j->join(out, results, k + (rest > 0), row, m, j->out_stride[0], width);
+}
 
 /* Outputs begin..end, counted along keep[0] first. */
 static void some_outputs(void *ctx, int64_t begin, int64_t end) {
@@ -70,7 +123,9 @@ static void some_outputs(void *ctx, int64_t begin, int64_t end) {
             p += at * j->keep[d].stride;
         }
         const int64_t left = j->keep[0].n - first, m = left < end - begin ? left : end - begin;
-        j->kernel(o, p, j->red.n, j->red.stride, m, j->out_stride[0], j->keep[0].stride);
+        if (m > 1 && m <= FEW_COLUMNS && j->join && j->keep[0].stride == j->item && j->red.stride == m * j->item && j->red.n >= ACROSS)
+            few_columns(j, o, p, m);
+        else j->kernel(o, p, j->red.n, j->red.stride, m, j->out_stride[0], j->keep[0].stride);
         begin += m;
     }
 }
@@ -94,18 +149,20 @@ static void some_parts(void *ctx, int64_t begin, int64_t end) {
 
 /* Many outputs are shared out.  Few outputs of many elements are made of parts, which are then reduced; whether and
  * where a reduction is cut depends on its shape alone, so that digits do not depend on the number of threads. */
-static int reduce_all(const RedDef *def, Job *j, RLDType in_dt, RLDType out_dt, int64_t outputs) {
-    const bool columns = j->keep[0].stride == RL_ITEMSIZE(in_dt) && j->red.stride != j->keep[0].stride;
-    const int64_t n = j->red.n, unit = columns ? 128 : 1;
-    if (outputs * n < SHARE_FROM) {
+static int reduce_all(Job *j, int64_t outputs) {
+    const bool columns = j->keep[0].stride == j->item && j->red.stride != j->keep[0].stride;
+    const int64_t n = j->red.n, m = j->keep[0].n;
+    const int64_t unit = !columns ? 1 : m <= FEW_COLUMNS ? ACROSS / m * m : ACROSS; /* few_columns() needs them together */
+    const int64_t cost = columns ? n : n + RESULT;
+    if (outputs * cost < SHARE_FROM) {
         some_outputs(j, 0, outputs);
         return 0;
     }
-    if (outputs >= 8 * unit || !def->joins || !def->kernel[out_dt] || n < 64) {
-        rl_parallel_for(outputs, (GRAIN / n / unit + 1) * unit, some_outputs, j);
+    if (outputs >= 8 * unit || !j->join || n < 64) {
+        rl_parallel_for(outputs, (GRAIN / cost / unit + 1) * unit, some_outputs, j);
         return 0;
     }
-    const int64_t width = RL_ITEMSIZE(out_dt), room = outputs * width;
+    const int64_t width = j->out_item, room = outputs * width;
     int64_t part = (2 * GRAIN / outputs + 511) / 512 * 512, parts = (n + part - 1) / part;
     if (parts > PARTS) {
         part *= (parts + PARTS - 1) / PARTS;
@@ -118,7 +175,7 @@ static int reduce_all(const RedDef *def, Job *j, RLDType in_dt, RLDType out_dt, 
     sub.part = part;
     sub.part_bytes = room;
     rl_parallel_for(parts, 1, some_parts, &sub);
-    def->kernel[out_dt](j->out, results, parts, room, outputs, width, width); /* few outputs lie densely in j->out */
+    j->join(j->out, results, parts, room, outputs, width, width); /* few outputs lie densely in j->out */
     rl_dealloc(results, (size_t)(parts * room));
     return 0;
 }
@@ -199,7 +256,7 @@ Tensor *rl_reduce(const RedDef *def, Tensor *t, Ints dims, bool keepdim, RLDType
         if (nr <= 1 || attempt) {
             Dim r = nr ? red[0] : (Dim){1, item};
             if (n_red == 0) r = (Dim){0, item};
-            Job job = {def->kernel[in_dt], src->data, out->data, r, nk};
+            Job job = {kernel_of(def, in_dt), def->joins ? kernel_of(def, out_dt) : NULL, item, RL_ITEMSIZE(out_dt), src->data, out->data, r, nk};
             memcpy(job.keep, keep, (size_t)nk * sizeof *keep);
             memcpy(job.out_stride, out_stride, (size_t)nk * sizeof *out_stride);
             if (nk == 0) {
@@ -207,7 +264,7 @@ Tensor *rl_reduce(const RedDef *def, Tensor *t, Ints dims, bool keepdim, RLDType
                 job.keep[0] = (Dim){1, 0};
                 job.out_stride[0] = 0;
             }
-            if (reduce_all(def, &job, in_dt, out_dt, out->numel) < 0) Py_CLEAR(out);
+            if (reduce_all(&job, out->numel) < 0) Py_CLEAR(out);
             break;
         }
         /* several walks: one after another where parts may be joined, else gathered once into rows */

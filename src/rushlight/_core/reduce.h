@@ -5,16 +5,22 @@
  * elements, and a block over 64 or 16 lanes: vectorised, and as accurate as summing in a tree.  Columns are
  * folded with a second level of accumulators every 64 rows for the same accuracy: with ROWS = 4 by four rows, with
  * ROWS = 2 a row at a time, which compiles sooner.  ROWS = 1 is for a STEP that is a choice: a chain of choices is not
- * vectorised, and has no accuracy to lose in long rows.
+ * vectorised, and has no accuracy to lose in long rows.  Integers and products have none to lose either.  Short rows that are many
+ * are turned into columns.
  */
 #ifndef RL_REDUCE_H
 #define RL_REDUCE_H
 #include "rl.h"
 #include "types.h"
 
+/* A row of the table of reduce_integers_kernel.c, which ends with one without a name. */
+typedef struct { const char *name; RLDType dtype; RLReduce kernel; } ReduceIntegers;
+
 #define RL_LANES 16
 #define RL_BLOCK 512
 #define RL_COLS 128
+#define RL_SHORT 8             /* rows below this are turned, */
+#define RL_TURN 64             /* so many at a time */
 
 /* Unrolled before it is vectorised, a loop over lanes stays scalar where STEP is a choice. */
 #if defined(__clang__)
@@ -22,6 +28,12 @@
 #else
 #define RL_LOOP _Pragma("GCC unroll 1")
 #endif
+
+/* A row is folded in one piece where STEP is a choice, of integers, or a product, which rounds as often in any order. */
+#define RL_WHOLE_ROWS(ROWS, ACC, STEP) (ROWS == 1 || (ACC)0.5 == (ACC)0 || STEP((ACC)2, (ACC)3) == (ACC)6)
+
+/* Element i of row l goes to to[i * m + l]: short rows become long ones, which are folded side by side. */
+void rl_turn_rows(void *to, const char *in, int64_t n, int64_t sn, int64_t m, int64_t sm, size_t item);
 
 #define RL_REDUCE(NAME, ROWS, TI, LD, ACC, TO, ST, IDENTITY, STEP, JOIN)                                       \
     static ACC NAME##_dense(const TI *p, int64_t n) {                                                    \
@@ -56,7 +68,7 @@
         return JOIN(a[0], a[1]);                                                                         \
     }                                                                                                    \
     static ACC NAME##_row(const char *in, int64_t n, int64_t sn) {                                       \
-        if (ROWS == 1 && sn == (int64_t)sizeof(TI)) return NAME##_dense((const TI *)in, n); /* choices lose nothing */ \
+        if (RL_WHOLE_ROWS(ROWS, ACC, STEP) && sn == (int64_t)sizeof(TI)) return NAME##_dense((const TI *)in, n); \
         if (n > RL_BLOCK) {                                                                              \
             int64_t half = (n / 2 + RL_BLOCK - 1) / RL_BLOCK * RL_BLOCK;                                 \
             if (half >= n) half = RL_BLOCK;                                                              \
@@ -74,8 +86,8 @@
         if (m >= 4 && sm == (int64_t)sizeof(TI) && sn != sm) {                                           \
             for (int64_t j0 = 0; j0 < m; j0 += RL_COLS) {                                                \
                 int64_t w = m - j0 < RL_COLS ? m - j0 : RL_COLS;                                         \
-                ACC acc[RL_COLS], part[RL_COLS];                                                         \
-                for (int64_t j = 0; j < w; j++) acc[j] = IDENTITY;                                       \
+                ACC sums[RL_COLS], part[RL_COLS], *acc = n > 64 ? sums : part; /* one part is the whole */ \
+                if (n > 64 || n == 0) for (int64_t j = 0; j < w; j++) acc[j] = IDENTITY;                 \
                 for (int64_t i0 = 0; i0 < n; i0 += 64) {                                                 \
                     int64_t i1 = i0 + 64 < n ? i0 + 64 : n;                                              \
                     int64_t i = i0;                                                                      \
@@ -98,9 +110,18 @@
                         const TI *p = (const TI *)(in + i * sn) + j0;                                    \
                         for (int64_t j = 0; j < w; j++) { const ACC x = LD(p[j]); part[j] = STEP(part[j], x); } \
                     }                                                                                    \
-                    for (int64_t j = 0; j < w; j++) acc[j] = JOIN(acc[j], part[j]);                      \
+                    if (n > 64) for (int64_t j = 0; j < w; j++) sums[j] = JOIN(sums[j], part[j]);        \
                 }                                                                                        \
                 for (int64_t j = 0; j < w; j++) *(TO *)(out + (j0 + j) * so) = ST(acc[j]);               \
+            }                                                                                            \
+            return;                                                                                      \
+        }                                                                                                \
+        if (n > 1 && n < RL_SHORT && m >= 16 && sn && sm) {                                              \
+            TI turned[(RL_SHORT - 1) * RL_TURN];                                                         \
+            for (int64_t j = 0; j < m; j += RL_TURN) {                                                   \
+                const int64_t w = m - j < RL_TURN ? m - j : RL_TURN;                                     \
+                rl_turn_rows(turned, in + j * sm, n, sn, w, sm, sizeof(TI));                             \
+                NAME(out + j * so, (const char *)turned, n, w * (int64_t)sizeof(TI), w, so, sizeof(TI)); \
             }                                                                                            \
             return;                                                                                      \
         }                                                                                                \

@@ -5,48 +5,72 @@
 
 #define RL_ROWS_TENSORS 4
 
+/* The dimensions besides the row's own, those of one element left out and neighbours that are one walk merged, so that
+ * as many rows as possible lie on one line: a constant distance apart. */
 typedef struct {
-    int n_tensors, ndim, dim;
+    int n_tensors, ndim;
     int64_t left;                        /* rows still to come */
     int64_t n;                           /* elements of a row */
-    const int64_t *size;
-    int64_t count[RL_MAXDIM];
     char *p[RL_ROWS_TENSORS];            /* where the row begins in each tensor */
     int64_t step[RL_ROWS_TENSORS];       /* bytes from one element of the row to the next */
-    Tensor *t[RL_ROWS_TENSORS];
+    int64_t side[RL_ROWS_TENSORS];       /* bytes from one row of the line to the next */
+    int64_t size[RL_MAXDIM], count[RL_MAXDIM];
+    int64_t stride[RL_MAXDIM][RL_ROWS_TENSORS];
 } Rows;
 
 /* `for (rl_rows_begin(&r, dim, n, tensors); r.left; rl_rows_next(&r))`; dim has been wrapped. A tensor without
  * dimensions is a row of one element. Tensors may differ in size along dim: r.n is that of the first. */
 static inline void rl_rows_begin(Rows *r, int64_t dim, int n, Tensor *const *t) {
+    const int ndim = t[0]->ndim;
+    int m = 0;
     r->n_tensors = n;
-    r->ndim = t[0]->ndim;
-    r->dim = (int)dim;
-    r->size = t[0]->size;
-    r->n = r->ndim ? t[0]->size[dim] : 1;
+    r->n = ndim ? t[0]->size[dim] : 1;
     r->left = 1;
-    for (int d = 0; d < r->ndim; d++) {
-        r->count[d] = 0;
-        if (d != dim) r->left *= r->size[d];
+    for (int d = 0; d < ndim; d++) {
+        const int64_t size = t[0]->size[d];
+        if (d == dim || size == 1) continue;
+        r->left *= size;
+        bool merge = m > 0;
+        for (int k = 0; merge && k < n; k++) merge = r->stride[m - 1][k] == t[k]->stride[d] * size * RL_ITEMSIZE(t[k]->dtype);
+        if (!merge) { r->size[m] = 1; m++; }
+        r->size[m - 1] *= size;
+        r->count[m - 1] = 0;
+        for (int k = 0; k < n; k++) r->stride[m - 1][k] = t[k]->stride[d] * RL_ITEMSIZE(t[k]->dtype);
     }
+    r->ndim = m;
     for (int k = 0; k < n; k++) {
-        r->t[k] = t[k];
         r->p[k] = t[k]->data;
-        r->step[k] = r->ndim ? t[k]->stride[dim] * RL_ITEMSIZE(t[k]->dtype) : 0;
+        r->step[k] = ndim ? t[k]->stride[dim] * RL_ITEMSIZE(t[k]->dtype) : 0;
+        r->side[k] = m ? r->stride[m - 1][k] : 0;
     }
 }
 
-static inline void rl_rows_next(Rows *r) {
-    r->left--;
+/* From the first row to row `at`. */
+static inline void rl_rows_seek(Rows *r, int64_t at) {
+    r->left -= at;
     for (int d = r->ndim - 1; d >= 0; d--) {
-        if (d == r->dim) continue;
-        const bool carry = ++r->count[d] == r->size[d];
+        r->count[d] = at % r->size[d];
+        at /= r->size[d];
+        for (int k = 0; k < r->n_tensors; k++) r->p[k] += r->count[d] * r->stride[d][k];
+    }
+}
+
+/* How many rows lie on one line from here on, at most `most`. */
+static inline int64_t rl_rows_beside(const Rows *r, int64_t most) {
+    const int64_t m = r->ndim ? r->size[r->ndim - 1] - r->count[r->ndim - 1] : 1;
+    return m < most ? m : most;
+}
+
+/* Past m rows, which lie on one line. */
+static inline void rl_rows_skip(Rows *r, int64_t m) {
+    r->left -= m;
+    for (int d = r->ndim - 1; d >= 0; d--, m = 1) {
+        r->count[d] += m;
+        const bool carry = r->count[d] == r->size[d];
         if (carry) r->count[d] = 0;
-        for (int k = 0; k < r->n_tensors; k++) {
-            const int64_t step = r->t[k]->stride[d] * RL_ITEMSIZE(r->t[k]->dtype);
-            r->p[k] += carry ? step * (1 - r->size[d]) : step;
-        }
+        for (int k = 0; k < r->n_tensors; k++) r->p[k] += r->stride[d][k] * (carry ? m - r->size[d] : m);
         if (!carry) return;
     }
 }
+static inline void rl_rows_next(Rows *r) { rl_rows_skip(r, 1); }
 #endif

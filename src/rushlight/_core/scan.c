@@ -1,6 +1,8 @@
-/* scan.c -- running folds along a dimension: sums, products, extremes, logsumexp, linear recurrences. */
+/* scan.c -- running folds along a dimension: sums, products, extremes, logsumexp, linear recurrences.  The frequent dtypes
+ * have faster kernels in scan_kernel.c. */
 #include "rl_ops.h"
-#include "rows.h"
+#include "isa.h"
+#include "scan.h"
 #include "types.h"
 #include "kernel_helpers.h"
 
@@ -19,11 +21,14 @@
 #define W_C128 c128
 
 #define EACH_REAL(F) F(BOOL) F(U8) F(I8) F(I16) F(I32) F(I64) F(F16) F(BF16) F(F32) F(F64)
+/* Those without a kernel in scan_kernel.c: of extremes, and of sums and products. */
+#define EACH_SMALL(F) F(BOOL) F(U8) F(I8) F(I16) F(F16) F(BF16)
+#define EACH_RARE(F) EACH_SMALL(F) F(I32)
 #define EACH_FLOAT(F) F(F16) F(BF16) F(F32) F(F64)
 #define ENTRY(NAME, D) [RL_##D] = NAME##_##D
-#define REAL_ENTRIES(NAME)                                                                                    \
-    ENTRY(NAME, BOOL), ENTRY(NAME, U8), ENTRY(NAME, I8), ENTRY(NAME, I16), ENTRY(NAME, I32), ENTRY(NAME, I64), \
-    ENTRY(NAME, F16), ENTRY(NAME, BF16), ENTRY(NAME, F32), ENTRY(NAME, F64)
+#define SMALL_ENTRIES(NAME) \
+    ENTRY(NAME, BOOL), ENTRY(NAME, U8), ENTRY(NAME, I8), ENTRY(NAME, I16), ENTRY(NAME, F16), ENTRY(NAME, BF16)
+#define RARE_ENTRIES(NAME) SMALL_ENTRIES(NAME), ENTRY(NAME, I32)
 #define COMPLEX_ENTRIES(NAME) ENTRY(NAME, C64), ENTRY(NAME, C128)
 
 typedef void (*RowKernel)(Rows *r);
@@ -40,10 +45,10 @@ typedef void (*RowKernel)(Rows *r);
     }
 #define CUMSUM(D) FOLD(cumsum, D, 0, a + x)
 #define CUMPROD(D) FOLD(cumprod, D, 1, a * x)
-EACH_REAL(CUMSUM)
+EACH_RARE(CUMSUM)
 CUMSUM(C64)
 CUMSUM(C128)
-EACH_REAL(CUMPROD)
+EACH_RARE(CUMPROD)
 FOLD(cumprod, C64, 1, cmul_C128(a, x))
 FOLD(cumprod, C128, 1, cmul_C128(a, x))
 
@@ -92,45 +97,71 @@ RECURRENCE(C128, cmul_C128)
     }
 #define CUMMAX(D) EXTREME(cummax, D, >=)
 #define CUMMIN(D) EXTREME(cummin, D, <=)
-EACH_REAL(CUMMAX)
-EACH_REAL(CUMMIN)
+EACH_SMALL(CUMMAX)
+EACH_SMALL(CUMMIN)
 
-static const RowKernel cumsum_kernels[RL_NDTYPES] = {REAL_ENTRIES(cumsum), COMPLEX_ENTRIES(cumsum)};
-static const RowKernel cumprod_kernels[RL_NDTYPES] = {REAL_ENTRIES(cumprod), COMPLEX_ENTRIES(cumprod)};
-static const RowKernel recurrence_kernels[RL_NDTYPES] = {REAL_ENTRIES(recurrence), COMPLEX_ENTRIES(recurrence)};
-static const RowKernel cummax_kernels[RL_NDTYPES] = {REAL_ENTRIES(cummax)};
-static const RowKernel cummin_kernels[RL_NDTYPES] = {REAL_ENTRIES(cummin)};
+static const RowKernel cumsum_kernels[RL_NDTYPES] = {RARE_ENTRIES(cumsum), COMPLEX_ENTRIES(cumsum)};
+static const RowKernel cumprod_kernels[RL_NDTYPES] = {RARE_ENTRIES(cumprod), COMPLEX_ENTRIES(cumprod)};
+static const RowKernel recurrence_kernels[RL_NDTYPES] = {
+    RARE_ENTRIES(recurrence), ENTRY(recurrence, I64), ENTRY(recurrence, F32), ENTRY(recurrence, F64), COMPLEX_ENTRIES(recurrence)};
+static const RowKernel cummax_kernels[RL_NDTYPES] = {SMALL_ENTRIES(cummax)};
+static const RowKernel cummin_kernels[RL_NDTYPES] = {SMALL_ENTRIES(cummin)};
 static const RowKernel logcumsumexp_kernels[RL_NDTYPES] = {
     ENTRY(logcumsumexp, F16), ENTRY(logcumsumexp, BF16), ENTRY(logcumsumexp, F32), ENTRY(logcumsumexp, F64),
     COMPLEX_ENTRIES(logcumsumexp)};
 
 #define SHARE_FROM 16384       /* elements: less is not worth another thread */
 
-typedef struct { RowKernel kernel; Rows rows; } Scan;
+/* `beside`, where there is one, takes rows by the line, else `kernel` takes one at a time. */
+typedef struct { RowKernel kernel; RLScan beside; Rows rows; } Scan;
 
 static void some_rows(void *ctx, int64_t begin, int64_t end) {
     const Scan *scan = ctx;
     Rows r = scan->rows;
-    for (int64_t i = 0; i < begin; i++) rl_rows_next(&r);
-    for (; begin < end; begin++, rl_rows_next(&r)) scan->kernel(&r);
+    rl_rows_seek(&r, begin);
+    while (begin < end) {
+        int64_t m = 1;
+        if (scan->beside) scan->beside(&r, m = rl_rows_beside(&r, end - begin));
+        else scan->kernel(&r);
+        begin += m;
+        rl_rows_skip(&r, m);
+    }
 }
 
-static int run(const RowKernel *kernels, const char *name, int64_t dim, int n, Tensor *const *t) {
-    const RowKernel kernel = kernels[t[0]->dtype];
-    if (!kernel) return rl_not_implemented(name, (RLDType)t[0]->dtype);
+static RLScan fast_kernel(ScanKind kind, RLDType dt) {
+#if defined(__x86_64__) || defined(_M_X64)
+    if (rl_isa_best() >= RL_ISA_AVX512) return rl_scan_kernels_avx512[kind][dt];
+    if (rl_isa_best() >= RL_ISA_AVX2) return rl_scan_kernels_avx2[kind][dt];
+#endif
+    return rl_scan_kernels_base[kind][dt];
+}
+
+typedef struct { const char *name; const RowKernel *kernels; ScanKind fast; } Fold;  /* fast: SCAN_KINDS for none */
+
+static int run(const Fold *fold, int64_t dim, int n, Tensor *const *t) {
+    const RowKernel kernel = fold->kernels[t[0]->dtype];
+    const RLScan beside = fold->fast < SCAN_KINDS ? fast_kernel(fold->fast, (RLDType)t[0]->dtype) : NULL;
+    if (!kernel && !beside) return rl_not_implemented(fold->name, (RLDType)t[0]->dtype);
     if (t[0]->device != RL_CPU || t[0]->numel == 0) return 0;
-    Scan scan = {.kernel = kernel};
+    Scan scan = {.kernel = kernel, .beside = beside};
     rl_rows_begin(&scan.rows, dim, n, t);
     const int64_t rows = scan.rows.left;
-    if (t[0]->numel < SHARE_FROM) some_rows(&scan, 0, rows);
-    else rl_parallel_for(rows, SHARE_FROM / 8 / scan.rows.n + 1, some_rows, &scan);
+    if (t[0]->numel < SHARE_FROM || rows == 1) { some_rows(&scan, 0, rows); return 0; }
+    /* in whole blocks of columns where there are enough for a few threads, else in fours */
+    const int64_t few = SHARE_FROM / 8 / scan.rows.n + 1, unit = rows >= 256 ? 64 : 4;
+    rl_parallel_for(rows, (few + unit - 1) / unit * unit, some_rows, &scan);
     return 0;
 }
 
-static Tensor *folded(const RowKernel *kernels, const char *name, Tensor *input, int64_t dim, RLDType dtype) {
+static const Fold cumsum = {"cumsum_out_cpu", cumsum_kernels, SCAN_SUM}, cumprod = {"cumprod_out_cpu", cumprod_kernels, SCAN_PROD},
+                  cummax = {"cummax_cpu", cummax_kernels, SCAN_MAX}, cummin = {"cummin_cpu", cummin_kernels, SCAN_MIN},
+                  logcumsumexp = {"logcumsumexp_out_cpu", logcumsumexp_kernels, SCAN_KINDS},
+                  recurrence = {"linear_recurrence", recurrence_kernels, SCAN_KINDS};
+
+static Tensor *folded(const Fold *fold, Tensor *input, int64_t dim, RLDType dtype) {
     if ((dim = rl_wrap_dim(dim, input->ndim)) == INT64_MIN) return NULL;
     Tensor *x = rl_to_dtype_raw(input, dtype), *out = x ? rl_empty(x->ndim, x->size, dtype, x->device) : NULL;
-    if (out && run(kernels, name, dim, 2, (Tensor *[]){x, out}) < 0) Py_CLEAR(out);
+    if (out && run(fold, dim, 2, (Tensor *[]){x, out}) < 0) Py_CLEAR(out);
     Py_XDECREF(x);
     return out;
 }
@@ -140,35 +171,35 @@ static RLDType sum_dtype(Tensor *t, RLDType asked) {
 }
 
 Tensor *impl_cumsum(Tensor *input, int64_t dim, RLDType dtype) {
-    return folded(cumsum_kernels, "cumsum_out_cpu", input, dim, sum_dtype(input, dtype));
+    return folded(&cumsum, input, dim, sum_dtype(input, dtype));
 }
 
 Tensor *impl_cumprod(Tensor *input, int64_t dim, RLDType dtype) {
-    return folded(cumprod_kernels, "cumprod_out_cpu", input, dim, sum_dtype(input, dtype));
+    return folded(&cumprod, input, dim, sum_dtype(input, dtype));
 }
 
 Tensor *impl_logcumsumexp(Tensor *input, int64_t dim) {
     const RLDType dt = RL_IS_INTEGRAL(input->dtype) ? rl_default_dtype : (RLDType)input->dtype;
-    return folded(logcumsumexp_kernels, "logcumsumexp_out_cpu", input, dim, dt);
+    return folded(&logcumsumexp, input, dim, dt);
 }
 
 Tensor *impl_linear_recurrence(Tensor *a, Tensor *b, int64_t dim) {
     if ((dim = rl_wrap_dim(dim, a->ndim)) == INT64_MIN) return NULL;
     Tensor *c = rl_to_dtype_raw(b, (RLDType)a->dtype), *out = c ? rl_empty(a->ndim, a->size, (RLDType)a->dtype, a->device) : NULL;
-    if (out && run(recurrence_kernels, "linear_recurrence", dim, 3, (Tensor *[]){a, c, out}) < 0) Py_CLEAR(out);
+    if (out && run(&recurrence, dim, 3, (Tensor *[]){a, c, out}) < 0) Py_CLEAR(out);
     Py_XDECREF(c);
     return out;
 }
 
-static int running_extreme(const RowKernel *kernels, const char *name, Tensor *input, int64_t dim, Tensor **out) {
+static int running_extreme(const Fold *fold, Tensor *input, int64_t dim, Tensor **out) {
     if ((dim = rl_wrap_dim(dim, input->ndim)) == INT64_MIN) return -1;
     out[0] = rl_empty(input->ndim, input->size, (RLDType)input->dtype, input->device);
     out[1] = out[0] ? rl_empty(input->ndim, input->size, RL_I64, input->device) : NULL;
-    if (out[1] && run(kernels, name, dim, 3, (Tensor *[]){input, out[0], out[1]}) == 0) return 0;
+    if (out[1] && run(fold, dim, 3, (Tensor *[]){input, out[0], out[1]}) == 0) return 0;
     Py_CLEAR(out[0]);
     Py_CLEAR(out[1]);
     return -1;
 }
 
-int impl_cummax(Tensor *input, int64_t dim, Tensor **out) { return running_extreme(cummax_kernels, "cummax_cpu", input, dim, out); }
-int impl_cummin(Tensor *input, int64_t dim, Tensor **out) { return running_extreme(cummin_kernels, "cummin_cpu", input, dim, out); }
+int impl_cummax(Tensor *input, int64_t dim, Tensor **out) { return running_extreme(&cummax, input, dim, out); }
+int impl_cummin(Tensor *input, int64_t dim, Tensor **out) { return running_extreme(&cummin, input, dim, out); }

@@ -2,22 +2,57 @@
 #include "gather.h"
 #include "rl_ops.h"
 #include "runtime.h"
-#include <stdlib.h>
 
-/* The first place at which v could be inserted, or with `right` the last; a NaN goes to the end. */
-#define BISECT(NAME, T)                                                                              \
-    static int64_t NAME(const T *a, const int64_t *order, int64_t n, T v, bool right) {                    \
+/* The first place at which v could be inserted, or with `right` the last; a NaN goes to the end.  Which half goes on is
+ * chosen without a branch, and eight searches take their steps together, so that none waits for another's memory. */
+#define TOGETHER 8
+#define EACH _Pragma("GCC unroll 8") for (int l = 0; l < TOGETHER; l++)
+#define INLINE static inline __attribute__((always_inline))
+
+#define BISECT(T)                                                                                          \
+    INLINE void steps_##T(const T *a, int64_t n, bool right, const T *v, int64_t *place) {                 \
+        int64_t p[TOGETHER] = {0};                                                                         \
+        for (; n > 1; n -= n / 2)                                                                          \
+            EACH {                                                                                         \
+                const T m = a[p[l] + n / 2 - 1];                                                           \
+                p[l] += n / 2 & -(int64_t)(right ? !(m > v[l]) : !(m >= v[l]));                            \
+            }                                                                                              \
+        EACH place[l] = p[l] + (n > 0 && (right ? !(a[p[l]] > v[l]) : !(a[p[l]] >= v[l])));                \
+    }                                                                                                      \
+    /* Through an order, or where NaN at the end make the outcome depend on the steps: those of PyTorch's bisection. */ \
+    static int64_t plain_##T(const T *a, const int64_t *order, int64_t n, bool right, T v) {               \
         int64_t lo = 0, hi = n;                                                                            \
         while (lo < hi) {                                                                                  \
-            int64_t mid = lo + (hi - lo) / 2;                                                              \
-            T m = a[order ? order[mid] : mid];                                                             \
-            if (right ? !(m > v) : !(m >= v)) lo = mid + 1;                                                 \
+            const int64_t mid = lo + (hi - lo) / 2;                                                        \
+            const T m = a[order ? order[mid] : mid];                                                       \
+            if (right ? !(m > v) : !(m >= v)) lo = mid + 1;                                                \
             else hi = mid;                                                                                 \
         }                                                                                                  \
         return lo;                                                                                         \
+    }                                                                                                      \
+    static void bisect_##T(const T *a, const int64_t *order, int64_t n, bool right, const T *v, int64_t m, int64_t *place) { \
+        int64_t i = 0;                                                                                     \
+        if (!order && (n == 0 || a[n - 1] == a[n - 1]))                                                    \
+            for (; i + TOGETHER <= m; i += TOGETHER) {                                                     \
+                if (right) steps_##T(a, n, true, v + i, place + i);                                        \
+                else steps_##T(a, n, false, v + i, place + i);                                             \
+            }                                                                                              \
+        for (; i < m; i++) place[i] = plain_##T(a, order, n, right, v[i]);                                 \
     }
-BISECT(bisect_int, int64_t)
-BISECT(bisect_real, double)
+BISECT(int32_t)
+BISECT(int64_t)
+BISECT(float)
+BISECT(double)
+
+/* `m` values of dtype dt among n sorted ones. */
+static void bisect(RLDType dt, const char *a, const int64_t *order, int64_t n, bool right, const char *v, int64_t m, int64_t *place) {
+    switch (dt) {
+        case RL_I32: bisect_int32_t((const int32_t *)a, order, n, right, (const int32_t *)v, m, place); break;
+        case RL_I64: bisect_int64_t((const int64_t *)a, order, n, right, (const int64_t *)v, m, place); break;
+        case RL_F32: bisect_float((const float *)a, order, n, right, (const float *)v, m, place); break;
+        default: bisect_double((const double *)a, order, n, right, (const double *)v, m, place);
+    }
+}
 
 static Tensor *wide_copy(Tensor *t, RLDType dt) {
     Tensor *w = rl_to_dtype_raw(t, dt), *c = w ? rl_contiguous_raw(w) : NULL;
@@ -25,24 +60,64 @@ static Tensor *wide_copy(Tensor *t, RLDType dt) {
     return c;
 }
 
-/* int64 or double, in which both can be compared. */
-static RLDType common_type(Tensor *a, Tensor *b) { return RL_IS_INEXACT(a->dtype) || RL_IS_INEXACT(b->dtype) ? RL_F64 : RL_I64; }
+/* Their own where it is one, else int64 or double, in which both can be compared. */
+static RLDType common_type(Tensor *a, Tensor *b) {
+    if (a->dtype == b->dtype && (a->dtype == RL_F32 || a->dtype == RL_I32)) return (RLDType)a->dtype;
+    return RL_IS_INEXACT(a->dtype) || RL_IS_INEXACT(b->dtype) ? RL_F64 : RL_I64;
+}
+
+#define BLOCK 256
+#define GRAIN 1024             /* searches */
+
+typedef struct {
+    RLDType dt;
+    const char *sorted, *values;
+    const int64_t *order;      /* of the sorted, or NULL */
+    int64_t n, per;            /* elements of a row of the sorted, and values that are looked up in it */
+    bool right;
+    char *out;
+    int out_item;              /* 8, 4: places; 1: whether the value is there, which `invert` turns round */
+    bool invert;
+} Search;
+
+static inline bool equal_at(const Search *s, int64_t place, int64_t i) {
+    if (place == s->n) return false;
+    switch (s->dt) {
+        case RL_I32: return ((const int32_t *)s->sorted)[place] == ((const int32_t *)s->values)[i];
+        case RL_I64: return ((const int64_t *)s->sorted)[place] == ((const int64_t *)s->values)[i];
+        case RL_F32: return ((const float *)s->sorted)[place] == ((const float *)s->values)[i];
+        default: return ((const double *)s->sorted)[place] == ((const double *)s->values)[i];
+    }
+}
+
+static void some_values(void *ctx, int64_t begin, int64_t end) {
+    const Search *s = ctx;
+    const int64_t item = RL_ITEMSIZE(s->dt);
+    int64_t place[BLOCK];
+    while (begin < end) {
+        const int64_t row = begin / s->per * s->n, left = s->per - begin % s->per; /* in this row of the sorted */
+        int64_t m = end - begin < left ? end - begin : left;
+        if (m > BLOCK) m = BLOCK;
+        bisect(s->dt, s->sorted + row * item, s->order ? s->order + row : NULL, s->n, s->right, s->values + begin * item, m, place);
+        if (s->out_item == 8) memcpy(s->out + begin * 8, place, (size_t)m * 8);
+        else if (s->out_item == 4) for (int64_t i = 0; i < m; i++) ((int32_t *)s->out)[begin + i] = (int32_t)place[i];
+        else for (int64_t i = 0; i < m; i++) s->out[begin + i] = equal_at(s, place[i], begin + i) != s->invert;
+        begin += m;
+    }
+}
 
 static Tensor *search(Tensor *sorted, Tensor *values, bool out_int32, bool right, Tensor *sorter) {
-    RLDType dt = common_type(sorted, values);
+    const RLDType dt = common_type(sorted, values);
     Tensor *s = wide_copy(sorted, dt), *v = wide_copy(values, dt), *order = sorter ? rl_as_index(sorter) : NULL;
-    Tensor *out = s && v && (order || !sorter) ? rl_empty(values->ndim, values->size, RL_I64, RL_CPU) : NULL;
-    int64_t n = sorted->size[sorted->ndim - 1], per = values->ndim ? values->size[values->ndim - 1] : 1;
-    for (int64_t i = 0; out && i < values->numel; i++) {
-        int64_t row = sorted->ndim > 1 ? i / per * n : 0;
-        const int64_t *o = order ? (const int64_t *)order->data + row : NULL;
-        ((int64_t *)out->data)[i] = dt == RL_I64 ? bisect_int((const int64_t *)s->data + row, o, n, ((const int64_t *)v->data)[i], right)
-                                                 : bisect_real((const double *)s->data + row, o, n, ((const double *)v->data)[i], right);
+    Tensor *out = s && v && (order || !sorter) ? rl_empty(values->ndim, values->size, out_int32 ? RL_I32 : RL_I64, RL_CPU) : NULL;
+    if (out && out->numel) {
+        Search job = {dt, s->data, v->data, order ? (const int64_t *)order->data : NULL, sorted->size[sorted->ndim - 1],
+                      sorted->ndim > 1 ? values->size[values->ndim - 1] : values->numel, right, out->data, out_int32 ? 4 : 8, false};
+        rl_parallel_for(values->numel, GRAIN, some_values, &job);
     }
     Py_XDECREF(s);
     Py_XDECREF(v);
     Py_XDECREF(order);
-    if (out && out_int32) Py_SETREF(out, rl_to_dtype_raw(out, RL_I32));
     return out;
 }
 
@@ -104,41 +179,25 @@ Tensor *impl_bucketize(Tensor *input, Tensor *boundaries, bool out_int32, bool r
 
 /* ---------------------------------------------------------------- isin */
 
-static int order_int(const void *a, const void *b) {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-/* NaN last */
-#define REAL_LESS(x, y) ((x) < (y) || ((y) != (y) && (x) == (x)))
-static int order_real(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return REAL_LESS(y, x) - REAL_LESS(x, y);
-}
-
 Tensor *impl_isin(Tensor *elements, Tensor *test_elements, bool assume_unique, bool invert) {
     (void)assume_unique;
-    RLDType dt = common_type(elements, test_elements);
-    Tensor *e = wide_copy(elements, dt), *c = wide_copy(test_elements, dt), *test = c ? rl_clone_raw(c) : NULL;
-    Tensor *out = e && test ? rl_empty(elements->ndim, elements->size, RL_BOOL, RL_CPU) : NULL;
-    int64_t n = test_elements->numel;
-    if (out) qsort(test->data, (size_t)n, 8, dt == RL_I64 ? order_int : order_real);
-    /* NaN equals nothing; sorted last, it would only mislead the bisection */
-    if (out && dt == RL_F64) while (n > 0 && ((const double *)test->data)[n - 1] != ((const double *)test->data)[n - 1]) n--;
-    for (int64_t i = 0; out && i < e->numel; i++) {
-        bool found;
-        if (dt == RL_I64) {
-            int64_t v = ((const int64_t *)e->data)[i], at = bisect_int((const int64_t *)test->data, NULL, n, v, false);
-            found = at < n && ((const int64_t *)test->data)[at] == v;
-        } else {
-            double v = ((const double *)e->data)[i];
-            int64_t at = bisect_real((const double *)test->data, NULL, n, v, false);
-            found = at < n && ((const double *)test->data)[at] == v;
-        }
-        out->data[i] = found != invert;
+    const RLDType dt = common_type(elements, test_elements);
+    Tensor *e = wide_copy(elements, dt), *c = wide_copy(test_elements, dt), *sorted[2] = {NULL, NULL};
+    Tensor *flat = e && c ? rl_alias(c, 1, &c->numel, (int64_t[]){1}, c->data) : NULL;
+    Tensor *out = flat && rl_sort_stable(flat, 1, 0, false, sorted) == 0 ? rl_empty(elements->ndim, elements->size, RL_BOOL, RL_CPU) : NULL;
+    if (out && out->numel) {
+        int64_t n = flat->numel;
+        /* NaN equals nothing; sorted last, it would only mislead the bisection */
+        if (dt == RL_F64) while (n > 0 && ((const double *)sorted[0]->data)[n - 1] != ((const double *)sorted[0]->data)[n - 1]) n--;
+        if (dt == RL_F32) while (n > 0 && ((const float *)sorted[0]->data)[n - 1] != ((const float *)sorted[0]->data)[n - 1]) n--;
+        Search job = {dt, sorted[0]->data, e->data, NULL, n, e->numel, false, out->data, 1, invert};
+        rl_parallel_for(e->numel, GRAIN, some_values, &job);
     }
     Py_XDECREF(e);
     Py_XDECREF(c);
-    Py_XDECREF(test);
+    Py_XDECREF(flat);
+    Py_XDECREF(sorted[0]);
+    Py_XDECREF(sorted[1]);
     return out;
 }
 

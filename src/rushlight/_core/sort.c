@@ -1,175 +1,196 @@
 /* sort.c -- order: sort, topk, kthvalue, median, mode; and counting: bincount, histc.
  *
- * Every element becomes an unsigned key in which order is the order of integers: the sign of numbers is
- * flipped in, NaN is the largest, -0 equals 0, descending order is the complement. One stable sort of keys
- * then serves all dtypes; values are fetched afterwards from where they were.
+ * Every element becomes an unsigned key (order.h), so one order of keys serves all dtypes; values are fetched afterwards
+ * from where they were.  Equal elements keep their order: of those that could be the k-th, the one that a stable sort
+ * would put there is chosen.
  */
+#include "order.h"
 #include "rl_ops.h"
 #include "rows.h"
-#include "types.h"
+#include <stdatomic.h>
 #include <stdlib.h>
-
-typedef struct { uint64_t key; int64_t at; } Item;
-
-/* ---------------------------------------------------------------- keys */
-
-static inline uint64_t key_of_int(int64_t v) { return (uint64_t)v ^ (UINT64_C(1) << 63); }
-static inline uint64_t key_of_f32(float v) {
-    if (v != v) return UINT32_MAX;
-    const uint32_t u = rl_f32_bits(v == 0 ? 0.0f : v);
-    return u >> 31 ? ~u : u | UINT32_C(1) << 31;
-}
-static inline uint64_t key_of_f64(double v) {
-    if (v != v) return UINT64_MAX;
-    uint64_t u;
-    v = v == 0 ? 0.0 : v;
-    memcpy(&u, &v, sizeof u);
-    return u >> 63 ? ~u : u | UINT64_C(1) << 63;
-}
-
-#define KEYS(D, KEY)                                                                      \
-    static void keys_##D(const char *p, int64_t step, int64_t n, bool down, Item *out) {  \
-        const uint64_t flip = down ? UINT64_MAX : 0;                                      \
-        for (int64_t i = 0; i < n; i++, p += step)                                        \
-            out[i] = (Item){KEY(LD_##D(*(const T_##D *)p)) ^ flip, i};                    \
-    }
-#define KEYS_INT(D) KEYS(D, key_of_int)
-KEYS_INT(BOOL) KEYS_INT(U8) KEYS_INT(I8) KEYS_INT(I16) KEYS_INT(I32) KEYS_INT(I64)
-KEYS(F16, key_of_f32) KEYS(BF16, key_of_f32) KEYS(F32, key_of_f32) KEYS(F64, key_of_f64)
-
-typedef void (*KeyKernel)(const char *p, int64_t step, int64_t n, bool down, Item *out);
-static const KeyKernel key_kernels[RL_NDTYPES] = {
-    [RL_BOOL] = keys_BOOL, [RL_U8] = keys_U8,   [RL_I8] = keys_I8,     [RL_I16] = keys_I16, [RL_I32] = keys_I32,
-    [RL_I64] = keys_I64,   [RL_F16] = keys_F16, [RL_BF16] = keys_BF16, [RL_F32] = keys_F32, [RL_F64] = keys_F64};
-
-static bool is_nan(RLDType dt, const char *p) {
-    switch (dt) {
-        case RL_F16: { const float v = rl_f16_to_f32(*(const uint16_t *)p); return v != v; }
-        case RL_BF16: { const float v = rl_bf16_to_f32(*(const uint16_t *)p); return v != v; }
-        case RL_F32: return *(const float *)p != *(const float *)p;
-        case RL_F64: return *(const double *)p != *(const double *)p;
-        default: return false;
-    }
-}
-
-/* ---------------------------------------------------------------- the sort */
-
-static void insertion_sort(Item *a, int64_t n) {
-    for (int64_t i = 1; i < n; i++) {
-        const Item x = a[i];
-        int64_t j = i;
-        for (; j > 0 && a[j - 1].key > x.key; j--) a[j] = a[j - 1];
-        a[j] = x;
-    }
-}
-
-/* Radix sort from the least byte up; bytes in which all keys agree cost only their count. spare: n items. */
-static void sort_items(Item *a, Item *spare, int64_t n) {
-    if (n <= 48) { insertion_sort(a, n); return; }
-    int64_t count[8][256] = {{0}};
-    for (int64_t i = 0; i < n; i++) for (int b = 0; b < 8; b++) count[b][a[i].key >> 8 * b & 255]++;
-    Item *from = a, *to = spare;
-    for (int b = 0; b < 8; b++) {
-        if (count[b][from[0].key >> 8 * b & 255] == n) continue;
-        int64_t begin = 0;
-        for (int v = 0; v < 256; v++) { const int64_t c = count[b][v]; count[b][v] = begin; begin += c; }
-        for (int64_t i = 0; i < n; i++) to[count[b][from[i].key >> 8 * b & 255]++] = from[i];
-        Item *t = from; from = to; to = t;
-    }
-    if (from != a) memcpy(a, from, (size_t)n * sizeof *a);
-}
-
-/* The k least items to the front, in order: by insertion into a short list, where that is less work than sorting. */
-static void select_items(Item *a, Item *spare, int64_t n, int64_t k) {
-    if (k > 64 || k * 8 > n) { sort_items(a, spare, n); return; }
-    if (k == 0) return;
-    int64_t have = 0;
-    for (int64_t i = 0; i < n; i++) {
-        const Item x = a[i];
-        if (have == k && spare[k - 1].key <= x.key) continue;
-        int64_t j = have < k ? have++ : k - 1;
-        for (; j > 0 && spare[j - 1].key > x.key; j--) spare[j] = spare[j - 1];
-        spare[j] = x;
-    }
-    memcpy(a, spare, (size_t)k * sizeof *a);
-}
 
 /* ---------------------------------------------------------------- rows of results */
 
-typedef struct {
+typedef struct Order {
     Tensor *in, *values, *indices;
-    KeyKernel keys;
-    Item *items, *spare;
-    int64_t dim, n;
+    int64_t dim, n, k;                 /* n elements of a row, k results */
+    bool down, skip_nan;
+    bool like;                         /* results lie in memory as the input does */
+    RLKeys keys;
+    const OrderKernels *kernels;
+    void (*row)(const struct Order *o, const OrderWork *w, const Rows *r);
+    Rows rows;                         /* of in, values, indices */
+    atomic_bool no_memory;
 } Order;
 
-static void order_end(Order *o) { free(o->items); }
-
-/* Results have `k` elements along dim; k < 0: one element, whose dimension the caller may drop. */
-static int order_begin(Order *o, Tensor *in, int64_t dim, int64_t k, const char *name) {
-    *o = (Order){.in = in, .dim = dim, .keys = key_kernels[in->dtype]};
-    if (!o->keys) return rl_not_implemented(name, (RLDType)in->dtype);
-    int64_t size[RL_MAXDIM];
-    memcpy(size, in->size, (size_t)in->ndim * sizeof *size);
-    o->n = in->ndim ? in->size[dim] : 1;
-    if (in->ndim) size[dim] = k < 0 ? 1 : k;
-    o->values = rl_empty(in->ndim, size, (RLDType)in->dtype, in->device);
-    o->indices = o->values ? rl_empty(in->ndim, size, RL_I64, in->device) : NULL;
-    const size_t room = (size_t)(o->n > 0 ? o->n : 1) * sizeof(Item);
-    o->items = o->indices && in->device == RL_CPU ? malloc(2 * room) : NULL;
-    o->spare = o->items ? o->items + room / sizeof(Item) : NULL;
-    if (!o->indices || (in->device == RL_CPU && !o->items)) {
-        if (o->indices) PyErr_NoMemory();
-        Py_CLEAR(o->values);
-        Py_CLEAR(o->indices);
-        return -1;
+/* The elements at order[i] & mask become results from .. from + k. */
+static void put(const Order *o, const Rows *r, const uint64_t *order, uint64_t mask, int64_t from, int64_t k) {
+    const char *in = r->p[0];
+    char *value = r->p[1] + from * r->step[1], *index = r->p[2] + from * r->step[2];
+#define PUT(T)                                                                                  \
+    for (int64_t i = 0; i < k; i++, value += r->step[1], index += r->step[2]) {                 \
+        const int64_t at = (int64_t)(order[i] & mask);                                          \
+        *(T *)value = *(const T *)(in + at * r->step[0]);                                       \
+        *(int64_t *)index = at;                                                                 \
     }
+    switch (RL_ITEMSIZE(o->in->dtype)) {
+        case 1: PUT(uint8_t) break;
+        case 2: PUT(uint16_t) break;
+        case 4: PUT(uint32_t) break;
+        default: PUT(uint64_t)
+    }
+#undef PUT
+}
+
+/* The elements of rank below k become the results. */
+static void put_ranked(const Order *o, const Rows *r, const int32_t *rank, int n, int64_t k) {
+    const char *in = r->p[0];
+    uint64_t beyond;
+#define PUT(T)                                                                                  \
+    for (int i = 0; i < n; i++, in += r->step[0]) {                                             \
+        const int64_t at = rank[i];                                                             \
+        char *value = at < k ? r->p[1] + at * r->step[1] : (char *)&beyond;                     \
+        char *index = at < k ? r->p[2] + at * r->step[2] : (char *)&beyond;                     \
+        *(T *)value = *(const T *)in;                                                           \
+        *(int64_t *)index = i;                                                                  \
+    }
+    switch (RL_ITEMSIZE(o->in->dtype)) {
+        case 1: PUT(uint8_t) break;
+        case 2: PUT(uint16_t) break;
+        case 4: PUT(uint32_t) break;
+        default: PUT(uint64_t)
+    }
+#undef PUT
+}
+
+static void put_one(const Order *o, const Rows *r, int64_t at) { put(o, r, &(uint64_t){(uint64_t)at}, UINT64_MAX, 0, 1); }
+
+#define BATCH 512              /* elements whose keys are made at a time, of rows that fit */
+#define SHARE_FROM 4096        /* elements: less is not worth another thread */
+
+static void some_rows(void *ctx, int64_t begin, int64_t end) {
+    Order *o = ctx;
+    const int64_t n = o->n, batch = n <= BATCH ? BATCH / n : 1;
+    uint64_t few[3 * BATCH], *room = n <= BATCH ? few : malloc((size_t)n * 3 * sizeof *room);
+    if (!room) {
+        atomic_store(&o->no_memory, true);
+        return;
+    }
+    OrderWork w = {o->kernels, room, room + batch * n, room + (batch + 1) * n};
+    Rows r = o->rows;
+    rl_rows_seek(&r, begin);
+    while (begin < end) {
+        const int64_t m = rl_rows_beside(&r, end - begin < batch ? end - begin : batch);
+        if (r.side[0] == n * r.step[0]) o->keys(r.p[0], r.step[0], m * n, o->down, room);
+        else for (int64_t j = 0; j < m; j++) o->keys(r.p[0] + j * r.side[0], r.step[0], n, o->down, room + j * n);
+        for (int64_t j = 0; j < m; j++, rl_rows_next(&r)) {
+            w.key = room + j * n;
+            o->row(o, &w, &r);
+        }
+        begin += m;
+    }
+    if (room != few) free(room);
+}
+
+static int order_fail(Order *o) {
+    Py_CLEAR(o->values);
+    Py_CLEAR(o->indices);
+    return -1;
+}
+
+/* Fills in o from o->in, o->dim, o->k and the flags, and computes all rows. With `drop`, results have no dimension dim. */
+static int order_run(Order *o, const char *name, bool drop, Tensor **out) {
+    Tensor *in = o->in;
+    if (!(o->keys = rl_order_kernels()->keys[in->dtype])) return rl_not_implemented(name, (RLDType)in->dtype);
+    o->kernels = rl_order_kernels();
+    o->n = in->ndim ? in->size[o->dim] : 1;
+    int64_t size[RL_MAXDIM], kept[RL_MAXDIM];
+    int nd = 0;
+    for (int d = 0; d < in->ndim; d++) {
+        size[d] = d == o->dim ? o->k : in->size[d];
+        if (d != o->dim) kept[nd++] = in->size[d];
+    }
+    const bool like = o->like && !RL_IS_CONTIGUOUS(in);
+    o->values = like ? rl_empty_like(in, (RLDType)in->dtype) : rl_empty(in->ndim, size, (RLDType)in->dtype, in->device);
+    o->indices = !o->values ? NULL : like ? rl_empty_like(in, RL_I64) : rl_empty(in->ndim, size, RL_I64, in->device);
+    if (!o->indices) return order_fail(o);
+    if (in->device == RL_CPU && o->values->numel) {
+        rl_rows_begin(&o->rows, o->dim, 3, (Tensor *[]){in, o->values, o->indices});
+        if (in->numel < SHARE_FROM || o->rows.left == 1) some_rows(o, 0, o->rows.left);
+        else rl_parallel_for(o->rows.left, SHARE_FROM / 4 / o->n + 1, some_rows, o);
+        if (atomic_load(&o->no_memory)) {
+            PyErr_NoMemory();
+            return order_fail(o);
+        }
+    }
+    if (drop && in->ndim) {
+        rl_set_geometry(o->values, nd, kept, NULL);
+        rl_set_geometry(o->indices, nd, kept, NULL);
+    }
+    out[0] = o->values;
+    out[1] = o->indices;
     return 0;
 }
 
-static inline void order_put(const Order *o, const Rows *r, int64_t to, int64_t at) {
-    const size_t item = RL_ITEMSIZE(o->in->dtype);
-    memcpy(r->p[1] + to * r->step[1], r->p[0] + at * r->step[0], item);
-    *(int64_t *)(r->p[2] + to * r->step[2]) = at;
-}
+/* ---------------------------------------------------------------- sort, topk */
 
-static void drop_dim(Tensor *t, int64_t dim) {
-    if (t->ndim == 0) return;
-    int64_t size[RL_MAXDIM];
-    int nd = 0;
-    for (int d = 0; d < t->ndim; d++) if (d != dim) size[nd++] = t->size[d];
-    rl_set_geometry(t, nd, size, NULL);
+static void sort_row(const Order *o, const OrderWork *w, const Rows *r) {
+    if (o->n <= w->kernels->rank_most) {
+        int32_t rank[RL_RANK_MOST];
+        rl_order_rank(w, (int)o->n, rank);
+        put_ranked(o, r, rank, (int)o->n, o->k);
+        return;
+    }
+    uint64_t mask;
+    const uint64_t *order = rl_order(w, o->n, &mask);
+    put(o, r, order, mask, 0, o->k);
 }
-
-static void order_give(Order *o, bool drop, Tensor **out) {
-    if (drop) { drop_dim(o->values, o->dim); drop_dim(o->indices, o->dim); }
-    out[0] = o->values;
-    out[1] = o->indices;
-    order_end(o);
-}
-
-#define EACH_ROW(o, r) \
-    if ((o).in->device == RL_CPU && (o).values->numel) \
-        for (rl_rows_begin(&(r), (o).dim, 3, (Tensor *[]){(o).in, (o).values, (o).indices}); (r).left; rl_rows_next(&(r)))
 
 int impl_sort_stable(Tensor *input, int stable, int64_t dim, bool descending, Tensor **out) {
     (void)stable; /* always */
     if ((dim = rl_wrap_dim(dim, input->ndim)) == INT64_MIN) return -1;
-    Order o;
-    Rows r;
-    if (order_begin(&o, input, dim, input->ndim ? input->size[dim] : 1, "sort") < 0) return -1;
-    if (!RL_IS_CONTIGUOUS(input)) { /* the results lie in memory as the input does */
-        Py_SETREF(o.values, rl_empty_like(input, (RLDType)input->dtype));
-        Py_SETREF(o.indices, rl_empty_like(input, RL_I64));
-        if (!o.values || !o.indices) { Py_XDECREF(o.values); Py_XDECREF(o.indices); order_end(&o); return -1; }
+    Order o = {.in = input, .dim = dim, .k = input->ndim ? input->size[dim] : 1, .down = descending, .like = true, .row = sort_row};
+    return order_run(&o, "sort", false, out);
+}
+
+#define SHORT_LIST 32
+
+/* The k least in order, by insertion into a short list: few of many elements come to be on it. */
+static void insert_few(const Order *o, const OrderWork *w, const Rows *r) {
+    uint64_t key[SHORT_LIST], at[SHORT_LIST], limit = UINT64_MAX;
+    const int64_t k = o->k;
+    int64_t have = 0, i = 0;
+    while (i < o->n) {
+        if (have == k && (i = w->kernels->below(w->key, i, o->n, limit)) == o->n) break;
+        const uint64_t x = w->key[i];
+        int64_t j = have < k ? have++ : k - 1;
+        for (; j > 0 && key[j - 1] > x; j--) { key[j] = key[j - 1]; at[j] = at[j - 1]; }
+        key[j] = x;
+        at[j] = (uint64_t)i++;
+        limit = key[k - 1];
     }
-    EACH_ROW(o, r) {
-        o.keys(r.p[0], r.step[0], o.n, descending, o.items);
-        sort_items(o.items, o.spare, o.n);
-        for (int64_t i = 0; i < o.n; i++) order_put(&o, &r, i, o.items[i].at);
+    put(o, r, at, UINT64_MAX, 0, k);
+}
+
+/* The k least in order, by the k-th: those less, and as many of its equals as there is room for. */
+static void topk_row(const Order *o, const OrderWork *w, const Rows *r) {
+    const int64_t n = o->n, k = o->k;
+    if (k <= SHORT_LIST && k * 8 <= n) { insert_few(o, w, r); return; }
+    if (n <= w->kernels->rank_most || k * 2 > n) { sort_row(o, w, r); return; }
+    int64_t less, m = 0;
+    const uint64_t limit = rl_order_select(w, n, k - 1, &less);
+    int64_t equal = k - less;
+    uint64_t *at = w->b + n - k; /* the last k of 2k <= n: order and its scratch take the first of a and b */
+    for (int64_t i = 0; i < n; i++) {
+        const uint64_t x = w->key[i];
+        if (x > limit || (x == limit && equal-- <= 0)) continue;
+        at[m] = (uint64_t)i;
+        w->key[m++] = x;
     }
-    order_give(&o, false, out);
-    return 0;
+    uint64_t mask;
+    const uint64_t *order = rl_order(w, k, &mask);
+    for (int64_t i = 0; i < k; i++) put(o, r, &at[order[i] & mask], UINT64_MAX, i, 1);
 }
 
 int impl_topk(Tensor *input, int64_t k, int64_t dim, bool largest, bool sorted, Tensor **out) {
@@ -179,21 +200,37 @@ int impl_topk(Tensor *input, int64_t k, int64_t dim, bool largest, bool sorted, 
         PyErr_SetString(PyExc_RuntimeError, "selected index k out of range");
         return -1;
     }
-    Order o;
-    Rows r;
-    if (order_begin(&o, input, dim, k, "topk_cpu") < 0) return -1;
-    EACH_ROW(o, r) {
-        o.keys(r.p[0], r.step[0], o.n, largest, o.items);
-        select_items(o.items, o.spare, o.n, k);
-        for (int64_t i = 0; i < k; i++) order_put(&o, &r, i, o.items[i].at);
-    }
-    order_give(&o, false, out);
-    return 0;
+    Order o = {.in = input, .dim = dim, .k = k, .down = largest, .row = topk_row};
+    return order_run(&o, "topk_cpu", false, out);
 }
+
+/* ---------------------------------------------------------------- one element of a row */
 
 static int no_elements(const char *name, int64_t dim) {
     PyErr_Format(PyExc_IndexError, "%s(): Expected reduction dim %lld to have non-zero size.", name, (long long)dim);
     return -1;
+}
+
+#define RANK_TO_SELECT 48      /* all of so few are ranked sooner than one of them is selected */
+
+/* Where the element is that a stable sort would put at position k. */
+static int64_t place_of(const OrderWork *w, int64_t n, int64_t k) {
+    if (n <= RANK_TO_SELECT && n <= w->kernels->rank_most) {
+        int32_t rank[RL_RANK_MOST];
+        int64_t place = 0;
+        rl_order_rank(w, (int)n, rank);
+        for (int i = 0; i < n; i++) place = rank[i] == k ? i : place;
+        return place;
+    }
+    int64_t less, at = 0;
+    const uint64_t v = rl_order_select(w, n, k, &less);
+    for (k -= less;; at++) if (w->key[at] == v && k-- == 0) return at;
+}
+
+typedef struct { Order order; int64_t place; } Kth;
+
+static void kth_row(const Order *o, const OrderWork *w, const Rows *r) {
+    put_one(o, r, place_of(w, o->n, ((const Kth *)o)->place));
 }
 
 int impl_kthvalue(Tensor *input, int64_t k, int64_t dim, bool keepdim, Tensor **out) {
@@ -204,36 +241,27 @@ int impl_kthvalue(Tensor *input, int64_t k, int64_t dim, bool keepdim, Tensor **
         PyErr_Format(PyExc_RuntimeError, "kthvalue(): selected number k out of range for dimension %lld", (long long)dim);
         return -1;
     }
-    Order o;
-    Rows r;
-    if (order_begin(&o, input, dim, -1, "kthvalue_cpu") < 0) return -1;
-    EACH_ROW(o, r) {
-        o.keys(r.p[0], r.step[0], o.n, false, o.items);
-        select_items(o.items, o.spare, o.n, k);
-        order_put(&o, &r, 0, o.items[k - 1].at);
-    }
-    order_give(&o, !keepdim, out);
-    return 0;
+    Kth o = {.order = {.in = input, .dim = dim, .k = 1, .row = kth_row}, .place = k - 1};
+    return order_run(&o.order, "kthvalue_cpu", !keepdim, out);
 }
 
-/* The lower of the two middle elements. NaN, being last, is found first when it is to win. */
+/* The lower of the two middle elements. NaN, being last, wins unless it is to be passed over; the first of several. */
+static void median_row(const Order *o, const OrderWork *w, const Rows *r) {
+    const RLDType dt = (RLDType)o->in->dtype;
+    int64_t nans = 0, n = o->n;
+    if (RL_IS_FLOAT(dt)) {
+        const uint64_t nan = dt == RL_F64 ? UINT64_MAX : UINT32_MAX;
+        for (int64_t i = 0; i < n; i++) nans += w->key[i] == nan;
+    }
+    const int64_t last = n - nans - 1;
+    put_one(o, r, place_of(w, n, nans && (nans == n || !o->skip_nan) ? last + 1 : last / 2));
+}
+
 static int median_along(Tensor *input, int64_t dim, bool keepdim, bool skip_nan, const char *name, Tensor **out) {
     if ((dim = rl_wrap_dim(dim, input->ndim)) == INT64_MIN) return -1;
     if (input->ndim && input->size[dim] == 0) return no_elements(name, dim);
-    Order o;
-    Rows r;
-    if (order_begin(&o, input, dim, -1, "median_out_cpu") < 0) return -1;
-    EACH_ROW(o, r) {
-        int64_t nans = 0, first_nan = -1;
-        for (int64_t i = 0; i < o.n; i++)
-            if (is_nan((RLDType)input->dtype, r.p[0] + i * r.step[0])) { if (nans++ == 0) first_nan = i; }
-        if (nans == o.n || (nans && !skip_nan)) { order_put(&o, &r, 0, first_nan); continue; }
-        o.keys(r.p[0], r.step[0], o.n, false, o.items);
-        sort_items(o.items, o.spare, o.n);
-        order_put(&o, &r, 0, o.items[(o.n - nans - 1) / 2].at);
-    }
-    order_give(&o, !keepdim, out);
-    return 0;
+    Order o = {.in = input, .dim = dim, .k = 1, .skip_nan = skip_nan, .row = median_row};
+    return order_run(&o, "median_out_cpu", !keepdim, out);
 }
 
 int impl_median_dim(Tensor *input, int64_t dim, bool keepdim, Tensor **out) {
@@ -260,27 +288,44 @@ Tensor *impl_median(Tensor *input) { return median_of_all(input, false); }
 Tensor *impl_nanmedian(Tensor *input) { return median_of_all(input, true); }
 
 /* The most frequent element, the least of equals, at its last place. */
+static void mode_row(const Order *o, const OrderWork *w, const Rows *r) {
+    uint64_t mask;
+    const uint64_t *order = rl_order(w, o->n, &mask);
+    int64_t best = 0, run = 0, at = 0;
+    for (int64_t i = 0; i < o->n; i++) {
+        const int64_t here = (int64_t)(order[i] & mask);
+        run = i && w->key[here] == w->key[order[i - 1] & mask] ? run + 1 : 1;
+        if (run > best) { best = run; at = here; }
+    }
+    put_one(o, r, at);
+}
+
 int impl_mode(Tensor *input, int64_t dim, bool keepdim, Tensor **out) {
     if ((dim = rl_wrap_dim(dim, input->ndim)) == INT64_MIN) return -1;
     if (input->ndim && input->size[dim] == 0) return no_elements("mode", dim);
-    Order o;
-    Rows r;
-    if (order_begin(&o, input, dim, -1, "mode") < 0) return -1;
-    EACH_ROW(o, r) {
-        o.keys(r.p[0], r.step[0], o.n, false, o.items);
-        sort_items(o.items, o.spare, o.n);
-        int64_t best = 0, run = 0, at = 0;
-        for (int64_t i = 0; i < o.n; i++) {
-            run = i && o.items[i].key == o.items[i - 1].key ? run + 1 : 1;
-            if (run > best) { best = run; at = o.items[i].at; }
-        }
-        order_put(&o, &r, 0, at);
-    }
-    order_give(&o, !keepdim, out);
-    return 0;
+    Order o = {.in = input, .dim = dim, .k = 1, .row = mode_row};
+    return order_run(&o, "mode", !keepdim, out);
 }
 
 /* ---------------------------------------------------------------- counting */
+
+#define TABLE 1024
+
+/* Into four tables by turns: a count need not wait for the one before to the same place. */
+static void count(const int64_t *v, int64_t m, int64_t *out, int64_t n) {
+    int64_t i = 0, table[3][TABLE];
+    if (n <= TABLE && m > 4 * n) {
+        memset(table, 0, sizeof table);
+        for (; i + 4 <= m; i += 4) {
+            out[v[i]]++;
+            table[0][v[i + 1]]++;
+            table[1][v[i + 2]]++;
+            table[2][v[i + 3]]++;
+        }
+        for (int64_t j = 0; j < n; j++) out[j] += table[0][j] + table[1][j] + table[2][j];
+    }
+    for (; i < m; i++) out[v[i]]++;
+}
 
 Tensor *impl_bincount(Tensor *input, Tensor *weights, int64_t minlength) {
     if (input->ndim != 1 || RL_IS_INEXACT(input->dtype) || (weights && (weights->ndim != 1 || weights->numel != input->numel))) {
@@ -298,10 +343,10 @@ Tensor *impl_bincount(Tensor *input, Tensor *weights, int64_t minlength) {
     if (!x) return NULL;
     const int64_t *v = (const int64_t *)x->data;
     int64_t n = minlength;
-    for (int64_t i = 0; i < x->numel; i++) {
-        if (v[i] < 0) { PyErr_SetString(PyExc_RuntimeError, "bincount only supports 1-d non-negative integral inputs."); goto done; }
-        if (v[i] >= n) n = v[i] + 1;
-    }
+    uint64_t least, most = 0;
+    if (x->numel) rl_order_kernels()->range((const uint64_t *)v, x->numel, &least, &most);
+    if (most > INT64_MAX) { PyErr_SetString(PyExc_RuntimeError, "bincount only supports 1-d non-negative integral inputs."); goto done; }
+    if (x->numel && (int64_t)most >= n) n = (int64_t)most + 1;
     const RLDType dt = !weights ? RL_I64 : weights->dtype == RL_F32 ? RL_F32 : RL_F64;
     out = rl_full_scalar(1, &n, (Scalar){'i', {.i = 0}, 0}, dt, RL_CPU);
     if (out && weights) {
@@ -311,11 +356,9 @@ Tensor *impl_bincount(Tensor *input, Tensor *weights, int64_t minlength) {
         if (!w) { Py_CLEAR(out); goto done; }
     }
     if (!out) goto done;
-    for (int64_t i = 0; i < x->numel; i++) {
-        if (dt == RL_I64) ((int64_t *)out->data)[v[i]]++;
-        else if (dt == RL_F32) ((float *)out->data)[v[i]] += ((const float *)w->data)[i];
-        else ((double *)out->data)[v[i]] += ((const double *)w->data)[i];
-    }
+    if (dt == RL_I64) count(v, x->numel, (int64_t *)out->data, n);
+    else if (dt == RL_F32) for (int64_t i = 0; i < x->numel; i++) ((float *)out->data)[v[i]] += ((const float *)w->data)[i];
+    else for (int64_t i = 0; i < x->numel; i++) ((double *)out->data)[v[i]] += ((const double *)w->data)[i];
 done:
     Py_DECREF(x);
     Py_XDECREF(w);

@@ -54,7 +54,7 @@ static Tensor *mean_of(Tensor *t, Ints dim, bool keepdim, RLDType dtype) {
     }
     Tensor *s = rl_sum_dim(t, dim, keepdim, dtype);
     if (!s) return NULL;
-    if (RL_LIKELY(s->dtype == RL_F32)) { /* a fresh, contiguous sum */
+    if (RL_LIKELY(s->dtype == RL_F32 && s->numel <= 64)) { /* a fresh, contiguous sum; more of them repay a vectorised division */
         float count = (float)rl_dim_count(t, dim);
         for (int64_t i = 0; s->data && i < s->numel; i++) ((float *)s->data)[i] /= count;
         return s;
