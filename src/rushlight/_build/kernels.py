@@ -1,6 +1,7 @@
 """Renders the scalar expressions of elementwise and reducing operations to C kernels, one a dtype.
 
-float32 and float64 kernels are compiled for every vector level; the other dtypes once. Half precision has kernels of its
+float32 and float64 kernels are compiled for every vector level; the other dtypes once, and those among them that are
+common once more at PLAIN_LEVEL where the expression is plain arithmetic, which becomes vector code. Half precision has kernels of its
 own only where its expression is not float32's: else float32's compute it, on blocks that are converted (half.c).
 """
 
@@ -14,22 +15,29 @@ from rushlight._ops.define import Op
 WIDE = ("f32", "f64")
 OTHER = ("bool", "u8", "i8", "i16", "i32", "i64", "f16", "bf16", "c64", "c128")
 HALF = ("f16", "bf16")
+PLAIN = ("bool", "u8", "i32", "i64", "c64", "c128")
+PLAIN_LEVEL = "avx2"
 CATEGORY = {"bool": "bool", "f16": "float", "bf16": "float", "f32": "float", "f64": "float", "c64": "complex",
             "c128": "complex", **dict.fromkeys(("u8", "i8", "i16", "i32", "i64"), "int")}  # fmt: skip
 OUT_OF = {"bool": lambda d: "bool", "same": lambda d: d, "real": lambda d: {"c64": "f32", "c128": "f64"}.get(d, d),
-          "int64": lambda d: "i64"}  # fmt: skip
+          "int64": lambda d: "i64", "int32": lambda d: "i32"}  # fmt: skip
 
 LIBM = {"lgamma", "tgamma", "nextafter", "fmod", "floor", "ceil", "trunc", "nearbyint", "copysign", "hypot", "ldexp", "fmax",
         "fmin", "fabs", "remainder", "rint", "round", "isnan", "isinf", "signbit"}  # fmt: skip
 TYPELESS = {"isnan", "isinf", "signbit"}
 CHEAP = {"MUL", "FMA", "abs", "fabs", "fmax", "fmin", "copysign", "signbit", "isnan", "isinf", "conj", "floor", "ceil", "trunc",
          "rint", "nearbyint"}  # fmt: skip
+HEAD = "".join(
+    f'#include "{h}.h"\n' for h in ("rl", "types", "vmath", "elementwise", "reduce", "kernel_helpers", "isa")
+)
+ONE_LOOP = "#define RL_EW_ONE_LOOP"  # elementwise.h
 _CALL = re.compile(r"\b([a-z_0-9]+|MUL|DIV|FMA)\(")
 
 
 def vector_names(core: Path) -> set[str]:
-    """Functions that vmath.h offers, without prefix: {"expf", "exp", ...}."""
-    return {n for h in core.glob("vmath*.h") for n in re.findall(r"\bvm_(\w+)\(", h.read_text())}
+    """Functions that vmath.h offers, without prefix: {"expf", "exp", ...}; a macro defines name##SUFFIX for both types."""
+    found = [m for h in core.glob("vmath*.h") for m in re.findall(r"\bvm_(\w+)(##SUFFIX)?\(", h.read_text())]
+    return {name for name, _ in found} | {f"{name}f" for name, both in found if both}
 
 
 def expression_for(spec: dict[str, str], dtype: str) -> str | None:
@@ -53,6 +61,27 @@ def cost(op: Op) -> int:
     return 2 if called - CHEAP else 0
 
 
+def near_form(op: Op, dtype: str) -> tuple[str, str] | None:
+    return (op.near or {}).get(dtype) or (op.near or {}).get(CATEGORY[dtype])
+
+
+def is_plain(op: Op, dtype: str) -> bool:
+    """Whether the kernel of a dtype that is compiled once is worth vector code: arithmetic that programs call, of one or two
+    operands, by an expression without functions and divisions or with a near form; of complex numbers not the tests."""
+    text = expression_for(op.kernel or {}, dtype)
+    if text is None or text in ("0", "1", "x") or (op.in_rule == "float" and CATEGORY[dtype] in ("int", "bool")):
+        return False
+    if (
+        op.family != "pointwise"
+        or sum(p.is_tensor for p in op.params) > 2
+        or (CATEGORY[dtype] == "complex" and op.out_rule == "bool")
+    ):
+        return False
+    return bool(near_form(op, dtype)) or (
+        not set(_CALL.findall(text)) - {"MUL", "DIV", "conj", "atan2", "direction", "sizeof"} and not re.search(r"[/%]", text)
+    )
+
+
 class KernelWriter:
     def __init__(self, core: Path):
         self.vm = vector_names(core)
@@ -68,6 +97,8 @@ class KernelWriter:
             if name == "FMA":
                 return "VM_FMA(" if dtype == "f64" else "VM_FMAF("
             if category == "complex":
+                if name == "atan2":  # of its parts
+                    return "vm_atan2f(" if dtype == "c64" else "vm_atan2("
                 suffix = "f" if dtype == "c64" else ""
                 if name in ("exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "asin", "acos", "atan", "asinh",
                             "acosh", "atanh", "sqrt", "pow", "abs", "arg"):  # fmt: skip
@@ -87,12 +118,6 @@ class KernelWriter:
 
         return _CALL.sub(resolve, text)
 
-    def near_form(self, text: str, dtype: str) -> str:
-        """The call that replaces a kernel which is one call in float32, where vmath.h has a quicker form for |x| < VM_NEARF."""
-        call = re.fullmatch(r"(\w+)\(x\)", text)
-        quick = f"{call[1]}_nearf" if call and dtype == "f32" else ""
-        return f"vm_{quick}(x)" if quick in self.vm else ""
-
     def dtypes(self, spec: dict[str, str], which: tuple[str, ...], in_rule: str) -> dict[str, str]:
         out = {}
         for d in which:
@@ -107,7 +132,7 @@ class KernelWriter:
         return f"k_{op.cname}_{dtype}"
 
     def elementwise(self, op: Op, which: tuple[str, ...]) -> dict[str, str]:
-        """dtype -> C text of its kernel."""
+        """dtype -> C text of its kernel; what is compiled once for all processors has no near form."""
         assert op.kernel
         inputs = [p for p in op.params if p.is_tensor]
         names = {1: "x", 2: "ab", 3: "abc"}[len(inputs)]
@@ -126,9 +151,10 @@ class KernelWriter:
             types = ", ".join(
                 "uint8_t, LD_BOOL, uint8_t" if op.bool_mask >> i & 1 else f"T_{upper}, LD_{upper}, A_{upper}"
                 for i in range(len(names)))  # fmt: skip
-            form, near = f"RL_EW{len(names)}", self.near_form(text, d)
-            if near:
-                form, near = f"{form}_NEAR", f"VM_NEARF, {near}, "
+            form, near = f"RL_EW{len(names)}", ""
+            quick = near_form(op, d)
+            if quick and which != OTHER:
+                form, near = f"{form}_NEAR", "".join(f"{self.expression(part, d)}, " for part in quick)
             result[d] = (f"{form}({self.kernel_name(op, d)}, T_{out}, ST_{out}, {types}, {params or '(void)q;'}, "
                          f"{near}{self.expression(text, d)})\n")  # fmt: skip
         return result
@@ -167,18 +193,10 @@ class KernelWriter:
         """One C file with the family's kernels of the wide or of the other dtypes, and their table."""
         which = WIDE if wide else OTHER
         pointer = {False: "RLKernel", True: "RLReduce"}
-        lines = ['#include "rl.h"', '#include "types.h"', '#include "vmath.h"', '#include "elementwise.h"', '#include "reduce.h"',
-                 '#include "kernel_helpers.h"', '#include "isa.h"', ""]  # fmt: skip
+        lines, known = ["" if wide else ONE_LOOP, HEAD], dict[str, str]()
         rows: dict[bool, list[str]] = {False: [], True: []}
         for op in ops:
-            texts = self.texts(op, which)
-            lines.extend(texts.values())
-            reduce = bool(op.reduce)
-            rows[reduce].append(
-                "    {"
-                + ", ".join(self.kernel_name(op, d) if d in texts else "0" for d in which)
-                + f"}}, /* {op.cname} */"
-            )
+            rows[bool(op.reduce)].append(self.row(op, which, self.texts(op, which), lines, known))
         for reduce, entries in rows.items():
             if entries:
                 name = f"{'reduce' if reduce else 'kernels'}_{family}"
@@ -186,3 +204,25 @@ class KernelWriter:
                 lines += [f"extern const {pointer[reduce]} {symbol}[][{len(which)}];",
                           f"const {pointer[reduce]} {symbol}[][{len(which)}] = {{", *entries, "};", ""]  # fmt: skip
         return "\n".join(lines)
+
+    def row(
+        self, op: Op, which: tuple[str, ...], texts: dict[str, str], lines: list[str], known: dict[str, str]
+    ) -> str:
+        """The kernels go to `lines`, unless they are `known` by another operation's name; returns the table's row."""
+        names = {}
+        for d, text in texts.items():
+            name = self.kernel_name(op, d)
+            names[d] = known.setdefault(text.replace(name, ""), name)
+            if names[d] == name:
+                lines.append(text)
+        return f"    {{{', '.join(names.get(d, '0') for d in which)}}}, /* {op.cname} */"
+
+    def plain(self, ops: list[Op], family: str) -> str:
+        """The C file with the family's elementwise kernels of PLAIN dtypes."""
+        lines, rows, known = [ONE_LOOP, HEAD], [], dict[str, str]()
+        for op in ops:
+            texts = self.elementwise(op, tuple(d for d in PLAIN if is_plain(op, d)))
+            rows.append(self.row(op, PLAIN, texts, lines, known))
+        symbol = f"plain_{family}"
+        table = [f"extern const RLKernel {symbol}[][{len(PLAIN)}];", f"const RLKernel {symbol}[][{len(PLAIN)}] = {{"]
+        return "\n".join([*lines, *table, *rows, "};", ""])

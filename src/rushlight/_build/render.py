@@ -12,7 +12,18 @@ from pathlib import Path
 
 from rushlight._build import cgen, stubs, surface
 from rushlight._build.compile import Unit, machine_isas
-from rushlight._build.kernels import HALF, OTHER, WIDE, KernelWriter, cost, expression_for, half_as_float
+from rushlight._build.kernels import (
+    HALF,
+    OTHER,
+    PLAIN,
+    PLAIN_LEVEL,
+    WIDE,
+    KernelWriter,
+    cost,
+    expression_for,
+    half_as_float,
+    is_plain,
+)
 from rushlight._ops.define import TABLE, Op
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -96,6 +107,11 @@ def half_kernels(elementwise: list[Op]) -> list[str]:
     return [*functions, f"static const RLKernel half_kernels[][{len(HALF)}] = {{{', '.join(rows)}}};"]
 
 
+def has_plain(elementwise: list[Op]) -> bool:
+    """Whether a family has kernels that are compiled at PLAIN_LEVEL, and this machine's architecture that level."""
+    return PLAIN_LEVEL in machine_isas() and any(is_plain(op, d) for op in elementwise for d in PLAIN)
+
+
 def kernel_init(family: str, elementwise: list[Op], reductions: list[Op]) -> str:
     """Fills the kernel tables, wide dtypes from the best level that the processor has."""
     if not elementwise and not reductions:
@@ -116,7 +132,10 @@ def kernel_init(family: str, elementwise: list[Op], reductions: list[Op]) -> str
     if elementwise:
         lines += half_kernels(elementwise)
         lines.append(f"static const uint8_t half[] = {{{', '.join('RL_' + d.upper() for d in HALF)}}};")
-    for name, dtypes in (("wide", WIDE), ("other", OTHER)):
+    vectors = has_plain(elementwise)
+    if vectors:
+        lines.append(f"extern const RLKernel plain_{family}[][{len(PLAIN)}];")
+    for name, dtypes in (("wide", WIDE), ("other", OTHER), *([("plain", PLAIN)] if vectors else [])):
         lines.append(f"static const uint8_t {name}[] = {{{', '.join('RL_' + d.upper() for d in dtypes)}}};")
     lines.append(f"void rl_init_{family}(void) {{")
     for ops, stem, pointer, prefix in (
@@ -135,6 +154,10 @@ def kernel_init(family: str, elementwise: list[Op], reductions: list[Op]) -> str
         if prefix == "ew":
             lines += [f"        for (int k = 0; k < {len(HALF)}; k++)",
                       "            if (half_kernels[i][k]) all_ew[i]->kernel[half[k]] = half_kernels[i][k];"]  # fmt: skip
+        if prefix == "ew" and vectors:
+            lines += [f"        for (int k = 0; k < {len(PLAIN)}; k++)",
+                      f"            if (plain_{family}[i][k] && rl_isa_best() >= RL_ISA_{PLAIN_LEVEL.upper()}) "
+                      f"all_ew[i]->kernel[plain[k]] = plain_{family}[i][k];"]  # fmt: skip
         lines.append("    }")
     return "\n".join([*lines, "}", ""])
 
@@ -195,6 +218,8 @@ def render(out: Path) -> list[Unit]:
             wide = write(f"kernels_{family}.c", writer.family(with_kernels, family, wide=True))
             units += [Unit(wide, isa) for isa in machine_isas()]
             units.append(Unit(write(f"kernels_{family}_other.c", writer.family(with_kernels, family, wide=False))))
+        if has_plain(elementwise := [op for op in ops if op.kernel]):
+            units.append(Unit(write(f"kernels_{family}_plain.c", writer.plain(elementwise, family)), PLAIN_LEVEL))
     units += [Unit(path) for path in stubs.write(out)]
     return units
 

@@ -125,7 +125,7 @@ int rl_copy_raw(Tensor *dst, Tensor *src) {
         sd[i] = dst->stride[i] * width;
         ss[i] = i < shift || src->size[i - shift] == 1 ? 0 : src->stride[i - shift] * RL_ITEMSIZE(src->dtype);
     }
-    rl_walk(kernel, 2, nd, dst->size, (const int64_t *[]){sd, ss}, (char *[]){dst->data, src->data}, &width, GRAIN);
+    rl_walk(kernel, 2, nd, dst->size, (const int64_t *[]){sd, ss}, NULL, (char *[]){dst->data, src->data}, &width, GRAIN);
     return 0;
 }
 

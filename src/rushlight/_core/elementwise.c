@@ -82,6 +82,7 @@ typedef struct {
     int n_ops, ndim;
     int64_t shape[RL_MAXDIM];
     int64_t stride[RL_MAXOPS][RL_MAXDIM]; /* bytes */
+    int64_t size[RL_MAXOPS];
     char *data[RL_MAXOPS];
 } Iter;
 
@@ -92,6 +93,7 @@ static void operand(Iter *it, int k, Tensor *t, int64_t itemsize) {
     for (int i = 0; i < t->ndim; i++)
         it->stride[k][i + shift] = t->size[i] == 1 && it->shape[i + shift] != 1 ? 0 : t->stride[i] * itemsize;
     it->data[k] = t->data;
+    it->size[k] = itemsize;
 }
 
 /* A microsecond of work: what threads take at a time. */
@@ -100,7 +102,7 @@ static inline int64_t grain_of(const EwDef *def) { return 8192 >> def->cost; }
 static void run(Iter *it, const EwDef *def, RLKernel kernel, const void *params) {
     const int64_t *strides[RL_MAXOPS];
     for (int k = 0; k < it->n_ops; k++) strides[k] = it->stride[k];
-    rl_walk(kernel, it->n_ops, it->ndim, it->shape, strides, it->data, params, grain_of(def));
+    rl_walk(kernel, it->n_ops, it->ndim, it->shape, strides, it->size, it->data, params, grain_of(def));
 }
 
 /* Operands of which each has one stride; p and s as a kernel takes them. */
@@ -116,6 +118,7 @@ static RLDType out_dtype(const EwDef *def, RLDType common) {
         case EW_BOOL: return RL_BOOL;
         case EW_REAL: return rl_to_real(common);
         case EW_INT64: return RL_I64;
+        case EW_INT32: return RL_I32;
         default: return common;
     }
 }

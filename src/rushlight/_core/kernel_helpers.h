@@ -2,6 +2,8 @@
 #ifndef RL_KERNEL_HELPERS_H
 #define RL_KERNEL_HELPERS_H
 #include "special.h"
+#include "types.h"
+#include "vmath.h"
 #include <limits.h>
 #include <math.h>
 #include <stdint.h>
@@ -19,6 +21,27 @@ static inline int64_t mod_int(int64_t a, int64_t b) {
     return r != 0 && ((r < 0) != (b < 0)) ? r + b : r;
 }
 static inline int64_t fmod_int(int64_t a, int64_t b) { return b == 0 || b == -1 ? 0 : a % b; }
+/* The same by way of float64 where both are below 2^50 and the divisor is not 0.  A quotient that is not whole differs from
+ * whole numbers by 1 / |b| at least, more than the 2^-53 |a / b| that it may be rounded by; the conversions are those of
+ * VM_ROUND, which every instruction set can do to vectors. */
+#define INT_SHIFT 0x4338000000000000
+static inline int int_is_near(int64_t a, int64_t b) {
+    const uint64_t span = (uint64_t)1 << 50;
+    return ((((uint64_t)a + span) | ((uint64_t)b + span)) >> 51 == 0) & (b != 0);
+}
+static inline double int_to_real(int64_t v) { return vm_from((uint64_t)v + INT_SHIFT) - 0x1.8p52; }
+static inline int64_t real_to_int(double d) { return (int64_t)(vm_bits(d + 0x1.8p52) - INT_SHIFT); }
+static inline int64_t floordiv_int_near(int64_t a, int64_t b) { return real_to_int(floor(int_to_real(a) / int_to_real(b))); }
+static inline int64_t truncdiv_int_near(int64_t a, int64_t b) { return real_to_int(trunc(int_to_real(a) / int_to_real(b))); }
+static inline int64_t mod_int_near(int64_t a, int64_t b) {
+    const double x = int_to_real(a), y = int_to_real(b);
+    return real_to_int(x - floor(x / y) * y);
+}
+static inline int64_t fmod_int_near(int64_t a, int64_t b) {
+    const double x = int_to_real(a), y = int_to_real(b);
+    return real_to_int(x - trunc(x / y) * y);
+}
+#undef INT_SHIFT
 static inline int64_t truncdiv_int(int64_t a, int64_t b) { return b == 0 ? 0 : b == -1 ? (int64_t)(0 - (uint64_t)a) : a / b; }
 static inline double floordiv_real(double a, double b) {
     if (b == 0) return a / b;
@@ -74,6 +97,16 @@ static inline double complex log_add_complex(double complex a, double complex b)
     const double re = creal(ratio), im = cimag(ratio);
     return top + CMPLX(log1p(re * (2 + re) + im * im) / 2, atan2(im, 1 + re));
 }
+/* z / |z|, 0 at 0. */
+static inline c64 direction_c64(c64 z) {
+    const float a = vm_hypotf(RE(z), IM(z)), q = 1 / a;
+    return rl_c64(a == 0 ? 0 : RE(z) * q, a == 0 ? 0 : IM(z) * q);
+}
+static inline c128 direction_c128(c128 z) {
+    const double a = vm_hypot(RE(z), IM(z)), q = 1 / a;
+    return rl_c128(a == 0 ? 0 : RE(z) * q, a == 0 ? 0 : IM(z) * q);
+}
+#define direction(z) _Generic((z), c64: direction_c64, c128: direction_c128)(z)
 #define floordiv(a, b) _Generic((a), float: floordiv_realf, double: floordiv_real, default: floordiv_int)((a), (b))
 #define pymod(a, b) _Generic((a), float: mod_realf, double: mod_real, default: mod_int)((a), (b))
 #endif

@@ -153,7 +153,7 @@ static PyObject *nb_div(PyObject *a, PyObject *b) {
 UNARY(nb_neg, "neg", rl_neg)
 UNARY(nb_abs, "abs", rl_abs)
 UNARY(nb_invert, "bitwise_not", rl_bitwise_not)
-static PyObject *nb_pos(PyObject *a) { return Py_NewRef(a); }
+UNARY(nb_pos, "positive", rl_positive)
 
 static PyObject *richcompare(PyObject *a, PyObject *b, int op) {
     static const char *const names[] = {"lt", "le", "eq", "ne", "gt", "ge"};

@@ -355,7 +355,7 @@ typedef void (*RLKernel)(char **p, const int64_t *s, int64_t n0, int64_t n1, con
 /* What an elementwise op is made of; rendered from its record. */
 typedef struct { double d, im; int64_t i; } EwParam;         /* a number, in all the forms a kernel may read */
 enum { EW_PROMOTE, EW_FLOAT };                              /* integers stay / become the default float */
-enum { EW_SAME, EW_BOOL, EW_REAL, EW_INT64 };               /* dtype of the result */
+enum { EW_SAME, EW_BOOL, EW_REAL, EW_INT64, EW_INT32 };               /* dtype of the result */
 typedef struct EwDef {
     const char *name;
     uint8_t n_in, in_rule, out_rule;
@@ -386,11 +386,12 @@ static inline void rl_donate(Tensor *t) {
 }
 bool rl_called_by_interpreter(void);                        /* temporary.c: an operator of Python's, on operands of its stack */
 
-/* walk.c: leads a kernel over all elements.  Strides are in bytes, 0 along broadcast dimensions. */
+/* walk.c: leads a kernel over all elements.  Strides are in bytes, 0 along broadcast dimensions.  `sizes`: of the operands'
+ * elements, for a kernel of which an element depends on its own operands alone, so that short rows may be joined; or NULL. */
 #define RL_MAXOPS 5
 #define RL_SHARE_FROM 10       /* grains: less is done sooner than another thread has begun */
-void rl_walk(RLKernel kernel, int n_ops, int ndim, const int64_t *shape, const int64_t *const *strides, char *const *data,
-             const void *params, int64_t grain);
+void rl_walk(RLKernel kernel, int n_ops, int ndim, const int64_t *shape, const int64_t *const *strides, const int64_t *sizes,
+             char *const *data, const void *params, int64_t grain);
 /* Elements that lie `stride` bytes apart (0: one element, again and again) to a dense block, which is returned, and back. */
 void rl_fill_row(void *to, const void *value, int64_t n, size_t size); /* value n times over; it may lie where `to` begins */
 const void *rl_pull(void *block, const char *from, int64_t stride, int64_t n, size_t size);

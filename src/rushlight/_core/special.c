@@ -71,8 +71,6 @@ double sf_polygamma(double order, double x) {
     return (fmod(order, 2) == 0 ? -1 : 1) * tgamma(order + 1) * sf_zeta(order + 1, x);
 }
 
-double sf_sinc(double x) { return x == 0 ? 1 : sin(M_PI * x) / (M_PI * x); }
-
 /* Winitzki's approximation (2008), then Newton's and Halley's steps on erf and erfc, which are exact to the last bits. */
 double sf_erfinv(double y) {
     if (!(fabs(y) <= 1)) return NAN;
@@ -143,8 +141,6 @@ static double bessel_ie(int order, double x) {
     return isinf(x) ? 0 : sum / sqrt(2 * M_PI * x);
 }
 
-double sf_i0e(double x) { return bessel_ie(0, x); }
 /* At infinity PyTorch's value is NaN, of infinity over infinity. */
 double sf_i0(double x) { return isinf(x) ? NAN : bessel_ie(0, x) * exp(fabs(x) / 2) * exp(fabs(x) / 2); }
-double sf_i1e(double x) { return copysign(bessel_ie(1, x), x); }
 double sf_i1(double x) { return isinf(x) ? NAN : copysign(bessel_ie(1, x) * exp(fabs(x) / 2) * exp(fabs(x) / 2), x); }

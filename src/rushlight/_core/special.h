@@ -4,17 +4,14 @@
 double sf_digamma(double x);
 double sf_polygamma(double order, double x);
 double sf_zeta(double s, double q);          /* Hurwitz's: the sum of (q + k) ** -s over k >= 0 */
-double sf_sinc(double x);                    /* sin(pi x) / (pi x) */
 double sf_erfinv(double y);
 double sf_ndtri(double p);                   /* the inverse of the normal distribution function */
 double sf_log_ndtr(double x);
 double sf_erfcx(double x);                   /* exp(x * x) * erfc(x) */
 double sf_igamma(double a, double x);           /* incomplete gamma functions, lower and upper, over gamma(a) */
 double sf_igammac(double a, double x);
-double sf_i0(double x);                      /* modified Bessel functions of the first kind, and divided by exp(|x|) */
-double sf_i0e(double x);
+double sf_i0(double x);                      /* modified Bessel functions of the first kind */
 double sf_i1(double x);
-double sf_i1e(double x);
 double sf_bessel_j0(double x);               /* Bessel functions of the first and second kind */
 double sf_bessel_j1(double x);
 double sf_bessel_y0(double x);

@@ -105,22 +105,21 @@ static inline uint16_t rl_f32_to_bf16(float f) {
 #define ST_C128(v) ((c128)(v))
 
 /* Complex products and quotients without C99's Annex G detours; the quotient after Smith (1962). */
-static inline c64 rl_c64(float re, float im) { c64 z; ((float *)&z)[0] = re; ((float *)&z)[1] = im; return z; }
-static inline c128 rl_c128(double re, double im) { c128 z; ((double *)&z)[0] = re; ((double *)&z)[1] = im; return z; }
+static inline c64 rl_c64(float re, float im) { return __builtin_complex(re, im); }
+static inline c128 rl_c128(double re, double im) { return __builtin_complex(re, im); }
 #define RE(z) __real__(z)
 #define IM(z) __imag__(z)
 static inline c64 cmul_C64(c64 a, c64 b) { return rl_c64(RE(a) * RE(b) - IM(a) * IM(b), RE(a) * IM(b) + IM(a) * RE(b)); }
 static inline c128 cmul_C128(c128 a, c128 b) { return rl_c128(RE(a) * RE(b) - IM(a) * IM(b), RE(a) * IM(b) + IM(a) * RE(b)); }
 #define RL_CDIV(NAME, C, R, MAKE, ABS)                                       \
     static inline C NAME(C a, C b) {                                         \
-        R c = RE(b), d = IM(b);                                              \
-        if (ABS(c) >= ABS(d)) {                                              \
-            if (c == 0 && d == 0) return MAKE(RE(a) / ABS(c), IM(a) / ABS(d)); \
-            R r = d / c, q = 1 / (c + d * r);                                \
-            return MAKE((RE(a) + IM(a) * r) * q, (IM(a) - RE(a) * r) * q);   \
-        }                                                                    \
-        R r = c / d, q = 1 / (c * r + d);                                    \
-        return MAKE((RE(a) * r + IM(a)) * q, (IM(a) * r - RE(a)) * q);       \
+        const R c = RE(b), d = IM(b);                                        \
+        const int flat = ABS(c) >= ABS(d), zero = (c == 0) & (d == 0);       \
+        const R big = flat ? c : d, small = flat ? d : c;                    \
+        const R r = small / big, q = 1 / (big + small * r);                  \
+        const R re = flat ? RE(a) + IM(a) * r : RE(a) * r + IM(a);           \
+        const R im = flat ? IM(a) - RE(a) * r : IM(a) * r - RE(a);           \
+        return MAKE(zero ? RE(a) / ABS(c) : re * q, zero ? IM(a) / ABS(d) : im * q); \
     }
 RL_CDIV(cdiv_C64, c64, float, rl_c64, fabsf)
 RL_CDIV(cdiv_C128, c128, double, rl_c128, fabs)

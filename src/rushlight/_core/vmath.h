@@ -51,9 +51,15 @@ VM_INLINE float vm_fromf(uint32_t u) { float x; memcpy(&x, &u, sizeof x); return
 VM_INLINE uint64_t vm_bits(double x) { uint64_t u; memcpy(&u, &x, sizeof u); return u; }
 VM_INLINE double vm_from(uint64_t u) { double x; memcpy(&x, &u, sizeof x); return x; }
 
+/* 2.0 or 0.0: SSE2 can compare doubles but not 64-bit integers. */
+VM_INLINE double vm_odd(uint64_t n) { return vm_from(n << 62 & 0x4000000000000000); }
+
 #include "vmath_f64.h"
 #include "vmath_f32.h"
+#include "vmath_pow.h"
 #include "vmath_units.h"
+#include "vmath_division.h"
+#include "vmath_special.h"
 
 #undef VM_ROUNDF
 #undef VM_ROUND

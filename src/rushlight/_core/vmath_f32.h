@@ -245,6 +245,7 @@ VM_INLINE double vm_trig_reducef(float xf, uint64_t *quadrant)
 /* The same for |x| < VM_NEARF, at a quarter of the price.  pi/2 is split after 33 bits, and n has no more than 20: the first
  * product and its difference from x are exact (Cody and Waite). */
 #define VM_NEARF 0x1p20f
+VM_INLINE int vm_trig_is_nearf(float x) { return __builtin_fabsf(x) < VM_NEARF; }
 
 VM_INLINE double vm_trig_near(double x, uint64_t *quadrant)
 {
@@ -296,13 +297,10 @@ VM_INLINE float vm_sinf(float x) { return vm_sin_shiftedf(x, 0); }
 
 VM_INLINE float vm_cosf(float x) { return vm_sin_shiftedf(x, 1); }
 
-/* 2.0 or 0.0: SSE2 can compare doubles but not 64-bit integers. */
-VM_INLINE double vm_oddf(uint64_t n) { return vm_from(n << 62 & 0x4000000000000000); }
-
-VM_INLINE float vm_tanf(float x)
+/* tan(r + quadrant * pi/2). */
+VM_INLINE float vm_tan_quadrantf(double r, uint64_t quadrant)
 {
-    uint64_t quadrant;
-    double r = vm_trig_reducef(x, &quadrant), z = r * r;
+    double z = r * r;
     double q = 0.004414335150415334;                            /* (tan(r) / r - 1) / r^2 */
     q = VM_FMA(q, z, 8.6353187292399303e-06);
     q = VM_FMA(q, z, 0.010903027072531296);
@@ -311,7 +309,23 @@ VM_INLINE float vm_tanf(float x)
     q = VM_FMA(q, z, 0.1333260958877438);
     q = VM_FMA(q, z, 0.33333351450750082);
     double y = r * VM_FMA(q, z, 1.0);
-    return (float)(vm_oddf(quadrant) != 0.0 ? -1.0 / y : y);
+    return (float)(vm_odd(quadrant) != 0.0 ? -1.0 / y : y);
+}
+
+VM_INLINE float vm_tan_nearf(float x)
+{
+    uint64_t quadrant;
+    double r = vm_trig_near(x, &quadrant);
+    return vm_tan_quadrantf(r, quadrant);
+}
+
+VM_INLINE float vm_tanf(float x)
+{
+    uint64_t quadrant, far_quadrant;
+    double r = vm_trig_near(x, &quadrant), far_r = vm_trig_reducef(x, &far_quadrant);
+    r = vm_trig_is_nearf(x) ? r : far_r;
+    quadrant = vm_trig_is_nearf(x) ? quadrant : far_quadrant;
+    return vm_tan_quadrantf(r, quadrant);
 }
 
 /* ------------------------------------------------------------ their inverses */
@@ -475,43 +489,4 @@ VM_INLINE float vm_erfcf(float x)
     q = VM_FMA(q, u, 1.2329951191424138);
     double y = q * vm_exp2_polyf(-1.4426950408889634 * a * a) / (1.0 + 2.0 * a);
     return (float)(x < 0.0f ? 2.0 - y : y);
-}
-
-/* ------------------------------------------------------------ powers */
-
-/* 2^(y log2|x|) in float64, so that one rounding, the last, makes the result; then the sign and the
- * special values of C11 F.10.4.4. */
-VM_INLINE float vm_powf(float x, float y)
-{
-    const uint64_t sqrt_half = 0x3fe6a09e667f3bcd, one = 0x3ff0000000000000;
-    const float inf = (float)INFINITY;
-    float ax = __builtin_fabsf(x), ay = __builtin_fabsf(y);
-    double a = ax;
-    uint64_t u = vm_bits(a) + (one - sqrt_half);
-    double e = vm_from((u >> 52) | 0x4330000000000000) - (0x1p52 + 1023.0);
-    double f = vm_from((u & 0xfffffffffffff) + sqrt_half) - 1.0;
-    double s = f / (2.0 + f), z = s * s, q = 0.34075936912690363; /* log2(1 + f) / s */
-    q = VM_FMA(q, z, 0.41167113361460739);
-    q = VM_FMA(q, z, 0.57708361160386079);
-    q = VM_FMA(q, z, 0.96179667319985662);
-    q = VM_FMA(q, z, 2.8853900817902032);
-    double l = VM_FMA(q, s, e);
-    l = ax == 0.0f ? -(double)INFINITY : l;
-    l = ax < inf ? l : a;
-
-    /* Masks instead of selects: a chain of selects on related conditions is threaded into jumps by
-     * GCC and then no longer vectorised. */
-    float bounded = vm_fromf(vm_bitsf(y) & -(uint32_t)(ay < 0x1p24f)); /* from 2^24 on y is even */
-    int32_t whole = (int32_t)bounded;
-    float fraction = bounded - (float)whole;
-    uint32_t odd = (uint32_t)whole << 31 & -(uint32_t)(fraction == 0.0f);
-
-    double w = l * y;
-    w = w > 200.0 ? 200.0 : w;                                  /* there the result is infinite ... */
-    w = w < -200.0 ? -200.0 : w;                                /* ... or 0 */
-    w = (x < 0.0f) & (ax < inf) & (fraction != 0.0f) ? (double)NAN : w;
-    w = (ax == 1.0f) & (ay == inf) ? 0.0 : w;                   /* (-1)^inf = 1 */
-    w = (x == 1.0f) | (y == 0.0f) ? 0.0 : w;                    /* even for NaN */
-    float r = (float)vm_exp2_polyf(w);
-    return vm_fromf(vm_bitsf(r) ^ (vm_bitsf(x) & odd));
 }

@@ -1,20 +1,15 @@
 /* vmath_f64.h -- the float64 functions of vmath.h, which includes this file.
  *
- * sin, cos, tan and pow call libm and are not vectorised: to reduce any float64 argument modulo pi/2,
- * or to raise to a power within 2 ulp, takes arithmetic on pairs of doubles, too much to do for every
- * element when few models need these in float64.
+ * sin, cos and tan call libm beyond VM_NEAR and are not vectorised there: to reduce any float64 argument modulo pi/2 takes
+ * arithmetic with hundreds of bits.
  */
 
 /* ------------------------------------------------------------ exponentials */
 
-/* exp(x + lo) = 2^n exp(r) with |r| <= log(2)/2, lo small.  Returns r; *tail = exp(r) - 1 - r and
- * *bits holds n, see VM_ROUND.  For |x| < 2^20.  NaN in, NaN out. */
-VM_INLINE double vm_exp_split(double x, double lo, double *tail, uint64_t *bits)
+/* (exp(r) - 1 - r) / r^2 for |r| <= log(2)/2. */
+VM_INLINE double vm_exp_tail(double r)
 {
-    double t = VM_FMA(x, 1.4426950408889634, VM_ROUND), n = t - VM_ROUND;
-    /* FDLIBM's ln2_hi has 32 significant bits: n times it is exact. */
-    double r = VM_FMA(n, -6.93147180369123816490e-01, x) + VM_FMA(n, -1.90821492927058770002e-10, lo);
-    double q = 2.5117896296998551e-08;                          /* (exp(r) - 1 - r) / r^2 */
+    double q = 2.5117896296998551e-08;
     q = VM_FMA(q, r, 2.7631319825214733e-07);
     q = VM_FMA(q, r, 2.7557216190615466e-06);
     q = VM_FMA(q, r, 2.4801489838102072e-05);
@@ -24,8 +19,18 @@ VM_INLINE double vm_exp_split(double x, double lo, double *tail, uint64_t *bits)
     q = VM_FMA(q, r, 0.041666666666515091);
     q = VM_FMA(q, r, 0.16666666666666699);
     q = VM_FMA(q, r, 0.50000000000000133);
+    return q;
+}
+
+/* exp(x + lo) = 2^n exp(r) with |r| <= log(2)/2, lo small.  Returns r; *tail = exp(r) - 1 - r and
+ * *bits holds n, see VM_ROUND.  For |x| < 2^20.  NaN in, NaN out. */
+VM_INLINE double vm_exp_split(double x, double lo, double *tail, uint64_t *bits)
+{
+    double t = VM_FMA(x, 1.4426950408889634, VM_ROUND), n = t - VM_ROUND;
+    /* FDLIBM's ln2_hi has 32 significant bits: n times it is exact. */
+    double r = VM_FMA(n, -6.93147180369123816490e-01, x) + VM_FMA(n, -1.90821492927058770002e-10, lo);
     *bits = vm_bits(t);
-    *tail = r * r * q;
+    *tail = r * r * vm_exp_tail(r);
     return r;
 }
 
@@ -242,12 +247,80 @@ VM_INLINE double vm_log1p(double x)
     return __builtin_copysign(vm_log_edges(u, y), x);           /* for -0 */
 }
 
-/* ------------------------------------------------------------ trigonometric functions, powers */
+/* ------------------------------------------------------------ trigonometric functions */
 
-VM_INLINE double vm_sin(double x) { return sin(x); }
-VM_INLINE double vm_cos(double x) { return cos(x); }
-VM_INLINE double vm_tan(double x) { return tan(x); }
-VM_INLINE double vm_pow(double x, double y) { return pow(x, y); }
+/* x = n pi/2 + (r + *lo) with |r| <= pi/4 (and a little) for |x| < VM_NEAR.  Returns r; *quadrant holds n mod 4 in its low
+ * bits.  FDLIBM's split of pi/2 (e_rem_pio2.c) has three parts of 33 bits, whose products with n of 20 bits are exact; what
+ * the differences round off is kept (TwoSum), so that no cancellation counts. */
+#define VM_NEAR 0x1p19
+
+VM_INLINE double vm_trig_reduce(double x, double *lo, uint64_t *quadrant)
+{
+    double t = VM_FMA(x, 0.63661977236758134, VM_ROUND), n = t - VM_ROUND;
+    *quadrant = vm_bits(t);
+    double a = x - n * 1.57079632673412561417, w = n * 6.07710050630396597660e-11;
+    double b = a - w, back = b - a, lost = (a - (b - back)) - (w + back);
+    double v = n * 2.02226624871116645580e-21, c = b - v;
+    back = c - b;
+    lost += (b - (c - back)) - (v + back);
+    lost -= n * 8.47842766036889956997e-32;
+    double r = c + lost;
+    *lo = (c - r) + lost;
+    return r;
+}
+
+/* sin(r + lo) and cos(r + lo) for |r| <= pi/4 (and a little): FDLIBM, k_sin.c and k_cos.c. */
+VM_INLINE double vm_sin_reduced(double r, double lo)
+{
+    double z = r * r, v = z * r, q = 1.58969099521155010221e-10;
+    q = VM_FMA(q, z, -2.50507602534068634195e-08);
+    q = VM_FMA(q, z, 2.75573137070700676789e-06);
+    q = VM_FMA(q, z, -1.98412698298579493134e-04);
+    q = VM_FMA(q, z, 8.33333333332248946124e-03);
+    return r - ((z * (0.5 * lo - v * q) - lo) - v * -1.66666666666666324348e-01);
+}
+
+VM_INLINE double vm_cos_reduced(double r, double lo)
+{
+    double z = r * r, half = 0.5 * z, w = 1.0 - half, q = -1.13596475577881948265e-11;
+    q = VM_FMA(q, z, 2.08757232129817482790e-09);
+    q = VM_FMA(q, z, -2.75573143513906633035e-07);
+    q = VM_FMA(q, z, 2.48015872894767294178e-05);
+    q = VM_FMA(q, z, -1.38888888888741095749e-03);
+    q = VM_FMA(q, z, 4.16666666666666019037e-02);
+    return w + (((1.0 - w) - half) + (z * (z * q) - r * lo));
+}
+
+VM_INLINE double vm_sin_shifted(double x, uint64_t shift)
+{
+    uint64_t quadrant;
+    double lo, r = vm_trig_reduce(x, &lo, &quadrant);
+    double s = vm_sin_reduced(r, lo), c = vm_cos_reduced(r, lo);
+    quadrant += shift;
+    s = x == 0.0 ? x : s;                                       /* for -0 */
+    double y = vm_odd(quadrant) != 0.0 ? c : s;
+    return vm_from(vm_bits(y) ^ quadrant >> 1 << 63);
+}
+
+VM_INLINE int vm_trig_is_near(double x) { return __builtin_fabs(x) < VM_NEAR; }
+VM_INLINE double vm_sin_near(double x) { return vm_sin_shifted(x, 0); }
+VM_INLINE double vm_cos_near(double x) { return vm_sin_shifted(x, 1); }
+
+/* The quotient of two results below 0.8 ulp each: error below 2.5 ulp. */
+VM_INLINE double vm_tan_near(double x)
+{
+    uint64_t quadrant;
+    double lo, r = vm_trig_reduce(x, &lo, &quadrant);
+    double s = vm_sin_reduced(r, lo), c = vm_cos_reduced(r, lo);
+    s = x == 0.0 ? x : s;                                       /* for -0 */
+    int odd = vm_odd(quadrant) != 0.0;
+    return (odd ? -c : s) / (odd ? s : c);
+}
+
+/* Every x, with the bits of the near form where that holds. */
+VM_INLINE double vm_sin(double x) { return vm_trig_is_near(x) ? vm_sin_near(x) : sin(x); }
+VM_INLINE double vm_cos(double x) { return vm_trig_is_near(x) ? vm_cos_near(x) : cos(x); }
+VM_INLINE double vm_tan(double x) { return vm_trig_is_near(x) ? vm_tan_near(x) : tan(x); }
 
 /* ------------------------------------------------------------ inverse functions */
 
@@ -431,13 +504,10 @@ VM_INLINE double vm_erf(double x)
     return __builtin_copysign(a < 1.0 ? small : large, x);
 }
 
-/* 1 - erf(x) near 0; then exp(-x^2) times erfcx, the square split into an exact one and a small rest
- * (FDLIBM, s_erf.c).  (1 + 2a) erfcx(a) is smooth in u = (a - 4) / (a + 4): Shepherd and Laframboise,
- * Math. Comp. 36 (1981).  Error below 4 ulp. */
-VM_INLINE double vm_erfc(double x)
+/* exp(a^2) erfc(a) for a >= 0.  (1 + 2a) times that is smooth in u = (a - 4) / (a + 4): Shepherd and Laframboise, Math. Comp. 36
+ * (1981). */
+VM_INLINE double vm_erfcx_positive(double a)
 {
-    double a = __builtin_fabs(x);
-    a = a > 28.0 ? 28.0 : a;
     double u = (a - 4.0) / (a + 4.0);
     double q = -1.7162963362609004e-09;
     q = VM_FMA(q, u, -1.339905355705855e-08);
@@ -462,11 +532,19 @@ VM_INLINE double vm_erfc(double x)
     q = VM_FMA(q, u, 0.015379652102619924);
     q = VM_FMA(q, u, -0.13962111684056289);
     q = VM_FMA(q, u, 1.2329951186255526);
+    return q / (1.0 + 2.0 * a);
+}
+
+/* 1 - erf(x) near 0; then exp(-x^2) times erfcx, the square split into an exact one and a small rest
+ * (FDLIBM, s_erf.c).  Error below 4 ulp. */
+VM_INLINE double vm_erfc(double x)
+{
+    double a = __builtin_fabs(x);
+    a = a > 28.0 ? 28.0 : a;
     double short_a = vm_from(vm_bits(a) & 0xfffffffff8000000);
     uint64_t n;
     double p = vm_exp_reduce(-short_a * short_a, (short_a - a) * (short_a + a), &n);
-    q /= 1.0 + 2.0 * a;
-    double y = vm_scale(VM_FMA(p, q, q), n);
+    double q = vm_erfcx_positive(a), y = vm_scale(VM_FMA(p, q, q), n);
     double small = 1.0 - VM_FMA(x, vm_erf_poly(x * x), x);
     y = x < 0.0 ? 2.0 - y : y;
     return a < 0.5 ? small : y;

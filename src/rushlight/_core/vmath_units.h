@@ -58,10 +58,10 @@ VM_INLINE float vm_gelu_slopef(float x)
     return VM_FMAF(q, y, 0.5f) + (x - x);
 }
 
-/* log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)), the last of a number between 0 and 1. */
-VM_INLINE float vm_softplusf(float x)
+/* top + log(1 + u) for 0 <= u <= 1. */
+VM_INLINE float vm_plus_log1pf(float top, float u)
 {
-    float u = vm_expf(-__builtin_fabsf(x)), q = -0.0032439807f; /* log(1 + u) / u on [0, 1] */
+    float q = -0.0032439807f;                                   /* log(1 + u) / u */
     q = VM_FMAF(q, u, 0.0198512617f);
     q = VM_FMAF(q, u, -0.0569591597f);
     q = VM_FMAF(q, u, 0.106036171f);
@@ -71,8 +71,11 @@ VM_INLINE float vm_softplusf(float x)
     q = VM_FMAF(q, u, 0.333299637f);
     q = VM_FMAF(q, u, -0.499999017f);
     q = VM_FMAF(q, u, 1.0f);
-    return VM_FMAF(q, u, x < 0.0f ? 0.0f : x);
+    return VM_FMAF(q, u, top);
 }
+
+/* log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)), the last of a number between 0 and 1. */
+VM_INLINE float vm_softplusf(float x) { return vm_plus_log1pf(x < 0.0f ? 0.0f : x, vm_expf(-__builtin_fabsf(x))); }
 
 /* tanh(log(1 + e)) = n / (n + 2) with n = e (e + 2), e = exp(x); it is 1 to the last digit from x = 20 on. */
 VM_INLINE float vm_mishf(float x)

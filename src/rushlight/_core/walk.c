@@ -62,6 +62,8 @@ typedef struct {
     int n_ops, ndim;
     bool tiled;                /* dimensions 0 and 1 are walked in tiles */
     bool small;                /* dimensions 0 and 1 are so small that 0 and 2 are walked at once, 1 around them */
+    bool joined;               /* rows are short, and some are brought together for each call of the kernel */
+    int64_t size[RL_MAXOPS];   /* of elements, where rows are joined */
     int64_t shape[RL_MAXDIM];  /* innermost first */
     int64_t stride[RL_MAXDIM][RL_MAXOPS];
     char *data[RL_MAXOPS];
@@ -74,8 +76,71 @@ typedef struct {
 
 /* A kernel's loop costs some elements' time to begin and to end; gathering elements that lie apart costs less. */
 #define SHORT 6
+/* Rows that are shorter than this are joined: a call of the kernel, and vector code for what is no whole number of vectors, cost
+ * more than bringing operands that are broadcast or lie apart into blocks. */
+#define SHORT_ROW 64
+#define JOINED 512
+#define MOST_BYTES 16
+
+static void gather_rows(void *block, const char *from, int64_t s0, int64_t s1, int64_t n0, int64_t rows, int64_t size) {
+#define GATHER(T) {                                                                                                     \
+        T *to = block;                                                                                                  \
+        if (s0 == 0)                                                                                                    \
+            for (int64_t r = 0; r < rows; r++, from += s1)                                                              \
+                for (int64_t i = 0; i < n0; i++) *to++ = *(const T *)from;                                              \
+        else if (llabs(s1) < llabs(s0))                                                                                 \
+            for (int64_t i = 0; i < n0; i++, from += s0)                                                                \
+                for (int64_t r = 0; r < rows; r++) to[r * n0 + i] = *(const T *)(from + r * s1);                        \
+        else                                                                                                            \
+            for (int64_t r = 0; r < rows; r++, from += s1)                                                              \
+                for (int64_t i = 0; i < n0; i++) *to++ = *(const T *)(from + i * s0);                                   \
+        return;                                                                                                         \
+    }
+    EACH_SIZE(GATHER)
+#undef GATHER
+}
+
+static void scatter_rows(char *to, int64_t s0, int64_t s1, const void *block, int64_t n0, int64_t rows, int64_t size) {
+#define SCATTER(T) {                                                                                                    \
+        const T *from = block;                                                                                          \
+        for (int64_t r = 0; r < rows; r++, to += s1)                                                                    \
+            for (int64_t i = 0; i < n0; i++) *(T *)(to + i * s0) = *from++;                                             \
+        return;                                                                                                         \
+    }
+    EACH_SIZE(SCATTER)
+#undef SCATTER
+}
+
+/* As many rows at a time as blocks hold: operands whose rows follow each other stay where they are, the rest goes through a
+ * block, into which a row that all have in common is brought once. */
+static void joined_rows(const Walk *w, char *const *at, int64_t n0, int64_t n1) {
+    const int n = w->n_ops;
+    const int64_t step = JOINED / n0, most = n1 < step ? n1 : step;
+    Sixteen block[RL_MAXOPS][JOINED * MOST_BYTES / sizeof(Sixteen)];
+    bool dense[RL_MAXOPS], common[RL_MAXOPS];
+    int64_t s[2 * RL_MAXOPS];
+    char *p[RL_MAXOPS];
+    for (int k = 0; k < n; k++) {
+        dense[k] = w->stride[0][k] == w->size[k] && w->stride[1][k] == n0 * w->size[k];
+        common[k] = k > 0 && w->stride[1][k] == 0;
+        s[k] = w->size[k];
+        s[n + k] = 0;
+        if (common[k]) gather_rows(block[k], at[k], w->stride[0][k], 0, n0, most, w->size[k]);
+    }
+    for (int64_t j = 0; j < n1; j += step) {
+        const int64_t rows = n1 - j < step ? n1 - j : step;
+        for (int k = 0; k < n; k++) {
+            char *from = at[k] + j * w->stride[1][k];
+            p[k] = dense[k] ? from : (char *)block[k];
+            if (k > 0 && !dense[k] && !common[k]) gather_rows(block[k], from, w->stride[0][k], w->stride[1][k], n0, rows, w->size[k]);
+        }
+        w->kernel(p, s, rows * n0, 1, w->params);
+        if (!dense[0]) scatter_rows(at[0] + j * w->stride[1][0], w->stride[0][0], w->stride[1][0], block[0], n0, rows, w->size[0]);
+    }
+}
 
 static void plane(const Walk *w, char *const *at, int64_t n0, int64_t n1) {
+    if (w->joined && n1 > 1) { joined_rows(w, at, n0, n1); return; }
     const int n = w->n_ops;
     int64_t s[2 * RL_MAXOPS];
     char *p[RL_MAXOPS];
@@ -182,8 +247,8 @@ void rl_walk_dense(RLKernel kernel, int n_ops, char **data, const int64_t *strid
     else rl_parallel_for(n, grain, some_columns, &w);
 }
 
-void rl_walk(RLKernel kernel, int n_ops, int ndim, const int64_t *shape, const int64_t *const *strides, char *const *data,
-             const void *params, int64_t grain) {
+void rl_walk(RLKernel kernel, int n_ops, int ndim, const int64_t *shape, const int64_t *const *strides, const int64_t *sizes,
+             char *const *data, const void *params, int64_t grain) {
     Walk w = {.kernel = kernel, .params = params, .n_ops = n_ops};
     int perm[RL_MAXDIM], nd = 0;
     int64_t total = 1;
@@ -208,7 +273,12 @@ void rl_walk(RLKernel kernel, int n_ops, int ndim, const int64_t *shape, const i
     for (int k = 0; k < n_ops; k++) w.data[k] = data[k];
     if (nd > 1 && w.shape[0] > 4 && w.shape[1] > 4)
         for (int k = 0; k < n_ops; k++) w.tiled |= w.stride[1][k] != 0 && llabs(w.stride[1][k]) < llabs(w.stride[0][k]);
-    w.small = nd > 2 && w.shape[0] * w.shape[1] < SMALL && w.shape[2] >= 8;
+    if (sizes && nd > 1 && w.shape[0] < SHORT_ROW && w.shape[1] > 1) {
+        w.joined = true;
+        w.tiled = false;
+        for (int k = 0; k < n_ops; k++) w.size[k] = sizes[k];
+    }
+    w.small = !w.joined && nd > 2 && w.shape[0] * w.shape[1] < SMALL && w.shape[2] >= 8;
     const int64_t n0 = w.shape[0], rows = total / n0;
     if (total < RL_SHARE_FROM * grain) some_rows(&w, 0, rows);
     else if (rows == 1 || (rows < 16 && n0 >= 16 * grain / rows)) rl_parallel_for(n0, (grain / rows + 64) / 64 * 64, some_columns, &w);

@@ -47,15 +47,17 @@ Tensor *rl_{name}_switch(Tensor *input{c_params}, bool inplace) {{{check}
 
 def _activation(name: str, kernel: str | dict[str, str], slope: str | dict[str, str] | None, curve: str = "", *, params: str = "",
                 public: bool = False, switch: bool = True, method: bool = False, derivative: str = "", check: str = "",
-                node: str = "", error: str = "", no_bool: str = "", doc: str) -> None:  # fmt: skip
+                node: str = "", error: str = "", no_bool: str = "", positive: str = "", doc: str) -> None:  # fmt: skip
     """f as one kernel, with f_ and the function that switches between them, and its backward operation.
 
     Without `slope` the derivative is a formula given as `derivative`.  `no_bool` is what bool is refused with.
+    `positive` is the kernel where no element is below 0.
     """
     if switch:
         _switch(name, params, public=public, check=check, doc=doc)
     op(f"{name}(Tensor input{params}) -> Tensor", kind="unary", kernel=_real(kernel) if isinstance(kernel, str) else kernel,
        derivative=derivative or f"{name}_backward(grad, input{_names(params)})", node=node, function=not switch, method=method,
+       near={c: ("!(x < 0)", text) for c, text in _real(positive).items()} if positive else None,
        inplace=switch, out=not switch, namespaces=() if public else ("nn.functional",), doc=doc,
        check=f'rl_no_bool(input, "{no_bool}")' if no_bool else "", extra={"error_name": error or f"{name}_cpu"})  # fmt: skip
     if slope:
@@ -132,17 +134,17 @@ op("_prelu_kernel(Tensor input, Tensor weight) -> Tensor", kind="binary", kernel
 # ---------------------------------------------------------------- exponential units
 
 _SELU = ("1.6732632423543772", "1.0507009873554805")  # alpha and scale of Klambauer et al. (2017)
-_activation("elu", "x < 0 ? expm1(x) * alpha : x", None, derivative="elu_backward(grad, input, alpha, 1.0, 1.0)", params=", float alpha=1.0",
+_activation("elu", "x < 0 ? expm1(x) * alpha : x", None, positive="x", derivative="elu_backward(grad, input, alpha, 1.0, 1.0)", params=", float alpha=1.0",
             doc="""input where positive, else alpha * (exp(input) - 1).
 
        >>> import rushlight as torch
        >>> torch.nn.functional.elu(torch.tensor([-1.0, 2.0]))
        tensor([-0.6321,  2.0000])
        """)  # fmt: skip
-_activation("selu", f"x < 0 ? expm1(x) * ({_SELU[0]} * {_SELU[1]}) : x * {_SELU[1]}", None, public=True, node="EluBackward0", error="elu_cpu",
+_activation("selu", f"x < 0 ? expm1(x) * ({_SELU[0]} * {_SELU[1]}) : x * {_SELU[1]}", None, positive=f"x * {_SELU[1]}", public=True, node="EluBackward0", error="elu_cpu",
             derivative=f"elu_backward(grad, input, {_SELU[0]}, {_SELU[1]}, 1.0)",
             doc="scale * elu(input, alpha), with the constants that keep mean 0 and variance 1 (Klambauer et al., 2017).")  # fmt: skip
-_activation("celu", "x < 0 ? expm1(x * (1 / alpha)) * alpha : x", None, derivative="elu_backward(grad, input, alpha, 1.0, 1.0 / alpha)",
+_activation("celu", "x < 0 ? expm1(x * (1 / alpha)) * alpha : x", None, positive="x", derivative="elu_backward(grad, input, alpha, 1.0, 1.0 / alpha)",
             params=", float alpha=1.0", public=True, error="elu_cpu", check="""
     if (alpha == 0) {
         PyErr_SetString(PyExc_RuntimeError, "ZeroDivisionError: alpha cannot be 0 for CELU");

@@ -61,6 +61,7 @@ class Op:
     family: str = ""
     doc: str = ""
     kernel: dict[str, str] | None = None  # dtype category -> C expression
+    near: dict[str, tuple[str, str]] | None = None  # as kernel: a test, and a quicker expression for blocks that pass it
     in_rule: str = "promote"
     out_rule: str = "same"
     bool_mask: int = 0

@@ -43,11 +43,10 @@ binary("xlogy", "b != b ? b : a == 0 ? 0 : a * log(b)",
        float_result=True, inplace_function=True, doc="input * log(other), and 0 where input is 0.")  # fmt: skip
 composite("xlogy.number(Scalar input, Tensor other) -> Tensor", "xlogy(pow_base(input), other)", method=False, out=True)
 op("logaddexp(Tensor input, Tensor other) -> Tensor", kind="binary", out=True,
-   kernel={"float": "isinf(a) && a == b ? a : fmax(a, b) + log1p(exp(-fabs(a - b)))", "complex": "log_add_complex(a, b)"},
+   kernel={"float": "logaddexp(a, b)", "complex": "log_add_complex(a, b)"},
    derivative={"input": "grad / conj(1 + exp(other - input))", "other": "grad / conj(1 + exp(input - other))"}, doc="log(exp(input) + exp(other)).")  # fmt: skip
 op("logaddexp2(Tensor input, Tensor other) -> Tensor", kind="binary", out=True,
-   kernel={"float": "isinf(a) && a == b ? a : fmax(a, b) + log1p(exp2(-fabs(a - b))) * 1.4426950408889634f",
-           "f64": "isinf(a) && a == b ? a : fmax(a, b) + log1p(exp2(-fabs(a - b))) * 1.4426950408889634"},
+   kernel={"float": "logaddexp2(a, b)"},
    derivative={"input": "grad / (1 + exp2(other - input))", "other": "grad / (1 + exp2(input - other))"}, doc="log2(2 ** input + 2 ** other).")  # fmt: skip
 binary("copysign", "copysign(a, b)", {"input": "copysign_backward(grad, input, result)", "other": "zeros_like(other)"}, float_result=True,
        doc="The magnitude of input with the sign of other.")  # fmt: skip
@@ -71,8 +70,8 @@ op("gcd(Tensor input, Tensor other) -> Tensor", kind="binary", inplace=True, out
 op("lcm(Tensor input, Tensor other) -> Tensor", kind="binary", inplace=True, out=True,
    kernel={"int": "(a == 0 || b == 0 ? 0 : (a / gcd_int(a, b) * b < 0 ? -(a / gcd_int(a, b) * b) : a / gcd_int(a, b) * b))"},
    inplace_function=True, doc="The least common multiple.")  # fmt: skip
-op("angle(Tensor input) -> Tensor", kind="unary", out=True, in_rule="float", out_rule="real",
-   kernel={"float": "x != x ? x : x < 0 ? 3.141592653589793f : 0", "f64": "x != x ? x : x < 0 ? 3.141592653589793 : 0", "complex": "arg(x)"},
+op("angle(Tensor input) -> Tensor", kind="unary", family="pointwise", out=True, in_rule="float", out_rule="real",
+   kernel={"float": "x != x ? x : x < 0 ? 3.141592653589793f : 0", "f64": "x != x ? x : x < 0 ? 3.141592653589793 : 0", "complex": "atan2(IM(x), RE(x))"},
    derivative="angle_backward(grad, input)", doc="The angle of complex numbers; of real ones 0, or pi below zero.")  # fmt: skip
 composite("angle_backward(Tensor grad, Tensor input) -> Tensor", """
 if is_complex(input.dtype):

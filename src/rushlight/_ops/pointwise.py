@@ -1,6 +1,6 @@
 """Elementwise arithmetic, comparison and elementary functions."""
 
-from rushlight._ops.define import binary, comparison, composite, native, op, python, unary
+from rushlight._ops.define import binary, comparison, composite, native, op, unary
 
 # ---------------------------------------------------------------- arithmetic
 
@@ -33,16 +33,20 @@ Tensor *rl_div_rounding(Tensor *input, Tensor *other, const char *rounding_mode)
     return NULL;
 }
 """)  # fmt: skip
-for _name, _real, _int in (("trunc", "trunc(a / b)", "truncdiv_int(a, b)"), ("floor", "floordiv(a, b)", "floordiv(a, b)")):
-    op(f"div_{_name}(Tensor input, Tensor other) -> Tensor", kind="binary", kernel={"float": _real, "int": _int, "bool": "a & b"},
+_FLOORED = {"float": ("floordiv_is_near(a, b)", "floordiv_near(a, b)"), "int": ("int_is_near(a, b)", "floordiv_int_near(a, b)")}
+_TRUNCATED = {"int": ("int_is_near(a, b)", "truncdiv_int_near(a, b)")}
+for _name, _real, _int, _near in (("trunc", "trunc(a / b)", "truncdiv_int(a, b)", _TRUNCATED), ("floor", "floordiv(a, b)", "floordiv(a, b)", _FLOORED)):
+    op(f"div_{_name}(Tensor input, Tensor other) -> Tensor", kind="binary", kernel={"float": _real, "int": _int, "bool": "a & b"}, near=_near,
        derivative={"input": "zeros_like(grad)", "other": "zeros_like(grad)"}, check="rl_check_divisor(input, other)", node="DivBackward2",
        wide_number=True, function=False, method=False)  # fmt: skip
-binary("floor_divide", "floordiv(a, b)", None, check="rl_check_divisor(input, other)", wide_number=True,
+binary("floor_divide", "floordiv(a, b)", None, check="rl_check_divisor(input, other)", wide_number=True, near=_FLOORED,
        doc="floor(input / other), rounding towards minus infinity.")  # fmt: skip
 binary("remainder", "pymod(a, b)", {"input": "grad", "other": "-grad * div_floor(input, other)"}, check="rl_check_divisor(input, other)",
+       near={"float": ("pymod_is_near(a, b)", "pymod_near(a, b)"), "int": ("int_is_near(a, b)", "mod_int_near(a, b)")},
        doc="Python's %: the result has the sign of other.")  # fmt: skip
 binary("fmod", "fmod(a, b)", {"input": "grad", "other": "-grad * div_trunc(input, other)"}, int="fmod_int(a, b)",
        check="rl_check_divisor(input, other)",
+       near={"float": ("fmod_is_near(a, b)", "fmod_near(a, b)"), "int": ("int_is_near(a, b)", "fmod_int_near(a, b)")},
        doc="C's fmod: the result has the sign of input.")  # fmt: skip
 
 unary("neg", "-x", "-grad", complex="-x", alias=("negative",), check="rl_minus_allows(input, NULL)", doc="-input.")
@@ -57,17 +61,9 @@ op("sign(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, derivat
    kernel={"float": "((x > 0) - (x < 0))", "int": "((x > 0) - (x < 0))", "bool": "x"},
    inplace_function=False, doc="-1, 0 or 1 by the sign of each element; 0 for NaN.")  # fmt: skip
 native("sgn(Tensor input) -> Tensor", inplace=True, out=True, derivative="sgn_backward(grad, input)", code="""
-Tensor *impl_sgn(Tensor *input) {
-    if (!RL_IS_COMPLEX(input->dtype)) return rl_sign(input);
-    Tensor *a = rl_abs(input), *zero = a ? rl_eq(a, a) : NULL, *q = a ? rl_div(input, a) : NULL, *r = NULL;
-    Py_XDECREF(zero);
-    Tensor *none = rl_wrap_double(0.0);
-    zero = a && none ? rl_eq(a, none) : NULL;
-    if (zero && q) r = rl_masked_fill(q, zero, none);
-    Py_XDECREF(a); Py_XDECREF(zero); Py_XDECREF(q); Py_XDECREF(none);
-    return r;
-}
+Tensor *impl_sgn(Tensor *input) { return RL_IS_COMPLEX(input->dtype) ? rl_direction(input) : rl_sign(input); }
 """, doc="input / |input|, 0 at 0.")  # fmt: skip
+op("direction(Tensor input) -> Tensor", kind="unary", kernel={"complex": "direction(x)"}, function=False, method=False)
 composite("sgn_backward(Tensor grad, Tensor input) -> Tensor", """
 if is_complex(input.dtype):
     a = abs(input)
@@ -77,6 +73,8 @@ return grad * 0
 """, function=False, method=False)  # fmt: skip
 unary("reciprocal", "1 / x", "-grad * conj(result * result)", complex="DIV(1, x)", float_result=True, doc="1 / input.")
 unary("squared", "x * x", "grad * (2 * conj(input))", complex="MUL(x, x)", node="PowBackward0", function=False, method=False)
+op("cubed(Tensor input) -> Tensor", kind="unary", kernel={"float": "x * x * x", "complex": "MUL(MUL(x, x), x)"},
+   derivative="grad * (3 * conj(input * input))", node="PowBackward0", function=False, method=False)
 native("square(Tensor input) -> Tensor", records=True, inplace=True, out=True, code="""
 Tensor *rl_square(Tensor *input) {
     if (RL_LIKELY(input->dtype != RL_BOOL)) return rl_squared(input);
@@ -85,16 +83,15 @@ Tensor *rl_square(Tensor *input) {
     return r;
 }
 """, inplace_function=True, doc="input ** 2.")  # fmt: skip
-unary("positive", "x", "grad", complex="x", inplace=False, doc="+input.")
-native("conj_physical(Tensor input) -> Tensor", inplace=True, out=True, derivative="conj(grad)", node="ConjPhysicalBackward0", code="""
-Tensor *impl_conj_physical(Tensor *input) {
-    Tensor *r = rl_clone_raw(input);
-    if (!r || r->device != RL_CPU) return r;
-    if (input->dtype == RL_C64) for (int64_t i = 0; i < r->numel; i++) ((float *)r->storage->data)[2 * i + 1] *= -1;
-    if (input->dtype == RL_C128) for (int64_t i = 0; i < r->numel; i++) ((double *)r->storage->data)[2 * i + 1] *= -1;
-    return r;
+native("positive(Tensor input) -> Tensor", records=True, code="""
+Tensor *rl_positive(Tensor *input) {
+    if (input->dtype != RL_BOOL) return (Tensor *)Py_NewRef((PyObject *)input);
+    PyErr_SetString(PyExc_RuntimeError, "The `+` operator, on a bool tensor is not supported.");
+    return NULL;
 }
-""", inplace_function=True, doc="The complex conjugate, computed at once.")  # fmt: skip
+""", doc="+input: the tensor itself.")  # fmt: skip
+op("conj_physical(Tensor input) -> Tensor", kind="unary", kernel={"default": "x", "bool": "x", "complex": "conj(x)"}, inplace=True, out=True,
+   derivative="conj(grad)", node="ConjPhysicalBackward0", doc="The complex conjugate, computed at once.")  # fmt: skip
 native("conj(Tensor input) -> Tensor", records=True, code="""
 Tensor *rl_conj(Tensor *input) {
     if (RL_LIKELY(!RL_IS_COMPLEX(input->dtype))) return (Tensor *)Py_NewRef((PyObject *)input);
@@ -106,7 +103,7 @@ Tensor *rl_conj(Tensor *input) {
 
 # before the one with a number, which would take a 0-dim tensor too
 op("pow(Tensor input, Tensor exponent) -> Tensor", kind="binary", inplace=True, out=True, node="PowBackward1",
-   kernel={"float": "pow(a, b)", "int": "pow_int(a, b)", "bool": "(a | !b)", "complex": "pow(a, b)"},
+   kernel={"float": "pow(a, b)", "int": "pow_int(a, b)", "bool": "(a | !b)", "complex": "pow(a, b)"}, near={"f64": ("pow_is_near(a, b)", "pow_near(a, b)")},
    derivative={"input": "pow_backward_base(grad, input, exponent)", "exponent": "pow_backward_exponent(grad, input, exponent, result)"},
    doc="""input ** exponent. Shapes broadcast; dtypes promote.
 
@@ -124,11 +121,7 @@ Tensor *impl_pow_Tensor_Scalar(Tensor *input, Scalar exponent) {
         if (e == 0.5) return rl_sqrt(input);
         if (e == -0.5) return rl_rsqrt(input);
         if (e == -1) return rl_reciprocal(input);
-        if (e == 3) {
-            Tensor *s = rl_square(input), *r = s ? rl_mul(s, input) : NULL;
-            Py_XDECREF(s);
-            return r;
-        }
+        if (e == 3) return rl_cubed(input);
         if (e == -2) {
             Tensor *s = rl_square(input), *r = s ? rl_reciprocal(s) : NULL;
             Py_XDECREF(s);
@@ -184,9 +177,9 @@ unary("log2", "log2(x)", "grad / conj(input * 0.6931471805599453)", complex="log
 unary("log10", "log10(x)", "grad / conj(input * 2.302585092994046)", complex="log(x) * 0.4342944819032518", **_E,
       doc="The logarithm to base 10.")  # fmt: skip
 unary("log1p", "log1p(x)", "grad / conj(input + 1)", complex="log(1 + x)", **_E, doc="log(1 + input), exact near zero.")
-unary("sin", "sin(x)", "grad * conj(cos(input))", complex="sin(x)", **_E, doc="Sine of each element, in radians.")
-unary("cos", "cos(x)", "grad * conj(-sin(input))", complex="cos(x)", **_E, doc="Cosine of each element, in radians.")
-unary("tan", "tan(x)", "grad * conj(1 + result * result)", complex="tan(x)", **_E, doc="Tangent of each element, in radians.")
+unary("sin", "sin(x)", "grad * conj(cos(input))", complex="sin(x)", near={"float": ("trig_is_near(x)", "sin_near(x)")}, **_E, doc="Sine of each element, in radians.")
+unary("cos", "cos(x)", "grad * conj(-sin(input))", complex="cos(x)", near={"float": ("trig_is_near(x)", "cos_near(x)")}, **_E, doc="Cosine of each element, in radians.")
+unary("tan", "tan(x)", "grad * conj(1 + result * result)", complex="tan(x)", near={"float": ("trig_is_near(x)", "tan_near(x)")}, **_E, doc="Tangent of each element, in radians.")
 unary("asin", "asin(x)", "grad * conj(rsqrt(1 - input * input))", complex="asin(x)", **_E, alias=("arcsin",), doc="Inverse sine, in radians.")
 unary("acos", "acos(x)", "grad * -conj(rsqrt(1 - input * input))", complex="acos(x)", **_E, alias=("arccos",), doc="Inverse cosine, in radians.")
 unary("atan", "atan(x)", "grad / conj(input * input + 1)", complex="atan(x)", **_E, alias=("arctan",), doc="Inverse tangent, in radians.")
@@ -259,8 +252,8 @@ for _name, _c, _b in (("bitwise_and", "a & b", "a & b"), ("bitwise_or", "a | b",
     op(f"{_name}(Tensor input, Operand other) -> Tensor", kind="binary", inplace=True, out=True, kernel={"int": _c, "bool": _b},
        doc=f"{_c.split()[1]} of the bits; of booleans the logical operation.")  # fmt: skip
 op("bitwise_not(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, kernel={"int": "~x", "bool": "!x"}, inplace_function=False, doc="The bits inverted.")
-for _name, _c in (("bitwise_left_shift", "b < 0 || b >= (int64_t)sizeof(a) * 8 ? 0 : (int64_t)((uint64_t)a << b)"),
-                  ("bitwise_right_shift", "b < 0 || b >= (int64_t)sizeof(a) * 8 ? (a < 0 ? -1 : 0) : a >> b")):  # fmt: skip
+for _name, _c in (("bitwise_left_shift", "(b < 0) | (b >= (int64_t)sizeof(a) * 8) ? 0 : (int64_t)((uint64_t)a << b)"),
+                  ("bitwise_right_shift", "(b < 0) | (b >= (int64_t)sizeof(a) * 8) ? (a < 0 ? -1 : 0) : a >> b")):  # fmt: skip
     op(f"{_name}(Tensor input, Operand other) -> Tensor", kind="binary", inplace=True, out=True, kernel={"int": _c}, doc="Bits shifted.")
 unary("isnan", "x != x", int="0", bool="0", complex="(RE(x) != RE(x)) || (IM(x) != IM(x))", result="bool", inplace=False, out=False, doc="""The element is NaN.
 
@@ -285,7 +278,7 @@ for _name, _cmp, _alias in (("maximum", ">", ()), ("minimum", "<", ())):
        doc=f"The {_name[:7]} of two elements; NaN wins.")  # fmt: skip
 for _name, _cmp in (("fmax", ">="), ("fmin", "<=")):
     op(f"{_name}(Tensor input, Tensor other) -> Tensor", kind="binary", out=True,
-       kernel={"float": f"a != a ? b : b != b ? a : a {_cmp} b ? a : b", "int": f"a {_cmp} b ? a : b", "bool": "a | b" if _cmp == ">=" else "a & b"},
+       kernel={"float": f"a != a ? b : b != b ? a : a {_cmp} b ? a : b", "int": f"a {_cmp[0]} b ? a : b", "bool": "a | b" if _cmp == ">=" else "a & b"},
        derivative={"input": f"masked_fill(grad, logical_not(logical_or(input {_cmp} other, isnan(other))), 0.0)",
                    "other": f"masked_fill(grad, logical_or(input {_cmp} other, isnan(other)), 0.0)"},
        doc="Like the extreme of two elements, but numbers win over NaN.")  # fmt: skip
@@ -333,6 +326,13 @@ Tensor *impl_clamp(Tensor *input, Scalar min, Scalar max) {
     }
     if (RL_IS_FLOAT(input->dtype) && min.kind != 'c' && max.kind != 'c' && !is_nan(min) && !is_nan(max))
         return rl_clamp_between(input, min.kind ? min : BELOW_ALL, max.kind ? max : ABOVE_ALL);
+    if (RL_IS_INTEGRAL(input->dtype) && input->dtype != RL_BOOL && (!min.kind || min.kind == 'i') && (!max.kind || max.kind == 'i')) {
+        const int64_t top = INT64_MAX >> (64 - 8 * RL_ITEMSIZE(input->dtype)), least = input->dtype == RL_U8 ? 0 : -top - 1;
+        const int64_t most = input->dtype == RL_U8 ? 255 : top;
+        const int64_t low = min.kind ? min.u.i : least, high = max.kind ? max.u.i : most;
+        if (low >= least && low <= most && high >= least && high <= most)
+            return rl_clamp_between(input, (Scalar){'i', {.i = low}, 0}, (Scalar){'i', {.i = high}, 0});
+    }
     if (input->dtype == RL_BOOL && (!min.kind || min.kind == 'b') && (!max.kind || max.kind == 'b')) {
         rl_not_implemented(!min.kind ? "clamp_max_scalar_cpu" : !max.kind ? "clamp_min_scalar_cpu" : "clamp_scalar_cpu", RL_BOOL);
         return NULL;
@@ -352,7 +352,7 @@ Tensor *impl_clamp(Tensor *input, Scalar min, Scalar max) {
        tensor([0.0000, 0.5000, 1.0000])
        """)  # fmt: skip
 op("clamp_between(Tensor input, Scalar low, Scalar high) -> Tensor", kind="unary", inplace=False, out=False, function=False, method=False,
-   kernel={"float": "x < low ? (low > high ? high : low) : x > high ? high : x"})  # fmt: skip
+   kernel=dict.fromkeys(("float", "int"), "x < low ? (low > high ? high : low) : x > high ? high : x"))  # fmt: skip
 native("clamp_grad(Tensor grad, Tensor input, Scalar? min, Scalar? max) -> Tensor", function=False, method=False, edges=["grad"],
        derivative={"grad": "clamp_grad(grad, input, min, max)"}, code="""
 Tensor *impl_clamp_grad(Tensor *grad, Tensor *input, Scalar min, Scalar max) {
@@ -416,16 +416,25 @@ Tensor *rl_imag(Tensor *input) {
 }
 """, method=False, doc="The imaginary part, as a view.")  # fmt: skip
 
+# ---------------------------------------------------------------- parts of numbers
 
-@python("frexp(Tensor input) -> (Tensor mantissa, Tensor exponent)", derivative="grad_mantissa / exp2(to_dtype(exponent, float64))", out=True,
-        doc="mantissa * 2 ** exponent = input, with the mantissa's magnitude in [0.5, 1).")  # fmt: skip
-def frexp(input):
-    import numpy
-
-    from rushlight import _C
-
-    if not input.is_floating_point():
-        raise RuntimeError("torch.frexp() only supports floating-point dtypes")
-    wide = input.detach() if input.dtype != _C.bfloat16 else input.detach().float()
-    mantissa, exponent = numpy.frexp(wide.numpy())
-    return _C.from_numpy(numpy.array(mantissa)).to(input.dtype), _C.from_numpy(numpy.array(exponent, dtype=numpy.int32))
+op("frexp_mantissa(Tensor input) -> Tensor", kind="unary", kernel={"f32": "frexp_mantissa(x)", "f64": "frexp_mantissa(x)"}, function=False, method=False)
+op("frexp_exponent(Tensor input) -> Tensor", kind="unary", kernel={"f32": "frexp_exponent(x)", "f64": "frexp_exponent(x)"}, out_rule="int32",
+   function=False, method=False)  # fmt: skip
+native("frexp(Tensor input) -> (Tensor mantissa, Tensor exponent)", derivative="grad_mantissa / exp2(to_dtype(exponent, float64))", out=True, code="""
+int impl_frexp(Tensor *input, Tensor **out) {
+    if (!RL_IS_FLOAT(input->dtype)) {
+        PyErr_SetString(PyExc_RuntimeError, "torch.frexp() only supports floating-point dtypes");
+        return -1;
+    }
+    const bool half = input->dtype == RL_F16 || input->dtype == RL_BF16;
+    Tensor *wide = rl_to_dtype_raw(input, half ? RL_F32 : (RLDType)input->dtype), *mantissa = wide ? rl_frexp_mantissa(wide) : NULL;
+    out[0] = mantissa ? rl_to_dtype_raw(mantissa, (RLDType)input->dtype) : NULL;
+    out[1] = out[0] ? rl_frexp_exponent(wide) : NULL;
+    Py_XDECREF(wide);
+    Py_XDECREF(mantissa);
+    if (out[1]) return 0;
+    Py_CLEAR(out[0]);
+    return -1;
+}
+""", doc="mantissa * 2 ** exponent = input, with the mantissa's magnitude in [0.5, 1).")  # fmt: skip

@@ -2,11 +2,11 @@
 
 from rushlight._ops.define import binary, composite, native, op, unary
 
-unary("digamma", "sf_digamma(x)", "grad * polygamma(1, input)", float_result=True,
+unary("digamma", "digamma(x)", "grad * polygamma(1, input)", float_result=True, near={"float": ("digamma_is_near(x)", "digamma_near(x)")},
       inplace_function=False, doc="The logarithmic derivative of the gamma function.")  # fmt: skip
 composite("polygamma(int n, Tensor input) -> Tensor", "polygamma_of(input, n)", out=True, doc="The n-th derivative of digamma.")
 composite("polygamma.method(Tensor input, int n) -> Tensor", "polygamma_of(input, n)", function=False, inplace=True)
-op("polygamma_of(Tensor input, int order) -> Tensor", kind="unary", kernel={"float": "sf_polygamma(order, x)"}, in_rule="float",
+op("polygamma_of(Tensor input, int order) -> Tensor", kind="unary", kernel={"float": "sf_polygamma(order, x)"}, in_rule="float", near={"float": ("(order == 1) & (x > 0)", "trigamma(x)")},
    derivative="grad * polygamma_of(input, order + 1)", node="PolygammaBackward0", function=False, method=False)  # fmt: skip
 native("mvlgamma_halves(Tensor input, int p) -> Tensor", records=True, function=False, method=False, code="""
 Tensor *rl_mvlgamma_halves(Tensor *input, int64_t p) { /* input - i / 2 for each i < p, in a new last dimension */
@@ -22,9 +22,9 @@ composite("mvlgamma(Tensor input, int p) -> Tensor", """
 check(p >= 1, "RuntimeError", "p has to be greater than or equal to 1")
 return sum_dim(lgamma(mvlgamma_halves(input, p)), [-1]) + 0.28618247146235004 * p * (p - 1)
 """, inplace=True, out=True, doc="The logarithm of the multivariate gamma function of dimension p.")  # fmt: skip
-unary("erfinv", "sf_erfinv(x)", "grad * exp(result * result) * 0.886226925452758", float_result=True, inplace_function=False, doc="The inverse of erf.")
-unary("i0", "sf_i0(x)", "grad * special_i1(input)", float_result=True, doc="The modified Bessel function of the first kind, of order 0.")
-unary("sinc", "sf_sinc(x)", "grad * conj(sinc_slope(input))", float_result=True,
+unary("erfinv", "erfinv(x)", "grad * exp(result * result) * 0.886226925452758", float_result=True, inplace_function=False, doc="The inverse of erf.")
+unary("i0", "i0(x)", "grad * special_i1(input)", float_result=True, doc="The modified Bessel function of the first kind, of order 0.")
+unary("sinc", "sinc(x)", "grad * conj(sinc_slope(input))", float_result=True,
       complex="x == 0 ? 1 : DIV(sin(x * 3.141592653589793), (x * 3.141592653589793))", doc="sin(pi x) / (pi x), and 1 at 0.")
 composite("sinc_slope(Tensor input) -> Tensor", """
 x = input * 3.141592653589793
@@ -46,15 +46,18 @@ unary("logit_clamped", "log((x < eps ? eps : x > 1 - eps ? 1 - eps : x) / (1 - (
 _NS = dict(method=False, namespaces=("special",))
 _F = dict(float_result=True, inplace=False, **_NS)
 
-unary("special_ndtr", "0.5f * erfc(-x * 0.7071067811865476f)", "grad * exp(input * input * -0.5) * 0.3989422804014327", **_F,
-      doc="The distribution function of the normal distribution.")  # fmt: skip
-unary("special_ndtri", "sf_ndtri(x)", "grad * exp(result * result * 0.5) * 2.5066282746310002", **_F, doc="The inverse of ndtr().")
-unary("special_log_ndtr", "sf_log_ndtr(x)", "grad * exp(input * input * -0.5 - result) * 0.3989422804014327", **_F, doc="log(ndtr(input)).")
-unary("special_erfcx", "sf_erfcx(x)", "grad * (2 * input * result - 1.1283791670955126)", **_F, doc="exp(input ** 2) * erfc(input).")
-unary("special_i0e", "sf_i0e(x)", "grad * (special_i1e(input) - sgn(input) * result)", **_F, doc="i0() divided by exp(|input|).")
-unary("special_i1", "sf_i1(x)", "grad * bessel_i1_slope(input, special_i0(input), result, 0)", **_F,
+op("special_ndtr(Tensor input) -> Tensor", kind="unary", in_rule="float", out=True, inplace_function=True,
+   kernel={"float": "0.5f * erfc(-x * 0.7071067811865476f)", "f64": "0.5 * erfc(-x * 0.7071067811865476)"}, **_NS,
+   derivative="grad * exp(input * input * -0.5) * 0.3989422804014327", doc="The distribution function of the normal distribution.")  # fmt: skip
+unary("special_ndtri", "sf_ndtri(x)", "grad * exp(result * result * 0.5) * 2.5066282746310002", **_F, near={"float": ("ndtri_is_near(x)", "ndtri_near(x)")}, doc="The inverse of ndtr().")
+unary("special_log_ndtr", "sf_log_ndtr(x)", "grad * exp(input * input * -0.5 - result) * 0.3989422804014327", **_F,
+      near={"float": ("log_ndtr_is_near(x)", "log_ndtr_near(x)")}, doc="log(ndtr(input)).")
+unary("special_erfcx", "sf_erfcx(x)", "grad * (2 * input * result - 1.1283791670955126)", **_F,
+      near={"float": ("erfcx_is_near(x)", "erfcx_near(x)")}, doc="exp(input ** 2) * erfc(input).")
+unary("special_i0e", "i0e(x)", "grad * (special_i1e(input) - sgn(input) * result)", **_F, doc="i0() divided by exp(|input|).")
+unary("special_i1", "i1(x)", "grad * bessel_i1_slope(input, special_i0(input), result, 0)", **_F,
       doc="The modified Bessel function of the first kind, of order 1.")  # fmt: skip
-unary("special_i1e", "sf_i1e(x)", "grad * bessel_i1_slope(input, special_i0e(input), result, 1)", **_F, doc="i1() divided by exp(|input|).")
+unary("special_i1e", "i1e(x)", "grad * bessel_i1_slope(input, special_i0e(input), result, 1)", **_F, doc="i1() divided by exp(|input|).")
 composite("bessel_i1_slope(Tensor input, Tensor i0, Tensor i1, int damped) -> Tensor", """
 slope = i0 - i1 * (sgn(input) * damped + reciprocal(input))
 return masked_fill(slope, input == 0, 0.5)
@@ -66,8 +69,8 @@ for _name, _kernel, _doc in (
     ("bessel_j1", "sf_bessel_j1", "The Bessel function of the first kind, of order 1."),
     ("bessel_y0", "sf_bessel_y0", "The Bessel function of the second kind, of order 0; -inf at 0, NaN below."),
     ("bessel_y1", "sf_bessel_y1", "The Bessel function of the second kind, of order 1; -inf at 0, NaN below."),
-    ("modified_bessel_i0", "sf_i0", "i0()."),
-    ("modified_bessel_i1", "sf_i1", "i1()."),
+    ("modified_bessel_i0", "i0", "i0()."),
+    ("modified_bessel_i1", "i1", "i1()."),
     ("modified_bessel_k0", "sf_k0", "The modified Bessel function of the second kind, of order 0."),
     ("modified_bessel_k1", "sf_k1", "The modified Bessel function of the second kind, of order 1."),
     ("scaled_modified_bessel_k0", "sf_k0e", "exp(input) * modified_bessel_k0(input)."),
