@@ -62,7 +62,7 @@ void rl_zero(Tensor *t) {
 static void copy_same(Tensor *dst, Tensor *src, int64_t width) {
     const int64_t n = dst->numel * width;
     Bytes b = {rl_moves()->copy_bytes, dst->data, src->data};
-    if (dst->storage == src->storage) memmove(b.to, b.from, (size_t)n); /* they may overlap */
+    if (b.to < b.from + n && b.from < b.to + n) memmove(b.to, b.from, (size_t)n);
     else if (n < SHARED_FROM) b.copy(b.to, b.from, (size_t)n);
     else rl_parallel_for(n, 1 << 15, copy_range, &b);
 }

@@ -239,7 +239,9 @@ static int plan(RLPlan *p, Tensor *t, int n, Factor *f, const bool *taken, const
     int64_t shape[RL_MAXDIM];
     int rc = -1, nd, first = -1, last = -1;
     bool adjacent = true;
-    *p = (RLPlan){.n_off = 1, .n_pre_total = 1, .n_post_total = 1};
+    p->off = NULL; /* its arrays are filled as far as they are used */
+    p->n_pre = p->n_post = 0;
+    p->n_off = p->n_pre_total = p->n_post_total = 1;
     for (int i = 0; i < n; i++) ts[i] = f[i].t;
     if ((nd = rl_broadcast_shapes(n, ts, shape)) < 0) { broadcast_error(n, f); goto done; }
     for (int i = 0; i < nd; i++) p->n_off *= shape[i];

@@ -133,6 +133,8 @@ typedef struct {
     int64_t n_runs;
     int64_t *block;            /* offsets within a block, when they are not */
     char *a, *b;
+    int n_pre;                 /* the dimensions before the indexed ones, merged where they are walked in one stride */
+    int64_t pre_size[RL_MAXDIM], pre_stride[RL_MAXDIM];
 } Walk;
 
 /* Rows begin..end of the plan. */
@@ -195,15 +197,15 @@ static void walk_runs(const Walk *w, char *a, char *b) {
 static void walk_before(void *ctx, int64_t begin, int64_t end) {
     const Walk *w = ctx;
     const RLPlan *p = w->p;
-    const int last = p->n_pre - 1;
+    const int last = w->n_pre - 1;
     const int64_t each = p->n_off * (p->n_post_total > 1 ? w->row : w->sb);
     while (begin < end) {
         int64_t rest = begin, rows = 1, s[3] = {w->sb, 0, each};
         char *a = w->a;
-        for (int d = last; d >= 0; rest /= p->pre_size[d--]) a += rest % p->pre_size[d] * p->pre_stride[d];
+        for (int d = last; d >= 0; rest /= w->pre_size[d--]) a += rest % w->pre_size[d] * w->pre_stride[d];
         if (last >= 0) {
-            s[1] = p->pre_stride[last];
-            rows = p->pre_size[last] - begin % p->pre_size[last];
+            s[1] = w->pre_stride[last];
+            rows = w->pre_size[last] - begin % w->pre_size[last];
             if (rows > end - begin) rows = end - begin;
         }
         if (w->runs) for (int64_t j = 0; j < rows; j++) walk_runs(w, a + j * s[1], w->b + (begin + j) * each);
@@ -213,29 +215,35 @@ static void walk_before(void *ctx, int64_t begin, int64_t end) {
     }
 }
 
-/* What is walked in one stride becomes one dimension. */
-static void merge(RLPlan *p) {
+static void merge(Walk *w, const RLPlan *p) {
     int n = 0;
     for (int d = 0; d < p->n_pre; d++) {
         if (p->pre_size[d] == 1) continue;
-        if (n && p->pre_stride[n - 1] == p->pre_size[d] * p->pre_stride[d]) {
-            p->pre_size[n - 1] *= p->pre_size[d];
-            p->pre_stride[n - 1] = p->pre_stride[d];
-            continue;
-        }
-        p->pre_size[n] = p->pre_size[d];
-        p->pre_stride[n++] = p->pre_stride[d];
+        const bool joined = n && w->pre_stride[n - 1] == p->pre_size[d] * p->pre_stride[d];
+        w->pre_size[joined ? n - 1 : n] = p->pre_size[d] * (joined ? w->pre_size[n - 1] : 1);
+        w->pre_stride[joined ? n - 1 : n] = p->pre_stride[d];
+        n += !joined;
     }
-    p->n_pre = n;
+    w->n_pre = n;
 }
 
-int rl_plan_run(const RLPlan *plan, int mode, Tensor *t, char *b, bool single, const char *op) {
-    RLPlan merged = *plan, *p = &merged;
-    Walk w = {.p = p, .mode = mode, .item = RL_ITEMSIZE(t->dtype), .single = single, .a = t->data, .b = b};
+int rl_plan_run(const RLPlan *p, int mode, Tensor *t, char *b, bool single, const char *op) {
+    Walk w; /* its arrays are filled as far as they are used */
+    w.p = p;
+    w.mode = mode;
+    w.item = RL_ITEMSIZE(t->dtype);
+    w.single = single;
+    w.a = t->data;
+    w.b = b;
+    w.add = NULL;
+    w.filled = NULL;
+    w.runs = NULL;
+    w.block = NULL;
     if (!(w.points = rl_points(mode, (RLDType)t->dtype, op))) return -1;
     if (t->device != RL_CPU || p->n_off * p->n_pre_total * p->n_post_total == 0) return 0;
-    merge(p);
+    merge(&w, p);
     w.s[0] = w.sb = single ? 0 : w.item;
+    w.s[1] = w.s[2] = 0;
     w.row = p->n_post_total * w.sb;
     w.part = t->numel * w.item / 8 + 1;
     int64_t run = w.item;
@@ -288,10 +296,10 @@ int rl_plan_run(const RLPlan *plan, int mode, Tensor *t, char *b, bool single, c
             else if (shared && !w.block && run >= LONG_ROW) rl_parallel_for(8, 1, walk_targets, &w);
             else walk_offsets(&w, 0, p->n_off);
             w.b += p->n_off * (p->n_post_total > 1 ? w.row : w.sb);
-            for (int d = p->n_pre - 1; d >= 0; d--) {
-                w.a += p->pre_stride[d];
-                if (++count[d] < p->pre_size[d]) break;
-                w.a -= p->pre_stride[d] * p->pre_size[d];
+            for (int d = w.n_pre - 1; d >= 0; d--) {
+                w.a += w.pre_stride[d];
+                if (++count[d] < w.pre_size[d]) break;
+                w.a -= w.pre_stride[d] * w.pre_size[d];
                 count[d] = 0;
             }
         }

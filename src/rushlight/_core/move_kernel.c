@@ -5,6 +5,11 @@
 #include "copy.h"
 #include "isa.h"
 
+/* Few processors need this level: on x86 there are wider ones. */
+#if RL_ISA_IS_BASE && (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O2")
+#endif
+
 typedef struct { uint64_t half[2]; } wide;
 typedef struct { uint64_t part[4]; } Bytes32;
 typedef struct { uint64_t part[8]; } Bytes64;

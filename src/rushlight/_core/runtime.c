@@ -196,7 +196,7 @@ Tensor *rl_inplace_begin(Tensor *self, bool record) {
     return before;
 }
 
-Tensor *rl_here;
+_Thread_local Tensor *rl_here;
 
 bool rl_take_here(Tensor *input, int n, Tensor *const *reads) {
     if (RL_LIKELY(rl_here != input)) return false;

@@ -42,8 +42,8 @@ Tensor *rl_expand_reduced(Tensor *grad, Ints shape, Ints dims, bool keepdim);
  * for self as it was, then write the result back and take over its history. */
 Tensor *rl_inplace_begin(Tensor *self, bool record);
 /* The tensor that an operation in place offers to be written into, while it calls the impl_ of a `direct` record. True,
- * once, if that is `input` and nothing that is read lies in its storage. */
-extern Tensor *rl_here;
+ * once, if that is `input` and nothing that is read lies in its storage. A thread has its own: another may run before it is taken. */
+extern _Thread_local Tensor *rl_here;
 bool rl_take_here(Tensor *input, int n, Tensor *const *reads);
 Tensor *rl_inplace_finish(Tensor *self, Tensor *result);     /* takes over result */
 Tensor *rl_inplace_view(Tensor *self, Tensor *view);         /* takes over view: t_, squeeze_, ... */

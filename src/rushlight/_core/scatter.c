@@ -156,9 +156,9 @@ typedef struct {
 static void some(void *ctx, int64_t begin, int64_t end) {
     Walk *w = ctx;
     Lines l = w->lines;
-    int64_t size[RL_MAXDIM], count[RL_MAXDIM] = {0};
+    int64_t size[RL_MAXDIM], count[RL_MAXDIM];
     const int last = w->nd - 1;
-    memcpy(size, w->size, sizeof size);
+    for (int d = 0; d <= last; d++) { size[d] = w->size[d]; count[d] = 0; }
     size[w->split] = end - begin;
     l.t += begin * w->t[w->split];
     l.v += begin * w->v[w->split];
@@ -200,7 +200,9 @@ static int out_of_bounds(Tensor *index, int dim, int64_t limit) {
 /* b's element at each place of index against t's element at the same place, except that along dim the
  * index says where.  bs: byte strides of b, NULL when one element stands for all. */
 static int walk(int mode, Tensor *t, int dim, Tensor *index, char *b, const int64_t *bs, const char *op) {
-    Walk w = {.lead = lead_for(mode, (RLDType)t->dtype)};
+    Walk w; /* its arrays are filled as far as they are used */
+    w.lead = lead_for(mode, (RLDType)t->dtype);
+    w.nd = w.missed = 0;
     if (!(w.lines.points = rl_points(mode, (RLDType)t->dtype, op))) return -1;
     if (index->numel == 0 || t->device != RL_CPU) return 0;
     Tensor *ix = rl_to_dtype_raw(index, RL_I64);

@@ -74,8 +74,6 @@ typedef struct {
 #define TILE 128
 #define TILE_LENGTH 512
 
-/* A kernel's loop costs some elements' time to begin and to end; gathering elements that lie apart costs less. */
-#define SHORT 6
 /* Rows that are shorter than this are joined: a call of the kernel, and vector code for what is no whole number of vectors, cost
  * more than bringing operands that are broadcast or lie apart into blocks. */
 #define SHORT_ROW 64
@@ -147,15 +145,6 @@ static void plane(const Walk *w, char *const *at, int64_t n0, int64_t n1) {
     for (int k = 0; k < n; k++) {
         s[k] = w->stride[0][k];
         s[n + k] = w->ndim > 1 ? w->stride[1][k] : 0;
-    }
-    if (n0 < SHORT && n1 >= 8 * SHORT) { /* across, some rows at once */
-        int64_t turned[2 * RL_MAXOPS];
-        for (int k = 0; k < n; k++) { turned[k] = s[n + k]; turned[n + k] = s[k]; }
-        for (int64_t j = 0; j < n1; j += TILE_LENGTH) {
-            for (int k = 0; k < n; k++) p[k] = at[k] + j * s[n + k];
-            w->kernel(p, turned, n1 - j < TILE_LENGTH ? n1 - j : TILE_LENGTH, n0, w->params);
-        }
-        return;
     }
     if (!w->tiled) {
         for (int k = 0; k < n; k++) p[k] = at[k];
