@@ -269,7 +269,7 @@ def test_reductions_of_rows_that_lie_in_any_way():
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("few", [2, 3, 5, 7, 8, 16, 17, 31, 32, 33])
 def test_reductions_of_few_columns_and_of_short_rows(dtype, few):
-    for many in (15, 16, 63, 64, 65, 127, 128, 129, 1000, 9000):
+    for many in (15, 16, 63, 64, 65, 127, 128, 129, 511, 512, 513, 1100, 9000):
         x = torch.from_numpy(numbers((many, few), dtype, few))
         check_reductions(x, 0)
         check_reductions(x, 1)

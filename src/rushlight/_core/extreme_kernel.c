@@ -1,5 +1,6 @@
 /* extreme_kernel.c -- extremes and their positions, for one instruction set (isa.h says how it is compiled for each).
  *
+ * Many short rows are turned into columns, and a long row that lies apart is brought together by the block.
  * A dense row is read twice, by two loops that vectorise: for its extreme (reduce.h), then for where that is first met.
  * Columns lie side by side: the rows pass by, and each column keeps its best; positions are counted in an integer as wide
  * as an element, within blocks of rows, for the vectors' sake.  NaN wins, and the first NaN stays.
@@ -14,6 +15,7 @@
 
 #define LANES 64
 #define SHORT 16
+#define BLOCK 512              /* elements that lie apart are brought together */
 #define ROWS (1 << 14)         /* fit any place */
 
 /* IDENTITY loses against everything; PLACE is an integer of T's width, or of 16 bits. */
@@ -50,6 +52,18 @@
         }                                                                                                          \
         for (int l = 0; value && l < w; l++) ((T_##D *)value)[l] = ((const T_##D *)(in + index[l] * sn))[l];       \
     }                                                                                                              \
+    static int64_t NAME##_strided(const char *in, int64_t n, int64_t sn) {                                         \
+        T_##D block[BLOCK];                                                                                        \
+        A_##D top = 0;                                                                                             \
+        int64_t at = -1;                                                                                           \
+        for (int64_t i = 0; i < n && top == top; i += BLOCK, in += BLOCK * sn) {                                   \
+            const int64_t c = n - i < BLOCK ? n - i : BLOCK;                                                       \
+            for (int64_t k = 0; k < c; k++) block[k] = *(const T_##D *)(in + k * sn);                              \
+            const A_##D x = NAME##_fold_dense(block, c);                                                           \
+            if (at < 0 || BETTER(x, top) || x != x) { top = x; at = i + NAME##_find(block, c, x); }                \
+        }                                                                                                          \
+        return at;                                                                                                 \
+    }                                                                                                              \
     static void NAME(const char *in, int64_t n, int64_t sn, int64_t m, int64_t sm, char *value, int64_t *index) {  \
         const int64_t size = (int64_t)sizeof(T_##D);                                                               \
         if (m >= 8 && sm == size && sn != size) {                                                                  \
@@ -70,6 +84,8 @@
         for (int64_t j = 0; j < m; j++, in += sm) {                                                                \
             if (sn == size) {                                                                                      \
                 index[j] = NAME##_find((const T_##D *)in, n, NAME##_fold_row(in, n, sn));                          \
+            } else if (n >= BLOCK / 8) {                                                                           \
+                index[j] = NAME##_strided(in, n, sn);                                                              \
             } else {                                                                                               \
                 A_##D top = LD_##D(*(const T_##D *)in);                                                            \
                 index[j] = 0;                                                                                      \

@@ -19,7 +19,7 @@ typedef struct { const char *name; RLDType dtype; RLReduce kernel; } ReduceInteg
 #define RL_LANES 16
 #define RL_BLOCK 512
 #define RL_COLS 128
-#define RL_SHORT 8             /* rows below this are turned, */
+#define RL_SHORT 16            /* rows up to this are turned (sums of RL_LANES / 2 or more are folded as a tree), */
 #define RL_TURN 64             /* so many at a time */
 
 /* Unrolled before it is vectorised, a loop over lanes stays scalar where STEP is a choice. */
@@ -86,6 +86,19 @@ void rl_turn_rows(void *to, const char *in, int64_t n, int64_t sn, int64_t m, in
         if (m >= 4 && sm == (int64_t)sizeof(TI) && sn != sm) {                                           \
             for (int64_t j0 = 0; j0 < m; j0 += RL_COLS) {                                                \
                 int64_t w = m - j0 < RL_COLS ? m - j0 : RL_COLS;                                         \
+                if (ROWS != 2 && n <= 64 && w == RL_COLS) { /* short columns stay in registers */        \
+                    for (int64_t j = j0; j < j0 + RL_COLS; j += 2 * RL_LANES) {                          \
+                        ACC a[2 * RL_LANES];                                                             \
+                        RL_LOOP for (int l = 0; l < 2 * RL_LANES; l++) a[l] = IDENTITY;                  \
+                        for (int64_t i = 0; i < n; i++) {                                                \
+                            const TI *p = (const TI *)(in + i * sn) + j;                                 \
+                            RL_LOOP for (int l = 0; l < 2 * RL_LANES; l++) { const ACC x = LD(p[l]); a[l] = STEP(a[l], x); } \
+                        }                                                                                \
+                        if (so == (int64_t)sizeof(TO)) for (int l = 0; l < 2 * RL_LANES; l++) ((TO *)out)[j + l] = ST(a[l]); \
+                        else for (int l = 0; l < 2 * RL_LANES; l++) *(TO *)(out + (j + l) * so) = ST(a[l]); \
+                    }                                                                                    \
+                    continue;                                                                            \
+                }                                                                                        \
                 ACC sums[RL_COLS], part[RL_COLS], *acc = n > 64 ? sums : part; /* one part is the whole */ \
                 if (n > 64 || n == 0) for (int64_t j = 0; j < w; j++) acc[j] = IDENTITY;                 \
                 for (int64_t i0 = 0; i0 < n; i0 += 64) {                                                 \
@@ -116,8 +129,8 @@ void rl_turn_rows(void *to, const char *in, int64_t n, int64_t sn, int64_t m, in
             }                                                                                            \
             return;                                                                                      \
         }                                                                                                \
-        if (n > 1 && n < RL_SHORT && m >= 16 && sn && sm) {                                              \
-            TI turned[(RL_SHORT - 1) * RL_TURN];                                                         \
+        if (n > 1 && n <= (RL_WHOLE_ROWS(ROWS, ACC, STEP) ? RL_SHORT : RL_LANES / 2 - 1) && m >= 16 && sn && sm) { \
+            TI turned[RL_SHORT * RL_TURN];                                                               \
             for (int64_t j = 0; j < m; j += RL_TURN) {                                                   \
                 const int64_t w = m - j < RL_TURN ? m - j : RL_TURN;                                     \
                 rl_turn_rows(turned, in + j * sm, n, sn, w, sm, sizeof(TI));                             \
