@@ -102,7 +102,7 @@ typedef struct {
  * one, and the results of the columns of the same name are joined. */
 static void few_columns(const Job *j, char *out, const char *in, int64_t m) {
     const int64_t k = ACROSS / m, n = j->red.n / k, rest = j->red.n % k, width = j->out_item, row = m * width;
-    char results[(ACROSS + FEW_COLUMNS) * sizeof(c128)];
+    _Alignas(c128) char results[(ACROSS + FEW_COLUMNS) * sizeof(c128)];
     j->kernel(results, in, n, k * j->red.stride, k * m, width, j->item);
     if (rest) j->kernel(results + k * row, in + n * k * j->red.stride, rest, j->red.stride, m, width, j->item);
     j->join(out, results, k + (rest > 0), row, m, j->out_stride[0], width);

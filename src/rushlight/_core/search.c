@@ -81,7 +81,8 @@ typedef struct {
 } Search;
 
 static inline bool equal_at(const Search *s, int64_t place, int64_t i) {
-    if (place == s->n) return false;
+    if (s->n == 0) return false;
+    place -= place == s->n; /* what belongs behind the last is not equal to it: no branch is needed to know */
     switch (s->dt) {
         case RL_I32: return ((const int32_t *)s->sorted)[place] == ((const int32_t *)s->values)[i];
         case RL_I64: return ((const int64_t *)s->sorted)[place] == ((const int64_t *)s->values)[i];

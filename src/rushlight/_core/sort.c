@@ -168,7 +168,7 @@ static void insert_few(const Order *o, const OrderWork *w, const Rows *r) {
         for (; j > 0 && key[j - 1] > x; j--) { key[j] = key[j - 1]; at[j] = at[j - 1]; }
         key[j] = x;
         at[j] = (uint64_t)i++;
-        limit = key[k - 1];
+        if (have == k) limit = key[k - 1];
     }
     put(o, r, at, UINT64_MAX, 0, k);
 }

@@ -62,6 +62,7 @@ static Tensor *mean_of(Tensor *t, Ints dim, bool keepdim, RLDType dtype) {
     Tensor *n = rl_wrap_double((double)rl_dim_count(t, dim)), *r = n ? rl_div_(s, n) : NULL;
     Py_XDECREF(n);
     Py_DECREF(s);
+    if (r) r->version->value = 0; /* not written since the user has had it */
     return r;
 }
 Tensor *impl_mean(Tensor *t, RLDType dtype) { return mean_of(t, (Ints){NULL, -1}, false, dtype); }
