@@ -119,6 +119,10 @@ def test_integer_arithmetic(dtype, n):
     assert torch.logical_not(a).tolist() == [not p for p in x]
     assert (a << 3).tolist() == [wrapped(p << 3) for p in x]
     assert (a >> 3).tolist() == [p >> 3 for p in x]
+    bits = [rng.randint(0, 70) for _ in range(n)]
+    by, width = torch.tensor(bits, dtype=dtype), torch.iinfo(dtype).bits
+    assert (a << by).tolist() == [wrapped(p << k) if k < width else 0 for p, k in zip(x, bits, strict=True)]
+    assert (a >> by).tolist() == [p >> k for p, k in zip(x, bits, strict=True)]
     assert a.clamp(3, 60).tolist() == [min(max(p, 3), 60) for p in x]
     assert a.clamp(min=4).tolist() == [max(p, 4) for p in x]
     assert a.clamp(max=4).tolist() == [min(p, 4) for p in x]

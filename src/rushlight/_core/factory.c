@@ -424,6 +424,9 @@ static Tensor *part(Tensor *z, int k) {
 }
 
 /* Two dense parts at one go: a copy of each part by itself writes every line twice. */
+#if defined(__GNUC__) && !defined(__clang__)
+__attribute__((optimize("O3")))
+#endif
 static void interleave(Tensor *z, Tensor *real, Tensor *imag) {
 #define INTERLEAVE(T) {                                                                                                 \
         const T *re = (const T *)real->data, *im = (const T *)imag->data;                                               \

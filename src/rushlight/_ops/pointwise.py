@@ -252,8 +252,8 @@ for _name, _c, _b in (("bitwise_and", "a & b", "a & b"), ("bitwise_or", "a | b",
     op(f"{_name}(Tensor input, Operand other) -> Tensor", kind="binary", inplace=True, out=True, kernel={"int": _c, "bool": _b},
        doc=f"{_c.split()[1]} of the bits; of booleans the logical operation.")  # fmt: skip
 op("bitwise_not(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, kernel={"int": "~x", "bool": "!x"}, inplace_function=False, doc="The bits inverted.")
-for _name, _c in (("bitwise_left_shift", "(b < 0) | (b >= (int64_t)sizeof(a) * 8) ? 0 : (int64_t)((uint64_t)a << b)"),
-                  ("bitwise_right_shift", "(b < 0) | (b >= (int64_t)sizeof(a) * 8) ? (a < 0 ? -1 : 0) : a >> b")):  # fmt: skip
+for _name, _c in (("bitwise_left_shift", "(b < 0) | (b >= (int)sizeof(a) * 8) ? 0 : shl(a, b)"),
+                  ("bitwise_right_shift", "(b < 0) | (b >= (int)sizeof(a) * 8) ? -(a < 0) : shr(a, b)")):  # fmt: skip
     op(f"{_name}(Tensor input, Operand other) -> Tensor", kind="binary", inplace=True, out=True, kernel={"int": _c}, doc="Bits shifted.")
 unary("isnan", "x != x", int="0", bool="0", complex="(RE(x) != RE(x)) || (IM(x) != IM(x))", result="bool", inplace=False, out=False, doc="""The element is NaN.
 
