@@ -453,3 +453,9 @@ def test_short_rows_of_three_operands():
         deep.transpose(0, 1) * row, deep.transpose(0, 1).contiguous() * row.expand(40, 7, 5).contiguous()
     )
     assert torch.equal(torch.pow(deep, row), torch.pow(deep, row.expand(7, 40, 5).contiguous()))
+
+
+def test_windows_that_overlap_are_written_one_after_another():
+    x = torch.ones(304)
+    x.unfold(0, 5, 1).mul_(0.5)  # each element once for each window it is in
+    assert x.tolist() == [0.5 ** min(i + 1, 304 - i, 5) for i in range(304)]
