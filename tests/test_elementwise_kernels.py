@@ -331,6 +331,9 @@ def test_special_functions(dtype):
     )
     torch.testing.assert_close(torch.lgamma(x), torch.tensor([math.lgamma(v) for v in x.tolist()], dtype=dtype), rtol=2e-7 * digits if digits == 4 else 1e-13,
                                atol=1e-7 if digits == 4 else 1e-15)  # fmt: skip
+    same(
+        torch.lgamma(torch.tensor([1.0, 2.0, 0.0, -3.0, -math.inf], dtype=dtype)).tolist(), [0.0, 0.0] + [math.inf] * 3
+    )
     up = torch.digamma(x.double() + 1) - 1 / x.double()
     torch.testing.assert_close(
         torch.digamma(x).double(), up, rtol=1e-6 if digits == 4 else 1e-11, atol=1e-6 if digits == 4 else 1e-11

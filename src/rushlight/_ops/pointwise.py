@@ -199,7 +199,8 @@ unary("sigmoid", "sigmoid(x)", "sigmoid_backward(grad, result)", complex="DIV(1,
        """)  # fmt: skip
 unary("erf", "erf(x)", "grad * exp(-input * input) * 1.1283791670955126", **_E, doc="The error function.")
 unary("erfc", "erfc(x)", "grad * exp(-input * input) * -1.1283791670955126", **_E, doc="1 - erf(input), exact for large input.")
-unary("lgamma", "lgamma(x)", "grad * digamma(input)", **_E, inplace_function=False, doc="log |gamma(input)|.")
+# + 0 because float32's fit gives -0 at 1
+unary("lgamma", "lgamma(x) + 0", "grad * digamma(input)", **_E, inplace_function=False, doc="log |gamma(input)|.")
 op("sigmoid_backward(Tensor grad_output, Tensor output) -> Tensor", kind="binary", kernel={"float": "a * (b * (1 - b))", "complex": "MUL(a, conj(MUL(b, 1 - b)))"},
    derivative={"grad_output": "sigmoid_backward(grad, output)", "output": "grad * conj(grad_output) * (1 - 2 * output)"}, function=False, method=False,
    node="SigmoidBackwardBackward0")  # fmt: skip
