@@ -119,6 +119,10 @@ def test_integer_arithmetic(dtype, n):
     assert torch.logical_not(a).tolist() == [not p for p in x]
     assert (a << 3).tolist() == [wrapped(p << 3) for p in x]
     assert (a >> 3).tolist() == [p >> 3 for p in x]
+    bits = [rng.randint(0, 70) for _ in range(n)]
+    by, width = torch.tensor(bits, dtype=dtype), torch.iinfo(dtype).bits
+    assert (a << by).tolist() == [wrapped(p << k) if k < width else 0 for p, k in zip(x, bits, strict=True)]
+    assert (a >> by).tolist() == [p >> k for p, k in zip(x, bits, strict=True)]
     assert a.clamp(3, 60).tolist() == [min(max(p, 3), 60) for p in x]
     assert a.clamp(min=4).tolist() == [max(p, 4) for p in x]
     assert a.clamp(max=4).tolist() == [min(p, 4) for p in x]
@@ -327,6 +331,9 @@ def test_special_functions(dtype):
     )
     torch.testing.assert_close(torch.lgamma(x), torch.tensor([math.lgamma(v) for v in x.tolist()], dtype=dtype), rtol=2e-7 * digits if digits == 4 else 1e-13,
                                atol=1e-7 if digits == 4 else 1e-15)  # fmt: skip
+    same(
+        torch.lgamma(torch.tensor([1.0, 2.0, 0.0, -3.0, -math.inf], dtype=dtype)).tolist(), [0.0, 0.0] + [math.inf] * 3
+    )
     up = torch.digamma(x.double() + 1) - 1 / x.double()
     torch.testing.assert_close(
         torch.digamma(x).double(), up, rtol=1e-6 if digits == 4 else 1e-11, atol=1e-6 if digits == 4 else 1e-11
@@ -449,3 +456,9 @@ def test_short_rows_of_three_operands():
         deep.transpose(0, 1) * row, deep.transpose(0, 1).contiguous() * row.expand(40, 7, 5).contiguous()
     )
     assert torch.equal(torch.pow(deep, row), torch.pow(deep, row.expand(7, 40, 5).contiguous()))
+
+
+def test_windows_that_overlap_are_written_one_after_another():
+    x = torch.ones(304)
+    x.unfold(0, 5, 1).mul_(0.5)  # each element once for each window it is in
+    assert x.tolist() == [0.5 ** min(i + 1, 304 - i, 5) for i in range(304)]

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,9 +175,12 @@ def _compile(unit: Unit, object_file: Path, config: Config, digests: _Digests) -
     except (OSError, ValueError, KeyError):
         pass  # never compiled here, or the build was cut short
     record_file.unlink(missing_ok=True)
+    started = time.time()
     _run([*command, "-MMD", "-MF", str(depfile), "-o", str(object_file)])
     inputs = {path: digests(path) for path in _depfile_inputs(depfile)}
-    record_file.write_text(json.dumps({"command": command, "inputs": inputs}))
+    # What was edited meanwhile may not be what was compiled: without a record it is compiled again.
+    if all(os.path.getmtime(path) < started for path in inputs):
+        record_file.write_text(json.dumps({"command": command, "inputs": inputs}))
     return True
 
 

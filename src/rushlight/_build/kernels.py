@@ -78,7 +78,8 @@ def is_plain(op: Op, dtype: str) -> bool:
     ):
         return False
     return bool(near_form(op, dtype)) or (
-        not set(_CALL.findall(text)) - {"MUL", "DIV", "conj", "atan2", "direction", "sizeof"} and not re.search(r"[/%]", text)
+        not set(_CALL.findall(text)) - {"MUL", "DIV", "conj", "atan2", "direction", "shl", "shr", "sizeof"}
+        and not re.search(r"[/%]", text)
     )
 
 

@@ -97,6 +97,13 @@ static inline double complex log_add_complex(double complex a, double complex b)
     const double re = creal(ratio), im = cimag(ratio);
     return top + CMPLX(log1p(re * (2 + re) + im * im) / 2, atan2(im, 1 + re));
 }
+/* Shifts by less than the width of the dtype, in no more bits than that takes; the mask says so to the compiler. */
+static inline int32_t shl_32(int32_t a, int32_t b) { return (int32_t)((uint32_t)a << (b & 31)); }
+static inline int64_t shl_64(int64_t a, int64_t b) { return (int64_t)((uint64_t)a << (b & 63)); }
+static inline int32_t shr_32(int32_t a, int32_t b) { return a >> (b & 31); }
+static inline int64_t shr_64(int64_t a, int64_t b) { return a >> (b & 63); }
+#define shl(a, b) _Generic((a), int64_t: shl_64, default: shl_32)((a), (b))
+#define shr(a, b) _Generic((a), int64_t: shr_64, default: shr_32)((a), (b))
 /* z / |z|, 0 at 0. */
 static inline c64 direction_c64(c64 z) {
     const float a = vm_hypotf(RE(z), IM(z)), q = 1 / a;

@@ -74,9 +74,10 @@ typedef struct {
 #define TILE 128
 #define TILE_LENGTH 512
 
-/* Rows that are shorter than this are joined: a call of the kernel, and vector code for what is no whole number of vectors, cost
+/* Rows that are shorter than this are joined, unless there is little of them: a call of the kernel, and vector code for what is no whole number of vectors, cost
  * more than bringing operands that are broadcast or lie apart into blocks. */
 #define SHORT_ROW 64
+#define FEW 256
 #define JOINED 512
 #define MOST_BYTES 16
 
@@ -236,6 +237,13 @@ void rl_walk_dense(RLKernel kernel, int n_ops, char **data, const int64_t *strid
     else rl_parallel_for(n, grain, some_columns, &w);
 }
 
+/* Whether no two of the output's elements in the inner dimensions share memory, as they do in windows that overlap: there each
+ * row must see what the one before it has written. */
+static bool rows_apart(const Walk *w) {
+    const int64_t s0 = llabs(w->stride[0][0]), s1 = llabs(w->stride[1][0]);
+    return s1 >= w->shape[0] * s0 || s0 >= w->shape[1] * s1;
+}
+
 void rl_walk(RLKernel kernel, int n_ops, int ndim, const int64_t *shape, const int64_t *const *strides, const int64_t *sizes,
              char *const *data, const void *params, int64_t grain) {
     Walk w = {.kernel = kernel, .params = params, .n_ops = n_ops};
@@ -262,7 +270,7 @@ void rl_walk(RLKernel kernel, int n_ops, int ndim, const int64_t *shape, const i
     for (int k = 0; k < n_ops; k++) w.data[k] = data[k];
     if (nd > 1 && w.shape[0] > 4 && w.shape[1] > 4)
         for (int k = 0; k < n_ops; k++) w.tiled |= w.stride[1][k] != 0 && llabs(w.stride[1][k]) < llabs(w.stride[0][k]);
-    if (sizes && nd > 1 && w.shape[0] < SHORT_ROW && w.shape[1] > 1) {
+    if (sizes && nd > 1 && w.shape[0] < SHORT_ROW && w.shape[1] > 1 && total >= FEW && rows_apart(&w)) {
         w.joined = true;
         w.tiled = false;
         for (int k = 0; k < n_ops; k++) w.size[k] = sizes[k];

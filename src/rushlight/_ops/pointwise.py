@@ -199,7 +199,8 @@ unary("sigmoid", "sigmoid(x)", "sigmoid_backward(grad, result)", complex="DIV(1,
        """)  # fmt: skip
 unary("erf", "erf(x)", "grad * exp(-input * input) * 1.1283791670955126", **_E, doc="The error function.")
 unary("erfc", "erfc(x)", "grad * exp(-input * input) * -1.1283791670955126", **_E, doc="1 - erf(input), exact for large input.")
-unary("lgamma", "lgamma(x)", "grad * digamma(input)", **_E, inplace_function=False, doc="log |gamma(input)|.")
+# + 0 because float32's fit gives -0 at 1
+unary("lgamma", "lgamma(x) + 0", "grad * digamma(input)", **_E, inplace_function=False, doc="log |gamma(input)|.")
 op("sigmoid_backward(Tensor grad_output, Tensor output) -> Tensor", kind="binary", kernel={"float": "a * (b * (1 - b))", "complex": "MUL(a, conj(MUL(b, 1 - b)))"},
    derivative={"grad_output": "sigmoid_backward(grad, output)", "output": "grad * conj(grad_output) * (1 - 2 * output)"}, function=False, method=False,
    node="SigmoidBackwardBackward0")  # fmt: skip
@@ -252,8 +253,8 @@ for _name, _c, _b in (("bitwise_and", "a & b", "a & b"), ("bitwise_or", "a | b",
     op(f"{_name}(Tensor input, Operand other) -> Tensor", kind="binary", inplace=True, out=True, kernel={"int": _c, "bool": _b},
        doc=f"{_c.split()[1]} of the bits; of booleans the logical operation.")  # fmt: skip
 op("bitwise_not(Tensor input) -> Tensor", kind="unary", inplace=True, out=True, kernel={"int": "~x", "bool": "!x"}, inplace_function=False, doc="The bits inverted.")
-for _name, _c in (("bitwise_left_shift", "(b < 0) | (b >= (int64_t)sizeof(a) * 8) ? 0 : (int64_t)((uint64_t)a << b)"),
-                  ("bitwise_right_shift", "(b < 0) | (b >= (int64_t)sizeof(a) * 8) ? (a < 0 ? -1 : 0) : a >> b")):  # fmt: skip
+for _name, _c in (("bitwise_left_shift", "(b < 0) | (b >= (int)sizeof(a) * 8) ? 0 : shl(a, b)"),
+                  ("bitwise_right_shift", "(b < 0) | (b >= (int)sizeof(a) * 8) ? -(a < 0) : shr(a, b)")):  # fmt: skip
     op(f"{_name}(Tensor input, Operand other) -> Tensor", kind="binary", inplace=True, out=True, kernel={"int": _c}, doc="Bits shifted.")
 unary("isnan", "x != x", int="0", bool="0", complex="(RE(x) != RE(x)) || (IM(x) != IM(x))", result="bool", inplace=False, out=False, doc="""The element is NaN.
 
