@@ -70,8 +70,7 @@ def _build(package: Path, work: Path, config: Any) -> None:
 
     units = [unit for unit in rendered if unit.path.suffix == ".c"]
     for path in sorted(core.glob("*.c")):
-        levels = _compile.machine_isas() if path.stem.endswith("_kernel") else [None]
-        units += [_compile.Unit(path, level) for level in levels]
+        units += _compile.of_each_level(path) if path.stem.endswith("_kernel") else [_compile.Unit(path)]
     _compile.compile_and_link(units, package / f"_C{sysconfig.get_config_var('EXT_SUFFIX')}", work, config)
     for unit in rendered:
         if unit.path.suffix == ".pyi":

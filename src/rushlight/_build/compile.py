@@ -54,12 +54,13 @@ class Unit:
     """One file that the build takes in.
 
     A `.c` file with `isa=None` is glue; with a level's name (`base`, `avx2`, `avx512`) it is a kernel compiled for
-    that level with `-DRL_ISA=<level>`, and left out on machines that do not know the level. A `.pyi` file is
-    a stub, copied into the package.
+    that level with `-DRL_ISA=<level>`, and left out on machines that do not know the level. A `rare` one may take
+    its time, so that its compilation need not. A `.pyi` file is a stub, copied into the package.
     """
 
     path: Path
     isa: str | None = None
+    rare: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,13 @@ def machine_isas() -> list[str]:
     return list(ISA_FLAGS) if platform.machine().lower() in ("x86_64", "amd64") else ["base"]
 
 
+def of_each_level(path: Path) -> list[Unit]:
+    """A kernel's units. Where there are wider levels, few machines run the base one; products are unrolled even there."""
+    levels = machine_isas()
+    few = len(levels) > 1 and not path.stem.startswith("gemm")
+    return [Unit(path, isa, rare=few and isa == "base") for isa in levels]
+
+
 def find_compiler() -> tuple[str, ...] | None:
     """The C compiler as the start of a command line: $CC, a compiler on the path, or ziglang from PyPI."""
     from importlib.util import find_spec
@@ -96,7 +104,7 @@ def find_compiler() -> tuple[str, ...] | None:
     return (sys.executable, "-m", "ziglang", "cc") if find_spec("ziglang") else None
 
 
-def compile_flags(config: Config, isa: str | None) -> list[str]:
+def compile_flags(config: Config, isa: str | None, rare: bool = False) -> list[str]:
     """The command line of a unit, without its input and output."""
     flags = list(COMMON_FLAGS)
     if config.sanitize:
@@ -104,7 +112,7 @@ def compile_flags(config: Config, isa: str | None) -> list[str]:
         # memcpy of no bytes from NULL: what shapes without dimensions are, and well defined since C2y.
         flags += ["-g", "-O1", "-fno-sanitize=nonnull-attribute"]
     else:
-        flags += ["-O2" if isa is None else "-O3", "-fno-plt"]
+        flags += ["-O1" if rare else "-O2" if isa is None else "-O3", "-fno-plt"]
     if "ziglang" in config.compiler:
         # zig aims at the processor it runs on and traps undefined behaviour unless told otherwise.
         flags += ["-fno-sanitize=undefined"] if not config.sanitize else []
@@ -163,7 +171,7 @@ def _depfile_inputs(path: Path) -> list[str]:
 def _compile(unit: Unit, object_file: Path, config: Config, digests: _Digests) -> bool:
     """Brings one object up to date; True when the compiler had to run."""
     depfile, record_file = object_file.with_suffix(".d"), object_file.with_suffix(".json")
-    command = [*config.compiler, *compile_flags(config, unit.isa), "-c", str(unit.path)]
+    command = [*config.compiler, *compile_flags(config, unit.isa, unit.rare), "-c", str(unit.path)]
     try:
         record = json.loads(record_file.read_text())
         if (

@@ -15,7 +15,7 @@ from rushlight._ops.define import Op
 WIDE = ("f32", "f64")
 OTHER = ("bool", "u8", "i8", "i16", "i32", "i64", "f16", "bf16", "c64", "c128")
 HALF = ("f16", "bf16")
-PLAIN = ("bool", "u8", "i32", "i64", "c64", "c128")
+PLAIN = ("bool", "u8", "i32", "i64", "c64")
 PLAIN_LEVEL = "avx2"
 CATEGORY = {"bool": "bool", "f16": "float", "bf16": "float", "f32": "float", "f64": "float", "c64": "complex",
             "c128": "complex", **dict.fromkeys(("u8", "i8", "i16", "i32", "i64"), "int")}  # fmt: skip

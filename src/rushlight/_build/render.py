@@ -11,7 +11,7 @@ import pkgutil
 from pathlib import Path
 
 from rushlight._build import cgen, stubs, surface
-from rushlight._build.compile import Unit, machine_isas
+from rushlight._build.compile import Unit, machine_isas, of_each_level
 from rushlight._build.kernels import (
     HALF,
     OTHER,
@@ -216,8 +216,10 @@ def render(out: Path) -> list[Unit]:
         with_kernels = [op for op in ops if op.kernel] + [op for op in ops if op.reduce]
         if with_kernels:
             wide = write(f"kernels_{family}.c", writer.family(with_kernels, family, wide=True))
-            units += [Unit(wide, isa) for isa in machine_isas()]
-            units.append(Unit(write(f"kernels_{family}_other.c", writer.family(with_kernels, family, wide=False))))
+            units += of_each_level(wide)
+            # Loops over these dtypes are scalar code, except in reductions.
+            other = write(f"kernels_{family}_other.c", writer.family(with_kernels, family, wide=False))
+            units.append(Unit(other, rare=not any(op.reduce for op in ops)))
         if has_plain(elementwise := [op for op in ops if op.kernel]):
             units.append(Unit(write(f"kernels_{family}_plain.c", writer.plain(elementwise, family)), PLAIN_LEVEL))
     units += [Unit(path) for path in stubs.write(out)]

@@ -6,11 +6,6 @@
 #include "isa.h"
 #include "types.h"
 
-/* Of all pairs, few are worth unrolling; on x86 those have wider levels. */
-#if RL_ISA_IS_BASE && (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("O2")
-#endif
-
 typedef struct { uint64_t half[2]; } Sixteen;
 
 void RL_ISA_NAME(rl_fill_row)(void *to_, const void *value, int64_t n, size_t size) {
