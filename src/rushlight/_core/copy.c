@@ -36,7 +36,7 @@ const RLMoves *rl_moves(void) {
 }
 
 #define GRAIN 8192 /* elements: a microsecond of copying */
-#define SHARED_FROM (1 << 19) /* bytes: below, one thread is as fast */
+#define SHARED_FROM (1 << 18) /* bytes: below, one thread is as fast */
 
 typedef struct { uint64_t half[2]; } Sixteen;
 
