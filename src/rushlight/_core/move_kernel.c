@@ -111,7 +111,8 @@ void RL_ISA_NAME(rl_put_rows)(char *to, const int64_t *off, const char *from, in
             }                                                                                              \
         }                                                                                                  \
     }                                                                                                      \
-    static void zip_##T(T *restrict to, const T *restrict a, const T *restrict b, int64_t n) {             \
+    typedef T loose_##T __attribute__((aligned(1))); /* what is zipped may be some elements of a narrower dtype */ \
+    static void zip_##T(loose_##T *restrict to, const loose_##T *restrict a, const loose_##T *restrict b, int64_t n) { \
         for (int64_t i = 0; i < n; i++) {                                                                  \
             to[2 * i] = a[i];                                                                              \
             to[2 * i + 1] = b[i];                                                                          \
