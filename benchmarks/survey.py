@@ -13,7 +13,7 @@ import math
 import re
 
 from harness import Contest, duration, engines_installed, geometric_mean, number, table
-from sweep import Cell
+from sweep import Cell, report
 
 SHAPES = {
     "10×10": (10, 10),
@@ -202,11 +202,7 @@ def main() -> None:
     ap.add_argument("--cells", action="store_true", help="one line a cell, the slowest first, instead of tables")
     args = ap.parse_args()
     texts, cells = run(args.filter, args.threads)
-    if args.cells:
-        for cell in sorted(cells, key=lambda cell: cell.ratio):
-            print(cell)
-    else:
-        print("\n\n".join(texts.values()))
+    report(texts, cells, args.cells)
 
 
 if __name__ == "__main__":

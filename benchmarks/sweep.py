@@ -275,6 +275,15 @@ def run(quick: bool, only: str = "", wanted: str = "", threads: int | None = Non
     return texts, cells
 
 
+def report(texts: dict[str, str], cells: list[Cell], each: bool) -> None:
+    """Prints the tables, or with `each` one line a cell, the slowest first."""
+    if each:
+        for cell in sorted(cells, key=lambda cell: cell.ratio):
+            print(cell)
+    else:
+        print("\n\n".join(texts.values()))
+
+
 def main() -> None:
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--quick", action="store_true")
@@ -284,11 +293,7 @@ def main() -> None:
     ap.add_argument("--cells", action="store_true", help="one line a cell, the slowest first, instead of tables")
     args = ap.parse_args()
     texts, cells = run(args.quick, args.only, args.filter, args.threads)
-    if args.cells:
-        for cell in sorted(cells, key=lambda cell: cell.ratio):
-            print(cell)
-    else:
-        print("\n\n".join(texts.values()))
+    report(texts, cells, args.cells)
 
 
 if __name__ == "__main__":

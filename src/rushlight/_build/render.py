@@ -158,6 +158,8 @@ def kernel_init(family: str, elementwise: list[Op], reductions: list[Op]) -> str
             lines += [f"        for (int k = 0; k < {len(PLAIN)}; k++)",
                       f"            if (plain_{family}[i][k] && rl_isa_best() >= RL_ISA_{PLAIN_LEVEL.upper()}) "
                       f"all_ew[i]->kernel[plain[k]] = plain_{family}[i][k];"]  # fmt: skip
+        if prefix == "red":
+            lines.append("        rl_reduce_integers(all_red[i]);")
         lines.append("    }")
     return "\n".join([*lines, "}", ""])
 

@@ -63,17 +63,13 @@ extern const ReduceIntegers rl_reduce_integers_base[];
 extern const ReduceIntegers rl_reduce_integers_avx2[], rl_reduce_integers_avx512[];
 #endif
 
-/* Sums and extremes of integers have kernels of each vector level, where others of integers have one. */
-static RLReduce kernel_of(const RedDef *def, RLDType dt) {
-    if (!RL_IS_INTEGRAL(dt)) return def->kernel[dt];
+void rl_reduce_integers(RedDef *def) {
     const ReduceIntegers *best = rl_reduce_integers_base;
 #if defined(__x86_64__) || defined(_M_X64)
     if (rl_isa_best() >= RL_ISA_AVX512) best = rl_reduce_integers_avx512;
     else if (rl_isa_best() >= RL_ISA_AVX2) best = rl_reduce_integers_avx2;
 #endif
-    const char *name = def->name + (def->name[0] == 'a' && def->name[1] == 'm'); /* amax folds as max does */
-    for (int k = 0; best[k].name; k++) if (best[k].dtype == dt && strcmp(best[k].name, name) == 0) return best[k].kernel;
-    return def->kernel[dt];
+    for (; best->name; best++) if (strcmp(best->name, def->name) == 0) def->kernel[best->dtype] = best->kernel;
 }
 
 /* ---------------------------------------------------------------- threads */
@@ -256,7 +252,7 @@ Tensor *rl_reduce(const RedDef *def, Tensor *t, Ints dims, bool keepdim, RLDType
         if (nr <= 1 || attempt) {
             Dim r = nr ? red[0] : (Dim){1, item};
             if (n_red == 0) r = (Dim){0, item};
-            Job job = {kernel_of(def, in_dt), def->joins ? kernel_of(def, out_dt) : NULL, item, RL_ITEMSIZE(out_dt), src->data, out->data, r, nk};
+            Job job = {def->kernel[in_dt], def->joins ? def->kernel[out_dt] : NULL, item, RL_ITEMSIZE(out_dt), src->data, out->data, r, nk};
             memcpy(job.keep, keep, (size_t)nk * sizeof *keep);
             memcpy(job.out_stride, out_stride, (size_t)nk * sizeof *out_stride);
             if (nk == 0) {

@@ -22,5 +22,7 @@ RL_REDUCE(min_I64, 1, int64_t, WIDE, int64_t, int64_t, WIDE, INT64_MAX, LESS, LE
 
 extern const ReduceIntegers RL_ISA_NAME(rl_reduce_integers)[];
 const ReduceIntegers RL_ISA_NAME(rl_reduce_integers)[] = {
-    {"sum", RL_I64, sum_I64}, {"sum", RL_BOOL, sum_BOOL}, {"sum", RL_I32, sum_I32}, {"max", RL_I64, max_I64}, {"min", RL_I64, min_I64},
-    {"any", RL_BOOL, any_BOOL}, {"all", RL_BOOL, all_BOOL}, {NULL, RL_NODTYPE, NULL}};
+    {"sum", RL_I64, sum_I64}, {"sum", RL_BOOL, sum_BOOL}, {"sum", RL_I32, sum_I32},
+    {"any", RL_BOOL, any_BOOL}, {"all", RL_BOOL, all_BOOL},
+    {"max", RL_I64, max_I64}, {"amax", RL_I64, max_I64}, {"min", RL_I64, min_I64}, {"amin", RL_I64, min_I64},
+    {NULL, RL_NODTYPE, NULL}};

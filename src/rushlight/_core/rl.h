@@ -415,6 +415,7 @@ typedef struct RedDef {
     bool joins;                /* results of parts, reduced again, are the result of the whole */
     RLReduce kernel[RL_NDTYPES];
 } RedDef;
+void rl_reduce_integers(RedDef *def);                       /* at its start: kernels of the best level for frequent integers */
 Tensor *rl_reduce(const RedDef *def, Tensor *t, Ints dims, bool keepdim, RLDType dtype);
 int rl_dim_mask(Tensor *t, Ints dims, bool *mask);          /* empty or None: all */
 

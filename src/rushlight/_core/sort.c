@@ -24,6 +24,15 @@ typedef struct Order {
     atomic_bool no_memory;
 } Order;
 
+/* PUT(T) for the unsigned integer that is as wide as an element. */
+#define PUT_EACH_SIZE(ORDER)                        \
+    switch (RL_ITEMSIZE((ORDER)->in->dtype)) {      \
+        case 1: PUT(uint8_t) break;                 \
+        case 2: PUT(uint16_t) break;                \
+        case 4: PUT(uint32_t) break;                \
+        default: PUT(uint64_t)                      \
+    }
+
 /* The elements at order[i] & mask become results from .. from + k. */
 static void put(const Order *o, const Rows *r, const uint64_t *order, uint64_t mask, int64_t from, int64_t k) {
     const char *in = r->p[0];
@@ -34,12 +43,7 @@ static void put(const Order *o, const Rows *r, const uint64_t *order, uint64_t m
         *(T *)value = *(const T *)(in + at * r->step[0]);                                       \
         *(int64_t *)index = at;                                                                 \
     }
-    switch (RL_ITEMSIZE(o->in->dtype)) {
-        case 1: PUT(uint8_t) break;
-        case 2: PUT(uint16_t) break;
-        case 4: PUT(uint32_t) break;
-        default: PUT(uint64_t)
-    }
+    PUT_EACH_SIZE(o)
 #undef PUT
 }
 
@@ -55,12 +59,7 @@ static void put_ranked(const Order *o, const Rows *r, const int32_t *rank, int n
         *(T *)value = *(const T *)in;                                                           \
         *(int64_t *)index = i;                                                                  \
     }
-    switch (RL_ITEMSIZE(o->in->dtype)) {
-        case 1: PUT(uint8_t) break;
-        case 2: PUT(uint16_t) break;
-        case 4: PUT(uint32_t) break;
-        default: PUT(uint64_t)
-    }
+    PUT_EACH_SIZE(o)
 #undef PUT
 }
 
