@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
@@ -79,9 +80,13 @@ def test_levels_unknown_to_the_machine_are_left_out(build, project, monkeypatch)
 
 
 def test_kernels_know_their_level(build):
-    config = build.Config(("cc",), ())
-    assert "-DRL_ISA=avx2" in build.compile_flags(config, "avx2")
-    assert not [flag for flag in build.compile_flags(config, None) if flag.startswith(("-DRL_ISA", "-mavx", "-march"))]
+    config, path = build.Config(("cc",), ()), Path("one.c")
+    assert "-DRL_ISA=avx2" in build.compile_flags(config, build.Unit(path, "avx2"))
+    assert not [
+        flag
+        for flag in build.compile_flags(config, build.Unit(path))
+        if flag.startswith(("-DRL_ISA", "-mavx", "-march"))
+    ]
 
 
 def test_without_a_compiler_one_comes_from_pypi(build, monkeypatch, tmp_path):
@@ -91,3 +96,21 @@ def test_without_a_compiler_one_comes_from_pypi(build, monkeypatch, tmp_path):
     assert found is None or found[1:] == ("-m", "ziglang", "cc")
     monkeypatch.setenv("CC", "ccache gcc")
     assert build.find_compiler() == ("ccache", "gcc")
+
+
+def test_kernels_need_no_python_to_compile():
+    """They see memory only: what they include does not lead to Python.h, which would cost each its time."""
+    core = BUILD.parent / "_core"
+    kernels = sorted(core.glob("*_kernel.c"))
+    assert len(kernels) > 10
+    found = {path.name: _included(core, path.name, set()) for path in kernels}
+    assert {name for name, headers in found.items() if "Python.h" in headers} == set()
+
+
+def _included(core, name, seen):
+    if name not in seen:
+        seen.add(name)
+        path = core / name
+        for header in re.findall(r'#include ["<](.+?)[">]', path.read_text()) if path.exists() else []:
+            _included(core, header, seen)
+    return seen

@@ -28,7 +28,7 @@ TYPELESS = {"isnan", "isinf", "signbit"}
 CHEAP = {"MUL", "FMA", "abs", "fabs", "fmax", "fmin", "copysign", "signbit", "isnan", "isinf", "conj", "floor", "ceil", "trunc",
          "rint", "nearbyint"}  # fmt: skip
 HEAD = "".join(
-    f'#include "{h}.h"\n' for h in ("rl", "types", "vmath", "elementwise", "reduce", "kernel_helpers", "isa")
+    f'#include "{h}.h"\n' for h in ("kernel", "types", "vmath", "elementwise", "reduce", "kernel_helpers", "isa")
 )
 ONE_LOOP = "#define RL_EW_ONE_LOOP"  # elementwise.h
 _CALL = re.compile(r"\b([a-z_0-9]+|MUL|DIV|FMA)\(")

@@ -218,12 +218,14 @@ def render(out: Path) -> list[Unit]:
         with_kernels = [op for op in ops if op.kernel] + [op for op in ops if op.reduce]
         if with_kernels:
             wide = write(f"kernels_{family}.c", writer.family(with_kernels, family, wide=True))
-            units += of_each_level(wide)
+            units += of_each_level(wide, plain=True)
             # Loops over these dtypes are scalar code, except in reductions.
             other = write(f"kernels_{family}_other.c", writer.family(with_kernels, family, wide=False))
             units.append(Unit(other, rare=not any(op.reduce for op in ops)))
         if has_plain(elementwise := [op for op in ops if op.kernel]):
-            units.append(Unit(write(f"kernels_{family}_plain.c", writer.plain(elementwise, family)), PLAIN_LEVEL))
+            units.append(
+                Unit(write(f"kernels_{family}_plain.c", writer.plain(elementwise, family)), PLAIN_LEVEL, plain=True)
+            )
     units += [Unit(path) for path in stubs.write(out)]
     return units
 

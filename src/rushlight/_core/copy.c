@@ -1,4 +1,5 @@
 /* copy.c -- copies between any two dtypes and layouts. */
+#include "rl.h"
 #include "copy.h"
 #include "isa.h"
 #include "types.h"

@@ -1,7 +1,7 @@
 /* copy.h -- what copy_kernel.c and move_kernel.c provide for each instruction set. */
 #ifndef RL_COPY_H
 #define RL_COPY_H
-#include "rl.h"
+#include "kernel.h"
 
 #define RL_COPY_KERNELS(ISA)                                                           \
     extern const RLKernel rl_copy_kernels_##ISA[RL_NDTYPES][RL_NDTYPES]; /* to, from */ \

@@ -7,7 +7,7 @@
  */
 #ifndef RL_ELEMENTWISE_H
 #define RL_ELEMENTWISE_H
-#include "rl.h"
+#include "kernel.h"
 #include "types.h"
 
 /* Some expressions are constants: isnan of an integer. */

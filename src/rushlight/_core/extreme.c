@@ -1,4 +1,5 @@
 /* extreme.c -- max and min along a dimension with their positions, argmax and argmin. */
+#include "rl.h"
 #include "extreme.h"
 #include "isa.h"
 

@@ -2,15 +2,12 @@
 #ifndef RL_EXTREME_H
 #define RL_EXTREME_H
 
-#include "rl.h"
+#include "kernel.h"
 
 /* The first extreme of each of m runs of n elements and its position; NaN wins.  Run j starts at in + j*sm and steps by
  * sn bytes; its results are value[j] (value may be NULL) and index[j]. */
 typedef void (*RLExtreme)(const char *in, int64_t n, int64_t sn, int64_t m, int64_t sm, char *value, int64_t *index);
 
 typedef struct { RLExtreme max, min; } ExtremeKernels;
-
-Tensor *rl_arg_extreme(Tensor *t, int64_t dim, bool keepdim, bool top, const char *name);  /* dim RL_NO_INT: of all */
-int rl_extreme_along(Tensor *t, int64_t dim, bool keepdim, bool top, Tensor **value, Tensor **index, const char *name);
 
 #endif

@@ -1,7 +1,7 @@
 /* factory.h -- what factory_kernel.c provides for each instruction set. */
 #ifndef RL_FACTORY_H
 #define RL_FACTORY_H
-#include "rl.h"
+#include "kernel.h"
 
 /* Elements of a vector `to` of n: from `start` by `step` (integers: istart, istep), or evenly from `start` to `end`. */
 typedef struct {

@@ -2,6 +2,7 @@
  *
  * Results are those of computing in float32 and rounding once.  A block is some elements of a row, or some whole rows.
  */
+#include "rl.h"
 #include "copy.h"
 
 #define BLOCK 1024 /* elements: four operands of it stay in the first-level cache */

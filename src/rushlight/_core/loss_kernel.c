@@ -1,6 +1,6 @@
 /* loss_kernel.c -- elementwise losses for one instruction set (isa.h says how it is compiled for each). */
 #include "isa.h"
-#include "loss.h"
+#include "loss_kinds.h"
 #include "types.h"
 #include "vmath.h"
 

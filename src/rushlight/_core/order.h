@@ -2,7 +2,7 @@
 #ifndef RL_ORDER_H
 #define RL_ORDER_H
 
-#include "rl.h"
+#include "kernel.h"
 
 /* A key is an unsigned integer in whose order elements are: the sign of numbers is flipped in, NaN is the largest,
  * -0 equals 0; descending order is the complement. */

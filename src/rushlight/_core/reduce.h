@@ -10,7 +10,7 @@
  */
 #ifndef RL_REDUCE_H
 #define RL_REDUCE_H
-#include "rl.h"
+#include "kernel.h"
 #include "types.h"
 
 /* A row of the table of reduce_integers_kernel.c, which ends with one without a name. */

@@ -1,5 +1,5 @@
-/* rl.h -- the vocabulary of the core: dtypes, storages, tensors, graph nodes, and the calls
- * that every other file of the core may rely on.  Read this first.
+/* rl.h -- the vocabulary of the core: storages, tensors, graph nodes, and the calls that every other file
+ * of the core may rely on.  Read this first, after kernel.h, which has what they share with the kernels.
  *
  * Ownership: a function that returns `Tensor *` returns a new reference, or NULL with a Python
  * exception set; arguments are borrowed.  Functions that return `int` return 0, or -1 with an
@@ -10,22 +10,10 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+#include "kernel.h"
 
-#define RL_MAXDIM 64          /* PyTorch's own limit */
 enum { RL_CONTIGUOUS_FORMAT, RL_PRESERVE_FORMAT, RL_CHANNELS_LAST, RL_CHANNELS_LAST_3D };
 #define RL_INLINE_DIMS 5      /* shapes up to here live inside the tensor */
-
-#if defined(__GNUC__) || defined(__clang__)
-#define RL_LIKELY(x) __builtin_expect(!!(x), 1)
-#define RL_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#else
-#define RL_LIKELY(x) (x)
-#define RL_UNLIKELY(x) (x)
-#endif
 
 /* Under the address sanitizer nothing is kept for reuse, so that a use after the end of its life is seen. */
 #if defined(__has_feature)
@@ -44,29 +32,6 @@ enum { RL_CONTIGUOUS_FORMAT, RL_PRESERVE_FORMAT, RL_CHANNELS_LAST, RL_CHANNELS_L
 #endif
 
 /* ---------------------------------------------------------------- dtypes */
-
-typedef enum {
-    RL_BOOL, RL_U8, RL_I8, RL_I16, RL_I32, RL_I64, RL_U16, RL_U32, RL_U64,
-    RL_F16, RL_BF16, RL_F32, RL_F64, RL_C32, RL_C64, RL_C128,
-    RL_F8E4M3FN, RL_F8E5M2, RL_F8E4M3FNUZ, RL_F8E5M2FNUZ, RL_F8E8M0FNU,
-    RL_NDTYPES,
-    RL_NODTYPE = -1
-} RLDType;
-
-typedef struct {
-    const char *name;         /* "float32" */
-    const char *legacy;       /* "Float": torch.FloatTensor, FloatStorage */
-    uint8_t itemsize;
-    bool is_floating, is_complex, is_signed, is_integral; /* is_integral excludes bool */
-    char typecode;            /* PEP 3118 / numpy kind: '?', 'B', 'f', ... or 0 */
-} DTypeInfo;
-
-extern const DTypeInfo rl_dtypes[RL_NDTYPES];
-#define RL_ITEMSIZE(dt) (rl_dtypes[dt].itemsize)
-#define RL_IS_FLOAT(dt) (rl_dtypes[dt].is_floating)
-#define RL_IS_COMPLEX(dt) (rl_dtypes[dt].is_complex)
-#define RL_IS_INEXACT(dt) (rl_dtypes[dt].is_floating || rl_dtypes[dt].is_complex)
-#define RL_IS_INTEGRAL(dt) (!RL_IS_INEXACT(dt)) /* bool included */
 
 RLDType rl_promote(RLDType a, RLDType b);         /* of two dimensioned tensors */
 extern RLDType rl_default_dtype;
@@ -348,12 +313,7 @@ bool rl_any_grad_list(Tensors ts);                          /* NULL elements all
 
 /* ---------------------------------------------------------------- elementwise kernels */
 
-/* p[0] is the output, p[1..] the inputs; s[k] the byte strides of the inner loop over n0 elements,
- * s[nop + k] those of the outer loop over n1. No Python, no allocation: may run without the GIL. */
-typedef void (*RLKernel)(char **p, const int64_t *s, int64_t n0, int64_t n1, const void *params);
-
-/* What an elementwise op is made of; rendered from its record. */
-typedef struct { double d, im; int64_t i; } EwParam;         /* a number, in all the forms a kernel may read */
+/* What an elementwise op is made of, and a reduction below; rendered from its record. */
 enum { EW_PROMOTE, EW_FLOAT };                              /* integers stay / become the default float */
 enum { EW_SAME, EW_BOOL, EW_REAL, EW_INT64, EW_INT32 };               /* dtype of the result */
 typedef struct EwDef {
@@ -392,10 +352,6 @@ bool rl_called_by_interpreter(void);                        /* temporary.c: an o
 #define RL_SHARE_FROM 10       /* grains: less is done sooner than another thread has begun */
 void rl_walk(RLKernel kernel, int n_ops, int ndim, const int64_t *shape, const int64_t *const *strides, const int64_t *sizes,
              char *const *data, const void *params, int64_t grain);
-/* Elements that lie `stride` bytes apart (0: one element, again and again) to a dense block, which is returned, and back. */
-void rl_fill_row(void *to, const void *value, int64_t n, size_t size); /* value n times over; it may lie where `to` begins */
-const void *rl_pull(void *block, const char *from, int64_t stride, int64_t n, size_t size);
-void rl_push(char *to, int64_t stride, const void *block, int64_t n, size_t size);
 void rl_walk_dense(RLKernel kernel, int n_ops, char **data, const int64_t *stride, int64_t n, const void *params, int64_t grain);
 void rl_iter_order(int n_ops, int ndim, const int64_t *shape, const int64_t *const *strides, int *perm);
 static inline EwParam rl_ew_param(Scalar s) {
@@ -404,9 +360,6 @@ static inline EwParam rl_ew_param(Scalar s) {
 }
 int rl_not_implemented(const char *op, RLDType dt);
 
-/* Reductions; rendered like EwDef.  Folds m outputs of n elements each, at once and for good: output j
- * is at out + j*so and folds the n elements at in + j*sm + i*sn (byte strides). */
-typedef void (*RLReduce)(char *out, const char *in, int64_t n, int64_t sn, int64_t m, int64_t so, int64_t sm);
 enum { RED_SAME, RED_SUM, RED_BOOL };                       /* RED_SUM: integers and bool become int64 */
 typedef struct RedDef {
     const char *name;
@@ -417,6 +370,9 @@ typedef struct RedDef {
 } RedDef;
 void rl_reduce_integers(RedDef *def);                       /* at its start: kernels of the best level for frequent integers */
 Tensor *rl_reduce(const RedDef *def, Tensor *t, Ints dims, bool keepdim, RLDType dtype);
+/* Positions of the first extremes, and their values where `value` is not NULL. */
+Tensor *rl_arg_extreme(Tensor *t, int64_t dim, bool keepdim, bool top, const char *name);  /* dim RL_NO_INT: of all */
+int rl_extreme_along(Tensor *t, int64_t dim, bool keepdim, bool top, Tensor **value, Tensor **index, const char *name);
 int rl_dim_mask(Tensor *t, Ints dims, bool *mask);          /* empty or None: all */
 
 /* ---------------------------------------------------------------- threads */

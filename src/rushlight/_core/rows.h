@@ -2,21 +2,7 @@
 #ifndef RL_ROWS_H
 #define RL_ROWS_H
 #include "rl.h"
-
-#define RL_ROWS_TENSORS 4
-
-/* The dimensions besides the row's own, those of one element left out and neighbours that are one walk merged, so that
- * as many rows as possible lie on one line: a constant distance apart. */
-typedef struct {
-    int n_tensors, ndim;
-    int64_t left;                        /* rows still to come */
-    int64_t n;                           /* elements of a row */
-    char *p[RL_ROWS_TENSORS];            /* where the row begins in each tensor */
-    int64_t step[RL_ROWS_TENSORS];       /* bytes from one element of the row to the next */
-    int64_t side[RL_ROWS_TENSORS];       /* bytes from one row of the line to the next */
-    int64_t size[RL_MAXDIM], count[RL_MAXDIM];
-    int64_t stride[RL_MAXDIM][RL_ROWS_TENSORS];
-} Rows;
+#include "row.h"
 
 /* `for (rl_rows_begin(&r, dim, n, tensors); r.left; rl_rows_next(&r))`; dim has been wrapped. A tensor without
  * dimensions is a row of one element. Tensors may differ in size along dim: r.n is that of the first. */

@@ -2,6 +2,7 @@
  * have faster kernels in scan_kernel.c. */
 #include "rl_ops.h"
 #include "isa.h"
+#include "rows.h"
 #include "scan.h"
 #include "types.h"
 #include "kernel_helpers.h"

@@ -2,8 +2,7 @@
 #ifndef RL_SCAN_H
 #define RL_SCAN_H
 
-#include "rl.h"
-#include "rows.h"
+#include "row.h"
 
 /* Scans m rows that lie on one line from where r stands. */
 typedef void (*RLScan)(const Rows *r, int64_t m);

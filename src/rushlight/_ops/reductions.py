@@ -111,7 +111,6 @@ for _name, _identity, _step in (("all", "1", "a && x"), ("any", "0", "a || x")):
 # ---------------------------------------------------------------- positions of extremes
 
 native("argmax(Tensor input, int? dim=None, bool keepdim=False) -> Tensor", out="exact", code="""
-#include "extreme.h"
 Tensor *impl_argmax(Tensor *t, int64_t dim, bool keepdim) { return rl_arg_extreme(t, dim, keepdim, true, "argmax"); }
 """, doc="""The position of the (first) maximum: of all elements, or along dim.
 
