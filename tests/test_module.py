@@ -568,3 +568,42 @@ def test_module_has_pytorchs_surface():
     for container in ("Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"):
         theirs = {name for name in dir(getattr(pytorch.nn, container)) if name[0] != "_"}
         assert theirs - set(dir(getattr(nn, container))) <= {"T_destination"}
+
+
+def test_containers_follow_methods_that_are_changed():
+    class Backwards(nn.Sequential):
+        def __iter__(self):
+            return iter(list(self._modules.values())[::-1])
+
+        def __len__(self):
+            return 7
+
+    row = Backwards(nn.ReLU(), nn.Tanh())
+    assert [type(m).__name__ for m in row] == ["Tanh", "ReLU"]
+    assert len(row) == 7
+
+    class Plain(nn.ModuleList):
+        pass
+
+    plain = Plain([nn.ReLU()])
+    assert len(plain) == 1 and [type(m) for m in plain] == [nn.ReLU] and type(plain[0]) is nn.ReLU
+    Plain.__len__ = lambda self: 9
+    Plain.__iter__ = lambda self: iter("ab")
+    assert len(plain) == 9 and list(plain) == ["a", "b"]
+    assert len(Plain([nn.ReLU()])) == 9
+
+
+def test_children_of_a_class_with_names_of_its_own():
+    class Named(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = nn.ReLU()
+
+        def named_children(self):
+            yield "other", nn.Tanh()
+
+    assert [type(m) for m in Named().children()] == [nn.Tanh]
+    shared = nn.ReLU()
+    many = nn.Sequential(*[shared] * 3, *[nn.ReLU() for _ in range(70)])
+    assert len(list(many.children())) == 71
+    assert next(many.children()) is shared

@@ -103,6 +103,7 @@ static void adopt(Module *m)
         tp->tp_getattro = rl_ModuleBase_Type.tp_getattro;
         PyType_Modified(tp);
     }
+    if (tp->tp_as_mapping && tp->tp_as_mapping->mp_length) rl_module_adopt_container(tp);
     if (tp->tp_call == rl_ModuleBase_Type.tp_call) tp->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
 }
 
@@ -601,7 +602,8 @@ static PyMethodDef module_methods[] = {
      "apply($self, fn)\n--\n\nCalls ``fn`` with each module of the tree, children first; the usual way to "
      "initialise weights."},
     {"_members", FAST(rl_module_members), METH_FASTCALL, NULL},
-    {"_children", rl_module_children, METH_NOARGS, NULL},
+    {"children", rl_module_children, METH_NOARGS,
+     "children($self)\n--\n\nThe modules directly below this one, each once."},
     {"_count", rl_module_count, METH_NOARGS, NULL},
     {"_iterate", rl_module_iterate, METH_NOARGS, NULL},
     {"_get", rl_module_get, METH_O, NULL},

@@ -35,7 +35,8 @@ extern PyTypeObject *rl_module_class; /* nn.Module, once module.py has bound it 
     X(register_parameter) X(children) X(named_children) X(apply) X(grad_fn) X(values) X(detach) X(version) X(_version) \
     X(state_dict) X(_save_to_state_dict) X(_persistent_state) X(get_extra_state) \
     X(_state_dict_hooks) X(_state_dict_pre_hooks) X(_forward_hooks_always_called) \
-    X(_slice) X(_forward_hooks_with_kwargs) X(_forward_pre_hooks_with_kwargs)
+    X(_slice) X(_forward_hooks_with_kwargs) X(_forward_pre_hooks_with_kwargs) \
+    X(_walk_children) X(_iterate) X(__iter__) X(_count) X(__len__) X(_at) X(_get) X(__getitem__)
 #define X(n) extern PyObject *rl_s_##n;
 NAMES(X)
 #undef X
@@ -81,6 +82,7 @@ PyObject *rl_module_iterate(PyObject *self, PyObject *none);
 PyObject *rl_module_get(PyObject *self, PyObject *name);
 PyObject *rl_module_has(PyObject *self, PyObject *name);
 PyObject *rl_module_at(PyObject *self, PyObject *index);
+void rl_module_adopt_container(PyTypeObject *tp);
 int rl_module_hooks_are_plain(Module *m);
 PyObject *rl_module_call_hooked(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *rl_module_save_tree(PyObject *self, PyObject *const *args, Py_ssize_t nargs);

@@ -48,14 +48,14 @@ static int is_listed(PyObject *list, PyObject *module)
     return found;
 }
 
-/* _children() -> list of the modules directly below, each once; None where a class overrides named_children,
- * or where there are many: Python then walks with a set. */
-PyObject *rl_module_children(PyObject *self, PyObject *Py_UNUSED(none))
+/* The modules directly below, each once, as a list; NULL without an error where a class overrides named_children, or
+ * where there are many: Python then walks with a set. */
+static PyObject *children_list(PyObject *self)
 {
     enum { MANY = 64 };
     PyObject *registered = get_registry((Module *)self, MODULES), *key, *child;
     if (!registered || PyDict_GET_SIZE(registered) > MANY || !module_inherits(Py_TYPE(self), rl_s_named_children))
-        Py_RETURN_NONE;
+        return NULL;
     PyObject *modules = plain_dict(registered), *out = PyList_New(0);
     int status = modules && out ? 0 : -1;
     for (Py_ssize_t pos = 0; !status && PyDict_Next(modules, &pos, &key, &child);) {
@@ -70,12 +70,20 @@ PyObject *rl_module_children(PyObject *self, PyObject *Py_UNUSED(none))
     return out;
 }
 
+PyObject *rl_module_children(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    PyObject *list = children_list(self);
+    if (!list) return PyErr_Occurred() ? NULL : PyObject_CallMethodNoArgs(self, rl_s__walk_children);
+    PyObject *iterator = PyObject_GetIter(list);
+    Py_DECREF(list);
+    return iterator;
+}
+
 /* apply(fn): calls fn with each module of the tree, children first. */
 PyObject *rl_module_apply(PyObject *self, PyObject *fn)
 {
-    PyObject *children = module_inherits(Py_TYPE(self), rl_s_children) ? rl_module_children(self, NULL) : Py_NewRef(Py_None);
-    if (children == Py_None) {
-        Py_DECREF(children);
+    PyObject *children = module_inherits(Py_TYPE(self), rl_s_children) ? children_list(self) : NULL;
+    if (!children && !PyErr_Occurred()) {
         PyObject *walked = PyObject_CallMethodNoArgs(self, rl_s_children);
         children = walked ? PySequence_List(walked) : NULL;
         Py_XDECREF(walked);
@@ -106,10 +114,16 @@ static PyObject *children_dict(PyObject *self) /* borrowed */
 }
 
 /* len() of a container. */
-PyObject *rl_module_count(PyObject *self, PyObject *Py_UNUSED(none))
+static Py_ssize_t container_length(PyObject *self)
 {
     PyObject *modules = children_dict(self);
-    return modules ? PyLong_FromSsize_t(PyDict_GET_SIZE(modules)) : NULL;
+    return modules ? PyDict_GET_SIZE(modules) : -1;
+}
+
+PyObject *rl_module_count(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    Py_ssize_t n = container_length(self);
+    return n < 0 ? NULL : PyLong_FromSsize_t(n);
 }
 
 /* iter() of a row of modules. */
@@ -152,6 +166,21 @@ PyObject *rl_module_at(PyObject *self, PyObject *index)
     Py_XINCREF(child);
     Py_DECREF(modules);
     return child;
+}
+
+static PyObject *container_iterate(PyObject *self) { return rl_module_iterate(self, NULL); }
+
+/* Python calls the methods of a class by looking them up.  Where a container has these as they are, its slots lead to
+ * them at once. */
+void rl_module_adopt_container(PyTypeObject *tp)
+{
+    PyHeapTypeObject *heap = (PyHeapTypeObject *)tp;
+#define HAS(NAME, METHOD) (_PyType_Lookup(tp, rl_s_##NAME) == _PyType_Lookup(&rl_ModuleBase_Type, rl_s_##METHOD))
+    if (HAS(__iter__, _iterate)) tp->tp_iter = container_iterate;
+    if (HAS(__len__, _count)) heap->as_sequence.sq_length = heap->as_mapping.mp_length = container_length;
+    if (HAS(__getitem__, _at)) heap->as_mapping.mp_subscript = rl_module_at;
+    if (HAS(__getitem__, _get)) heap->as_mapping.mp_subscript = rl_module_get;
+#undef HAS
 }
 
 /* ---------------------------------------------------------------- hooks */

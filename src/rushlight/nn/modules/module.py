@@ -137,6 +137,7 @@ class Module(HookMethods, StateMethods, ModuleBase):
         def eval(self) -> Self: ...
         def zero_grad(self, set_to_none: bool = True) -> None: ...
         def apply(self, fn: Callable[[Module], None]) -> Self: ...
+        def children(self) -> Iterator[Module]: ...
 
     forward: Callable[..., Any] = _forward_unimplemented
     __signature__ = _CallSignature()
@@ -390,12 +391,10 @@ class Module(HookMethods, StateMethods, ModuleBase):
             pairs = self._named_members(lambda module: module._buffers.items(), prefix, recurse, remove_duplicate)
         yield from pairs
 
-    def children(self) -> Iterator[Module]:
-        """The modules directly below this one, each once."""
-        modules = self._children()
-        if modules is None:
-            modules = [module for _, module in self.named_children()]
-        yield from modules
+    def _walk_children(self) -> Iterator[Module]:
+        """children() where ModuleBase cannot list them."""
+        for _, module in self.named_children():
+            yield module
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """Pairs (name, module) of the modules directly below this one."""
