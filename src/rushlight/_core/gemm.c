@@ -75,10 +75,11 @@ static void *scratch(size_t size) {
 
 #define RL_SIDE 2048                    /* rows of A and columns of B packed at a time */
 #define RL_UNIT_STRIPS 12               /* strips of A that a unit of work runs over: they fit a second-level cache */
-#define RL_PANEL ((int64_t)64 << 10)    /* bytes of a strip of the long operand of a narrow product: on the stack */
+#define RL_PANEL ((int64_t)96 << 10)    /* bytes of a strip of the long operand of a narrow product: on the stack */
+#define RL_EVEN 4                       /* groups of its rows are a multiple of this, so that threads have as many each */
 #define RL_NARROW 256                   /* rows or columns up to which a product is narrow if its short operand has at most */
 #define RL_NARROW_MOST (1 << 20)        /* so many bytes; */
-#define RL_NARROW_ANY (256 << 10)       /* any product is whose short operand leaves room in a second-level cache */
+#define RL_NARROW_ANY (640 << 10)       /* any product is whose short operand leaves room in a second-level cache */
 #define RL_ROWS_FROM 128
 #define RL_FEW 8                        /* rows or columns up to which dots win over turning an operand, */
 #define RL_FEW_DEEP 32                  /* and where sums are at least so long: */

@@ -168,7 +168,8 @@ static void NAME(narrow)(const NAME(Product) *p) {
     const bool rows = p->m > p->n || (p->m >= RL_ROWS_FROM && p->n * p->k * (int64_t)sizeof(T) <= RL_NARROW_ANY);
     const bool columns = !rows, alone = (double)p->m * (double)p->n * (double)p->k < RL_SHARED;
     const int64_t mr = KERNELS->mr, nr = KERNELS->nr, side = columns ? mr : nr;
-    const int64_t group = max64(1, RL_PANEL / (int64_t)sizeof(T) / RL_GEMM_DEPTH / mr) * mr;
+    const int64_t most = max64(1, RL_PANEL / (int64_t)sizeof(T) / RL_GEMM_DEPTH / mr) * mr;
+    const int64_t group = alone ? most : ceil_div(p->m, align_up(ceil_div(p->m, most), RL_EVEN));
     /* odd numbers are float32's, even ones float64's: both share a thread's memory */
     const uint64_t number = (atomic_fetch_add(&numbers, 1) + 1) * 2 + (sizeof(T) == sizeof(float));
     NAME(Narrow) w = {*p, ceil_div(columns ? p->m : p->n, side), side, group, number, columns};
