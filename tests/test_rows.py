@@ -291,3 +291,14 @@ def test_sums_of_few_columns_do_not_depend_on_the_number_of_threads():
         torch.set_num_threads(threads)
     for other in results[1:]:
         assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
+
+
+@pytest.mark.parametrize("width", [1, 3, 7, 8, 30, 64, 65, 100])
+@pytest.mark.parametrize("fold", ["sum", "mean", "amax", "logsumexp"])
+def test_folds_of_windows_that_overlap(width, fold):
+    torch.manual_seed(0)
+    x = torch.rand(3, 150)
+    windows = x.unfold(1, width, 1)
+    assert windows.stride()[1:] == (1, 1)
+    torch.testing.assert_close(getattr(windows, fold)(-1), getattr(windows.contiguous(), fold)(-1))
+    torch.testing.assert_close(getattr(windows, fold)(1), getattr(windows.contiguous(), fold)(1))

@@ -83,7 +83,7 @@ void rl_turn_rows(void *to, const char *in, int64_t n, int64_t sn, int64_t m, in
     }                                                                                                    \
     static void NAME(char *out, const char *in, int64_t n, int64_t sn, int64_t m, int64_t so, int64_t sm) { \
         if (ROWS == 1 && sn == 0 && n > 1) n = 1; /* of equal elements one is chosen */                  \
-        if (m >= 4 && sm == (int64_t)sizeof(TI) && sn != sm) {                                           \
+        if (m >= 4 && sm == (int64_t)sizeof(TI) && (sn != sm || n <= 64)) { /* windows overlap */        \
             for (int64_t j0 = 0; j0 < m; j0 += RL_COLS) {                                                \
                 int64_t w = m - j0 < RL_COLS ? m - j0 : RL_COLS;                                         \
                 if (ROWS != 2 && n <= 64 && w == RL_COLS) { /* short columns stay in registers */        \

@@ -9,6 +9,13 @@
 #define SHORT 16               /* rows below this are taken by columns */
 #define LONG 128               /* rows below this share the loop over exp */
 
+/* Bytes of vectors whose comparisons the target has whole: GCC takes wider ones apart by the element. */
+#if defined(__AVX2__)
+#define COMPARED 32
+#else
+#define COMPARED 16
+#endif
+
 #define REAL float
 #define BITS int32_t
 #define NAME(f) f##_f32

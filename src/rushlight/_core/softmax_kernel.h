@@ -10,32 +10,33 @@
  */
 
 RL_LANES(REAL, NAME(Lanes));
-RL_LANES(BITS, NAME(Masks));
+typedef REAL NAME(Some) __attribute__((vector_size(COMPARED), aligned(sizeof(REAL)), may_alias));
+typedef BITS NAME(Masks) __attribute__((vector_size(COMPARED), aligned(sizeof(REAL)), may_alias));
 
 /* m = x > m ? x : m, in each lane */
 #define RAISE(m, x)                                                                         \
     do {                                                                                    \
-        const NAME(Lanes) x_ = (x);                                                         \
+        const NAME(Some) x_ = (x);                                                          \
         const NAME(Masks) more_ = x_ > (m);                                                 \
-        (m) = (NAME(Lanes))((more_ & (NAME(Masks))x_) | (~more_ & (NAME(Masks))(m)));       \
+        (m) = (NAME(Some))((more_ & (NAME(Masks))x_) | (~more_ & (NAME(Masks))(m)));        \
     } while (0)
 
 static REAL NAME(top)(const REAL *x, int64_t n)
 {
-    REAL m = -(REAL)INFINITY, lane[16];
+    enum { W = COMPARED / sizeof(REAL) };
+    REAL m = -(REAL)INFINITY;
     int64_t i = 0;
-    if (n >= 16) {
-        NAME(Lanes) p, q, r, s;
-        p = q = r = s = m - (NAME(Lanes)){0};
-        for (; i + 64 <= n; i += 64) {
-            RAISE(p, AT(x, i)); RAISE(q, AT(x, i + 16)); RAISE(r, AT(x, i + 32)); RAISE(s, AT(x, i + 48));
+    if (n >= W) {
+#define SOME(i) (*(const NAME(Some) *)(x + (i)))
+        NAME(Some) p, q, r, s;
+        p = q = r = s = m - (NAME(Some)){0};
+        for (; i + 4 * W <= n; i += 4 * W) {
+            RAISE(p, SOME(i)); RAISE(q, SOME(i + W)); RAISE(r, SOME(i + 2 * W)); RAISE(s, SOME(i + 3 * W));
         }
-        for (; i + 16 <= n; i += 16) RAISE(p, AT(x, i));
+        for (; i + W <= n; i += W) RAISE(p, SOME(i));
         RAISE(p, q); RAISE(r, s); RAISE(p, r);
-        memcpy(lane, &p, sizeof lane);
-        for (int w = 8; w; w /= 2)
-            for (int l = 0; l < w; l++) lane[l] = lane[l] > lane[l + w] ? lane[l] : lane[l + w];
-        m = lane[0];
+        for (int l = 0; l < W; l++) m = p[l] > m ? p[l] : m;
+#undef SOME
     }
     for (; i < n; i++) m = x[i] > m ? x[i] : m;
     return m;
