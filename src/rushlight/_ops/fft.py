@@ -4,18 +4,56 @@ Three transforms do all the work: complex to complex, real to one-sided complex 
 n ** -scale, where n counts the points of all transformed dimensions.
 """
 
+import functools
+
 from rushlight._ops.define import composite, python
 
 _NS = dict(method=False, namespaces=("fft",))
 
 
-def _scaled(array, n, scale, dtype):
+# NumPy's names, of forward transforms and of inverse ones.
+_NORM = {
+    (True, 0.0): "backward", (True, 0.5): "ortho", (True, 1.0): "forward",
+    (False, 0.0): "forward", (False, 0.5): "ortho", (False, 1.0): "backward",
+}  # fmt: skip
+
+
+@functools.cache
+def _single_precision():
+    """An array to write to. NumPy scales by a Python number, to go with which it picks its loops for double precision; here
+    the number becomes one of single precision. None before NumPy 2, which transforms in double precision only."""
+    import numpy
+
+    if int(numpy.__version__.partition(".")[0]) < 2:
+        return None
+
+    class SinglePrecision(numpy.ndarray):
+        def __array_ufunc__(self, ufunc, method, array, factor, *, out, **options):
+            getattr(ufunc, method)(array, numpy.float32(factor), out=self.view(numpy.ndarray), **options)
+            return self
+
+    return SinglePrecision
+
+
+def _along(name, array, d, n, scale):
+    """NumPy's transform of that name along dimension d, of n points."""
+    import numpy
+
+    options = {}
+    if array.dtype in (numpy.float32, numpy.complex64) and (single := _single_precision()):
+        shape = list(array.shape)
+        shape[d] = n // 2 + 1 if name == "rfft" else n
+        out = numpy.empty(shape, numpy.float32 if name == "irfft" else numpy.complex64)
+        options["out"] = out.view(single)
+    norm = _NORM[name in ("fft", "rfft"), scale]
+    return numpy.asarray(getattr(numpy.fft, name)(array, n, d, norm, **options))
+
+
+def _tensor(array, dtype):
     import numpy
 
     from rushlight import _C
 
-    if scale:
-        array = array * numpy.array(float(n) ** -scale, dtype=array.real.dtype)
     return _C.from_numpy(numpy.ascontiguousarray(array)).to(dtype)
 
 
@@ -31,30 +69,32 @@ def _real_of(dtype):
     return _C.float32 if dtype == _C.complex64 else _C.float64
 
 
-def _points(shape, dims):
-    n = 1
-    for d in dims:
-        n *= shape[d]
-    return n
-
-
 @python("_fft_c2c(Tensor input, int[] dim, float scale, bool forward) -> Tensor", method=False, node="FftC2CBackward0",
         derivative="_fft_c2c(grad, dim, scale, not forward)")  # fmt: skip
 def _fft_c2c(input, dim, scale, forward):
-    import numpy
-
-    x = input.detach().numpy()
-    transformed = numpy.fft.fftn(x, axes=dim, norm="backward") if forward else numpy.fft.ifftn(x, axes=dim, norm="forward")
-    return _scaled(transformed, _points(x.shape, dim), scale, input.dtype)
+    array = input.detach().numpy()
+    for d in reversed(dim):
+        array = _along("fft" if forward else "ifft", array, d, array.shape[d], scale)
+    return _tensor(array, input.dtype)
 
 
 @python("_fft_r2c(Tensor input, int[] dim, float scale) -> Tensor", method=False, node="FftR2CBackward0",
         derivative="_fft_r2c_backward(grad, dim, scale, input.shape[dim[-1]])")  # fmt: skip
 def _fft_r2c(input, dim, scale):
-    import numpy
+    array = input.detach().numpy()
+    array = _along("rfft", array, dim[-1], array.shape[dim[-1]], scale)
+    for d in reversed(dim[:-1]):
+        array = _along("fft", array, d, array.shape[d], scale)
+    return _tensor(array, _complex_of(input.dtype))
 
-    x = input.detach().numpy()
-    return _scaled(numpy.fft.rfftn(x, axes=dim), _points(x.shape, dim), scale, _complex_of(input.dtype))
+
+@python("_fft_c2r(Tensor input, int[] dim, float scale, int last) -> Tensor", method=False, node="FftC2RBackward0",
+        derivative="_fft_c2r_backward(grad, dim, scale, last)")  # fmt: skip
+def _fft_c2r(input, dim, scale, last):
+    array = input.detach().numpy()
+    for d in dim[:-1]:
+        array = _along("ifft", array, d, array.shape[d], scale)
+    return _tensor(_along("irfft", array, dim[-1], last, scale), _real_of(input.dtype))
 
 
 @python("_fft_r2c_backward(Tensor grad, int[] dim, float scale, int n) -> Tensor", method=False)
@@ -65,17 +105,6 @@ def _fft_r2c_backward(grad, dim, scale, n):
     missing[dim[-1]] = n - missing[dim[-1]]
     full = _C.cat([grad, grad.new_zeros(missing)], dim[-1])
     return _C._fft_c2c(full, dim, scale, False).real
-
-
-@python("_fft_c2r(Tensor input, int[] dim, float scale, int last) -> Tensor", method=False, node="FftC2RBackward0",
-        derivative="_fft_c2r_backward(grad, dim, scale, last)")  # fmt: skip
-def _fft_c2r(input, dim, scale, last):
-    import numpy
-
-    x = input.detach().numpy()
-    sizes = [x.shape[d] for d in dim[:-1]] + [last]
-    transformed = numpy.fft.irfftn(x, sizes, axes=dim, norm="forward")
-    return _scaled(transformed, _points(transformed.shape, dim), scale, _real_of(input.dtype))
 
 
 @python("_fft_c2r_backward(Tensor grad, int[] dim, float scale, int last) -> Tensor", method=False)
