@@ -302,3 +302,22 @@ def test_folds_of_windows_that_overlap(width, fold):
     assert windows.stride()[1:] == (1, 1)
     torch.testing.assert_close(getattr(windows, fold)(-1), getattr(windows.contiguous(), fold)(-1))
     torch.testing.assert_close(getattr(windows, fold)(1), getattr(windows.contiguous(), fold)(1))
+
+
+@pytest.mark.parametrize("shape, dim", [((300_000,), None), ((20_000, 5), 0), ((5, 20_000), 1), ((40, 50, 60), (0, 2))])
+def test_folds_in_parts(shape, dim):
+    """What is folded in parts is joined by what the parts are, not by what the elements are."""
+    x = torch.arange(math.prod(shape)).reshape(shape).remainder(7).double() - 3
+    a = x.numpy()
+    torch.testing.assert_close(torch.linalg.vector_norm(x, dim=dim), torch.tensor(numpy.sqrt((a**2).sum(dim))))
+    y = x.clone()
+    y[x == 0] = math.nan
+    torch.testing.assert_close(torch.nansum(y, dim), torch.tensor(a.sum(dim)))
+    if not isinstance(dim, tuple):
+        some = [] if dim is None else [dim]
+        assert (x.any(*some) == torch.tensor((a != 0).any(dim))).all()
+        assert ((x + 9).all(*some) == torch.tensor((a + 9 != 0).all(dim))).all()
+        assert (x.all(*some) == torch.tensor((a != 0).all(dim))).all()
+    y.view(-1)[0], y.view(-1)[-1] = math.inf, -math.inf
+    if dim is None:
+        assert torch.nansum(y).isnan()

@@ -71,8 +71,8 @@ def family_file(name: str, ops: list[Op]) -> str:
     for op in reductions:
         r = op.reduce
         assert r
-        joins = r["load"] == "x" and r["step"] == r["join"]
-        facts = f"{str(r['needs_elements']).lower()}, {str(joins).lower()}"
+        whole = r["joined_by"] or (op.cname if r["load"] == "x" and r["step"] == r["join"] else None)
+        facts = f"{str(r['needs_elements']).lower()}, {f'&red_{whole}' if whole else 'NULL'}"
         parts.append(f'static RedDef red_{op.cname} = {{"{op.name}", RED_{r["rule"].upper()}, {facts}, {{0}}}};\n')
     for op in ops:
         if op.code:

@@ -26,6 +26,11 @@ static RLDType result_dtype(const RedDef *def, RLDType dt) {
     }
 }
 
+/* Folds results of parts, which are of type `dt` and stay so; or NULL. */
+static RLReduce join_of(const RedDef *def, RLDType dt) {
+    return def->join && result_dtype(def->join, dt) == dt ? def->join->kernel[dt] : NULL;
+}
+
 typedef struct { int64_t n, stride; } Dim;
 
 /* Sorts by stride, largest first, and merges neighbours that are one walk; returns how many remain. */
@@ -252,7 +257,7 @@ Tensor *rl_reduce(const RedDef *def, Tensor *t, Ints dims, bool keepdim, RLDType
         if (nr <= 1 || attempt) {
             Dim r = nr ? red[0] : (Dim){1, item};
             if (n_red == 0) r = (Dim){0, item};
-            Job job = {def->kernel[in_dt], def->joins ? def->kernel[out_dt] : NULL, item, RL_ITEMSIZE(out_dt), src->data, out->data, r, nk};
+            Job job = {def->kernel[in_dt], join_of(def, out_dt), item, RL_ITEMSIZE(out_dt), src->data, out->data, r, nk};
             memcpy(job.keep, keep, (size_t)nk * sizeof *keep);
             memcpy(job.out_stride, out_stride, (size_t)nk * sizeof *out_stride);
             if (nk == 0) {
@@ -264,7 +269,7 @@ Tensor *rl_reduce(const RedDef *def, Tensor *t, Ints dims, bool keepdim, RLDType
             break;
         }
         /* several walks: one after another where parts may be joined, else gathered once into rows */
-        if (def->joins && n_red && def->kernel[out_dt]) {
+        if (n_red && join_of(def, out_dt)) {
             int64_t inner = -1, rest[RL_MAXDIM];
             int left = 0;
             for (int i = 0; i < src->ndim; i++) {
@@ -273,7 +278,7 @@ Tensor *rl_reduce(const RedDef *def, Tensor *t, Ints dims, bool keepdim, RLDType
             }
             for (int i = 0; i < src->ndim; i++) if (mask[i] && i != inner) rest[left++] = i;
             Tensor *part = rl_reduce(def, src, (Ints){&inner, 1}, true, dtype);
-            Tensor *whole = part ? rl_reduce(def, part, (Ints){rest, left}, true, dtype) : NULL;
+            Tensor *whole = part ? rl_reduce(def->join, part, (Ints){rest, left}, true, dtype) : NULL;
             Py_XDECREF(part);
             if (whole) rl_set_geometry(whole, out->ndim, out->size, out->stride);
             Py_SETREF(out, whole);

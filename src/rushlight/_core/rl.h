@@ -365,7 +365,7 @@ typedef struct RedDef {
     const char *name;
     uint8_t dtype_rule;
     bool needs_elements;       /* no identity: an empty dimension is an error */
-    bool joins;                /* results of parts, reduced again, are the result of the whole */
+    const struct RedDef *join; /* reduces results of parts to the result of the whole; NULL: nothing does */
     RLReduce kernel[RL_NDTYPES];
 } RedDef;
 void rl_reduce_integers(RedDef *def);                       /* at its start: kernels of the best level for frequent integers */

@@ -206,12 +206,13 @@ def comparison(name: str, kernel: str, *, complex: str | None = None, **fields: 
 
 
 def reduction(schema: str, *, identity: dict[str, str] | str, step: dict[str, str] | str, join: str | dict[str, str] | None = None,
-              load: str = "x", acc: str = "same", rule: str = "same", needs_elements: bool = False,
+              load: str = "x", joined_by: str | None = None, acc: str = "same", rule: str = "same", needs_elements: bool = False,
               **fields: Any) -> Op:  # fmt: skip
-    """Folds elements along dimensions: `a = step(a, x)` from `identity`; `join` folds two parts."""
+    """Folds elements along dimensions: `a = step(a, x)` from `identity`; `join` folds two parts. `joined_by` names the
+    reduction of this file that makes the whole of results of parts: where elements are folded as they are, the same one."""
     as_dict = lambda v: {"default": v} if isinstance(v, str) else v  # noqa: E731
     spec = {"identity": as_dict(identity), "step": as_dict(step), "join": as_dict(join or step), "load": load,
-            "acc": acc, "rule": rule, "needs_elements": needs_elements}  # fmt: skip
+            "joined_by": joined_by, "acc": acc, "rule": rule, "needs_elements": needs_elements}  # fmt: skip
     return op(schema, kind="reduction", reduce=spec, **fields)
 
 

@@ -103,10 +103,16 @@ mask = logical_or(input == r, logical_and(isnan(input), isnan(r)))
 return mask * g / sum_dim(mask, dim, True)
 """, function=False, method=False)  # fmt: skip
 for _name, _identity, _step in (("all", "1", "a && x"), ("any", "0", "a || x")):
-    _spec: dict = dict(identity={"default": _identity, "complex": _identity}, step={"default": _step, "complex": _step}, load="x != 0", acc="bool",
-                 rule="bool", out=True)  # fmt: skip
+    _spec: dict = dict(identity={"default": _identity, "complex": _identity}, step={"default": _step, "complex": _step}, load="x != 0", joined_by=_name,
+                 acc="bool", rule="bool", out=True)  # fmt: skip
     reduction(f"{_name}(Tensor input) -> Tensor", doc=f"Whether {_name} elements are non-zero.", **_spec)
     reduction(f"{_name}.dim(Tensor input, int[1]? dim, bool keepdim=False) -> Tensor", **_spec)
+
+reduction("sum_of_squares(Tensor input, int[]? dim, bool keepdim) -> Tensor", identity="0", step="a + x", load="x * x", joined_by="sum", acc="wide",
+          rule="same", function=False, method=False)  # fmt: skip
+reduction("nansum(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor", identity="0", step="a + x",
+          load="x != x ? 0 : x", joined_by="sum", acc="wide", rule="sum", out=True,
+          derivative="expand_reduced(grad, input.shape, dim, keepdim) * logical_not(isnan(input))", doc="The sum of what is not NaN.")  # fmt: skip
 
 # ---------------------------------------------------------------- positions of extremes
 

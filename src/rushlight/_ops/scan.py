@@ -1,6 +1,6 @@
 """Running folds along a dimension, and reductions made of others: norms, logsumexp, distances."""
 
-from rushlight._ops.define import composite, native, reduction
+from rushlight._ops.define import composite, native
 
 # ---------------------------------------------------------------- running folds
 
@@ -83,9 +83,6 @@ return squeeze_dim(total, dim)
 composite("grad_of_logsumexp(Tensor grad, Tensor input, Tensor result, int[] dim, bool keepdim) -> Tensor",
           "expand_reduced(grad, input.shape, dim, keepdim) * conj(exp(input - expand_reduced(result, input.shape, dim, keepdim)))",
           function=False, method=False)  # fmt: skip
-reduction("nansum(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor", identity="0", step="a + x",
-          load="x != x ? 0 : x", acc="wide", rule="sum", out=True,
-          derivative="expand_reduced(grad, input.shape, dim, keepdim) * logical_not(isnan(input))", doc="The sum of what is not NaN.")  # fmt: skip
 composite("nanmean(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
           "nansum(input, dim, keepdim, dtype=dtype) / sum_dim(logical_not(isnan(input)), dim, keepdim)", out=True,
           doc="The mean of what is not NaN.")  # fmt: skip
@@ -113,8 +110,6 @@ return diagonal_backward(expand(grad, [n]), sizes, 0, 0, 1)
 
 # ---------------------------------------------------------------- norms and distances
 
-reduction("sum_of_squares(Tensor input, int[]? dim, bool keepdim) -> Tensor", identity="0", step="a + x", load="x * x", acc="wide", rule="same",
-          function=False, method=False)  # fmt: skip
 composite("linalg_vector_norm(Tensor x, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor", """
 a = x
 if not (dtype is None):
