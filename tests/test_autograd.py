@@ -214,6 +214,20 @@ def test_leaf_hook_runs_once_with_the_whole_gradient():
     assert seen == [5.0]
 
 
+def test_hooks_of_several_outputs_run_in_the_order_of_their_registration():
+    seen = []
+    a, b, c = torch.ones(3, requires_grad=True).unbind()
+    for name, t in (("c", c), ("a", a), ("b", b), ("c again", c)):
+        t.register_hook(lambda g, name=name: seen.append((name, g)))
+    (2 * c).backward()
+    assert [(name, g if g is None else g.item()) for name, g in seen] == [
+        ("c", 2),
+        ("c again", 2),
+        ("a", None),
+        ("b", None),
+    ]
+
+
 def test_post_accumulate_hook():
     x = leaf(1.0)
     seen = []

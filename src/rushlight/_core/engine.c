@@ -462,14 +462,16 @@ static int run_node_hooks(PyObject *hooks, Tensor **g, int n, PyObject *other) {
 static int tensor_hooks(Node *node, Tensor **in) {
     NodeHooks *h = node->hooks;
     if (h->tensor_pre && PyDict_GET_SIZE(h->tensor_pre)) {
-        for (int i = 0; i < node->n_outputs; i++) {
-            PyObject *key = PyLong_FromLong(i);
-            if (!key) return -1;
-            PyObject *d = PyDict_GetItemWithError(h->tensor_pre, key);
-            Py_DECREF(key);
-            if (!d) { if (PyErr_Occurred()) return -1; continue; }
-            if (run_tensor_hooks(d, &in[i]) < 0) return -1; /* with None, where only other outputs have a gradient */
+        PyObject *items = PyDict_Items(h->tensor_pre); /* in the order in which the tensors asked */
+        if (!items) return -1;
+        int rc = 0;
+        for (Py_ssize_t i = 0; rc == 0 && i < PyList_GET_SIZE(items); i++) {
+            PyObject *item = PyList_GET_ITEM(items, i);
+            const long output = PyLong_AsLong(PyTuple_GET_ITEM(item, 0));
+            rc = run_tensor_hooks(PyTuple_GET_ITEM(item, 1), &in[output]); /* with None, where only other outputs have a gradient */
         }
+        Py_DECREF(items);
+        if (rc < 0) return -1;
     }
     for (int i = 0; i < h->n_retain; i++) {
         Tensor *t = h->retain[i].t, *g = in[h->retain[i].output_nr];
