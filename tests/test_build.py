@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def project(build, tmp_path, capfd):
 
     def make(units=None, **options) -> int:
         units = units or [build.Unit(tmp_path / "one.c"), build.Unit(tmp_path / "two.c", "base")]
-        config = build.Config(compiler, (tmp_path,), **options)
+        config = build.Config(options.pop("compiler", compiler), (tmp_path,), **options)
         capfd.readouterr()
         build.compile_and_link(units, tmp_path / "out" / "library.so", tmp_path / "work", config)
         return int(capfd.readouterr().err.partition("compiled ")[2].split()[0])
@@ -87,6 +88,18 @@ def test_kernels_know_their_level(build):
         for flag in build.compile_flags(config, build.Unit(path))
         if flag.startswith(("-DRL_ISA", "-mavx", "-march"))
     ]
+
+
+def test_a_compiler_that_lacks_an_option_does_without(build, project):
+    """As clang does, which zig cc is too."""
+    real = shlex.join(build.find_compiler() or ())
+    picky = project.root / "picky"
+    picky.write_text(f'#!/bin/sh\ncase " $* " in *" -fno-thread-jumps "*) exit 1;; esac\nexec {real} "$@"\n')
+    picky.chmod(0o755)
+    config = build.Config((str(picky),), ())
+    plain = build.Unit(project.root / "two.c", "base", plain=True)
+    assert not set(build.PLAIN_FLAGS) & set(build.compile_flags(config, plain))
+    assert project([plain], compiler=(str(picky),)) == 1
 
 
 def test_without_a_compiler_one_comes_from_pypi(build, monkeypatch, tmp_path):

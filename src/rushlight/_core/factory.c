@@ -331,8 +331,8 @@ static int write_linspace(Tensor *t, const void *ctx) {
         case RL_I16: WHOLE(int16_t)
         case RL_I32: WHOLE(int32_t)
         case RL_I64: WHOLE(int64_t)
-        case RL_C64: COMPLEX(float complex, CMPLXF, cpowf)
-        case RL_C128: COMPLEX(double complex, CMPLX, cpow)
+        case RL_C64: COMPLEX(float complex, rl_c64, cpowf)
+        case RL_C128: COMPLEX(double complex, rl_c128, cpow)
         default: return rl_not_implemented(l->log ? "logspace_cpu" : "linspace_cpu", (RLDType)t->dtype);
     }
     return 0;

@@ -90,12 +90,12 @@ NEXTAFTER(bf16, rl_bf16_to_f32, rl_f32_to_bf16)
 #undef NEXTAFTER
 /* log(exp(a) + exp(b)) around the one of larger real part. A term of 0 (real part -inf) has no angle, NaN spreads to both parts. */
 static inline double complex log_add_complex(double complex a, double complex b) {
-    if (isnan(creal(a)) || isnan(cimag(a)) || isnan(creal(b)) || isnan(cimag(b))) return CMPLX(NAN, NAN);
+    if (isnan(creal(a)) || isnan(cimag(a)) || isnan(creal(b)) || isnan(cimag(b))) return rl_c128(NAN, NAN);
     const double complex low = creal(a) < creal(b) ? a : b, top = creal(a) < creal(b) ? b : a;
     if (isinf(creal(top)) && creal(top) == creal(low)) return creal(top) < 0 ? low : clog(cexp(low) + cexp(top));
     const double complex ratio = cexp(low - top);
     const double re = creal(ratio), im = cimag(ratio);
-    return top + CMPLX(log1p(re * (2 + re) + im * im) / 2, atan2(im, 1 + re));
+    return top + rl_c128(log1p(re * (2 + re) + im * im) / 2, atan2(im, 1 + re));
 }
 /* Shifts by less than the width of the dtype, in no more bits than that takes; the mask says so to the compiler. */
 static inline int32_t shl_32(int32_t a, int32_t b) { return (int32_t)((uint32_t)a << (b & 31)); }

@@ -60,8 +60,8 @@ static inline double log_add(double a, double x) {
 }
 #define LOGCUMSUMEXP(D) FOLD(logcumsumexp, D, -INFINITY, log_add(a, x))
 EACH_FLOAT(LOGCUMSUMEXP)
-FOLD(logcumsumexp, C64, CMPLX(-INFINITY, 0), log_add_complex(a, x))
-FOLD(logcumsumexp, C128, CMPLX(-INFINITY, 0), log_add_complex(a, x))
+FOLD(logcumsumexp, C64, rl_c128(-INFINITY, 0), log_add_complex(a, x))
+FOLD(logcumsumexp, C128, rl_c128(-INFINITY, 0), log_add_complex(a, x))
 
 /* s[k] = b[k] + a[k] * s[k - 1]: t[0] holds a, t[1] b, t[2] takes s. a[0] is not read. */
 #define RECURRENCE(D, MULTIPLY)                                                            \
